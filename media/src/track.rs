@@ -1,0 +1,44 @@
+//! Tracks: who sends what, and the closed enums that cross boundary 1 in both directions.
+
+use crate::codec::Codec;
+use crate::frame::EncodedFrame;
+use serde::{Deserialize, Serialize};
+
+/// One track of one session of one peer. Unique within a live stream for its whole life: a peer that comes back has
+/// new tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TrackId(pub u64);
+
+/// Who a track belongs to: all tracks of one peer are lip-synced with each other and share one tile. Stable across
+/// the sessions of a peer, so that who returns gets the old place in the picture.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PeerKey(pub String);
+
+/// What stage tells packager, in the order in which it happened. Frames of a track come between its `Added` and its
+/// `Removed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrackEvent {
+    /// A track began.
+    Added {
+        /// The new track.
+        track: TrackId,
+        /// Its owner.
+        peer: PeerKey,
+        /// What its frames are.
+        codec: Codec,
+    },
+    /// One frame of a track.
+    Frame(EncodedFrame),
+    /// A track ended; no frame follows.
+    Removed {
+        /// The track that ended.
+        track: TrackId,
+    },
+}
+
+/// What packager asks of stage. Requests are hints: stage throttles and repeats them as RTCP allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrackRequest {
+    /// The decoder of this track cannot go on before a key frame (PLI, RFC 4585 section 6.3.1).
+    KeyFrame(TrackId),
+}
