@@ -100,7 +100,9 @@ impl<P> Compositor<P> {
             .sources
             .iter()
             .enumerate()
-            .filter(|(i, s)| s.shown.is_some() && !self.sources[i + 1..].iter().any(|l| l.peer == s.peer && l.shown.is_some()))
+            .filter(|(i, s)| {
+                s.shown.is_some() && !self.sources[i + 1..].iter().any(|l| l.peer == s.peer && l.shown.is_some())
+            })
             .map(|(_, s)| s)
             .take(layout::MAX_TILES)
             .collect();

@@ -245,7 +245,7 @@ mod tests {
     fn garbage_is_the_peers_fault_and_the_decoder_lives() {
         let mut video = VideoDecoder::new(Codec::Vp8).expect("opens");
         for n in 0..50u8 {
-            let _refused_or_concealed = video.decode(&vec![n.wrapping_mul(37); 200], SessionTime::ZERO);
+            let _refused_or_concealed = video.decode(&[n.wrapping_mul(37); 200], SessionTime::ZERO);
         }
         let mut audio = AudioDecoder::new(Codec::Opus).expect("opens");
         let refused = audio.decode(&[0xff; 3], 0);

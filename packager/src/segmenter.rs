@@ -135,6 +135,11 @@ impl Segmenter {
         Self { cut, part, sequence: 1, samples: Vec::new(), segment: BytesMut::new() }
     }
 
+    /// The finished parts of a segment that will not be completed; `None` where none is open.
+    pub fn open_segment(&mut self) -> Option<Bytes> {
+        (!self.segment.is_empty()).then(|| self.segment.split().freeze())
+    }
+
     /// Takes the next unit; answers with the part that it completed. A part of which the encoder left out every unit but the first is one
     /// long sample; one with no sample at all cannot be (boundary ticks are never dropped), and would be skipped.
     pub fn push(&mut self, unit: Unit) -> Option<Finished> {

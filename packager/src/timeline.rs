@@ -76,9 +76,14 @@ mod tests {
 
     #[test]
     fn a_stream_begins_with_its_slate_in_the_past() {
-        let line = Timeline::starting(SessionTime::from_micros(10_150_000), WallTime::from_micros(6_150_000), LINE.delay, 30);
+        let line =
+            Timeline::starting(SessionTime::from_micros(10_150_000), WallTime::from_micros(6_150_000), LINE.delay, 30);
         assert_eq!(line, LINE);
-        assert_eq!(line.due(180), SessionTime::from_micros(10_150_000), "the first tick after the slate is due at the start");
+        assert_eq!(
+            line.due(180),
+            SessionTime::from_micros(10_150_000),
+            "the first tick after the slate is due at the start"
+        );
         assert_eq!(line.audio_due(6 * 48_000), line.due(180));
     }
 
