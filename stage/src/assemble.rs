@@ -1,0 +1,427 @@
+//! From packets that are lost, doubled and out of order to whole frames in order.
+//!
+//! A ring of 1,024 packets holds what has arrived and not left. A frame is a run of packets with one timestamp,
+//! closed by the marker bit or by the next timestamp; it leaves as soon as it is whole and all before it have left.
+//! A hole is waited for as long as [`Jitter::wait`] says; then audio goes on behind it, and video goes on at the next
+//! key frame, for which the session asks until one is there.
+
+use crate::depacketize::{Depacketized, DepacketizeError, Depacketizer, KeyStart, key_start};
+use crate::jitter::Jitter;
+use bytes::Bytes;
+use footlight_media::codec::{Codec, Kind};
+use footlight_media::time::SessionTime;
+use std::time::Duration;
+
+/// Packets that are held: 1.2 MB of 1,200 bytes, a second and a half at 6 Mbit/s.
+pub const RING_PACKETS: usize = 1_024;
+/// The longest payload that is taken. A path's MTU is 1,500; RFC 4571 framing over TCP could carry 65,535.
+pub const MAX_PAYLOAD_BYTES: usize = 4_096;
+/// Before the first frame has left, packets that were overtaken by the first to arrive are still taken.
+const OVERTAKEN_AT_START: i64 = 64;
+
+/// One packet, as far as assembling goes.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// RTP marker bit.
+    pub marker: bool,
+    /// RTP payload without padding.
+    pub payload: Bytes,
+}
+
+/// A frame that has left.
+#[derive(Debug, Clone)]
+pub struct Assembled {
+    /// Its bytes.
+    pub frame: Depacketized,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Frames are missing before it.
+    pub discontinuity: bool,
+    /// Arrival of its first packet to arrive.
+    pub first_packet: SessionTime,
+    /// Arrival of the packet that made it whole.
+    pub last_packet: SessionTime,
+}
+
+/// What has been counted since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AssemblerCounts {
+    /// Frames that left.
+    pub assembled: u64,
+    /// Key frames among them (video only).
+    pub key_frames: u64,
+    /// Times that a hole was given up.
+    pub holes_abandoned: u64,
+    /// Packets that were never filled in when their hole was given up.
+    pub packets_lost: u64,
+    /// Packets that came after their place had been passed, or twice.
+    pub packets_late_or_double: u64,
+    /// Whole frames that could not be used: garbage, or a picture of a refused size.
+    pub frames_refused: u64,
+}
+
+enum Cell {
+    Empty,
+    /// Known to be missing since then.
+    Missing(SessionTime),
+    Held(Held),
+}
+
+struct Held {
+    number: i64,
+    arrived: SessionTime,
+    packet: Arrival,
+}
+
+/// What the frame at the head is waiting for.
+enum Head {
+    /// The frame's packets, by first and last number.
+    Whole(i64, i64),
+    /// A packet that is known to be missing since then.
+    Hole(SessionTime),
+    /// Packets that need not have been sent yet.
+    Unfinished,
+}
+
+/// The assembler of one track.
+pub struct Assembler {
+    codec: Codec,
+    depacketizer: Depacketizer,
+    jitter: Jitter,
+    ring: Box<[Cell]>,
+    /// Number of the first packet that has not left, counted beyond 16 bits.
+    next: i64,
+    /// Number of the newest packet. Below `next` when the ring holds nothing.
+    highest: i64,
+    started: bool,
+    /// Where the earliest key frame in the ring may begin.
+    key_candidate: Option<i64>,
+    /// What left last ended a frame just before `next`.
+    at_boundary: bool,
+    waiting_for_key: bool,
+    discontinuity: bool,
+    /// The sequence number that would confirm that the sender began anew (RFC 3550 appendix A.1).
+    restart_probe: Option<u16>,
+    last_refusal: Option<DepacketizeError>,
+    counts: AssemblerCounts,
+}
+
+impl Assembler {
+    /// Video begins by waiting for a key frame.
+    pub fn new(codec: Codec, depacketizer: Depacketizer) -> Self {
+        Self {
+            codec,
+            depacketizer,
+            jitter: Jitter::new(codec.kind()),
+            ring: (0..RING_PACKETS).map(|_| Cell::Empty).collect(),
+            next: 0,
+            highest: -1,
+            started: false,
+            key_candidate: None,
+            at_boundary: false,
+            waiting_for_key: codec.kind() == Kind::Video,
+            discontinuity: false,
+            restart_probe: None,
+            last_refusal: None,
+            counts: AssemblerCounts::default(),
+        }
+    }
+
+    /// Whether nothing can leave before a key frame: then the sender must be asked for one.
+    pub fn waiting_for_key(&self) -> bool {
+        self.waiting_for_key
+    }
+
+    /// What has been counted.
+    pub fn counts(&self) -> AssemblerCounts {
+        self.counts
+    }
+
+    /// Why the last refused frame was refused; taken once.
+    pub fn take_refusal(&mut self) -> Option<DepacketizeError> {
+        self.last_refusal.take()
+    }
+
+    /// The wait of this track.
+    pub fn jitter(&mut self) -> &mut Jitter {
+        &mut self.jitter
+    }
+
+    /// Takes a packet. Afterwards [`Self::poll`] until it gives nothing.
+    pub fn insert(&mut self, packet: Arrival, now: SessionTime) {
+        if packet.payload.len() > MAX_PAYLOAD_BYTES {
+            self.counts.frames_refused += 1;
+            return;
+        }
+        let Some(number) = self.number(packet.sequence, now) else { return };
+        if number < self.next {
+            self.late(number, now);
+            return;
+        }
+        if number > self.highest {
+            for missing in self.highest + 1..number {
+                *self.cell(missing) = Cell::Missing(now);
+            }
+            self.highest = number;
+            self.make_room(number);
+        } else if let Cell::Missing(since) = *self.cell(number) {
+            self.jitter.on_recovered(micros_between(since, now));
+        } else if matches!(self.cell(number), Cell::Held(_)) {
+            self.counts.packets_late_or_double += 1;
+            return;
+        }
+        *self.cell(number) = Cell::Held(Held { number, arrived: now, packet });
+        self.note_key_start(number);
+        self.note_key_start(number + 1);
+    }
+
+    /// The next frame that can leave.
+    pub fn poll(&mut self, now: SessionTime) -> Option<Assembled> {
+        loop {
+            self.skip_padding();
+            if self.waiting_for_key {
+                let candidate = self.key_candidate?;
+                if candidate > self.next {
+                    self.at_boundary = false;
+                    self.advance_to(candidate);
+                }
+            }
+            match self.head() {
+                Head::Whole(first, last) => {
+                    if let Some(frame) = self.take(first, last) {
+                        return Some(frame);
+                    }
+                }
+                Head::Hole(since) if micros_between(since, now) >= self.jitter.wait() => self.abandon_hole(),
+                Head::Hole(_) | Head::Unfinished => return None,
+            }
+        }
+    }
+
+    /// When [`Self::poll`] may have something without a further packet.
+    pub fn poll_timeout(&self) -> Option<SessionTime> {
+        if self.waiting_for_key && self.key_candidate.is_none() {
+            return None;
+        }
+        match self.head() {
+            Head::Hole(since) => Some(since + self.jitter.wait()),
+            _ => None,
+        }
+    }
+
+    /// Places a 16-bit sequence number on the counting line. `None` for one that is out of all bounds; the second in
+    /// a row begins anew there.
+    fn number(&mut self, sequence: u16, now: SessionTime) -> Option<i64> {
+        if !self.started {
+            self.started = true;
+            self.next = i64::from(sequence);
+            self.highest = self.next - 1;
+            return Some(self.next);
+        }
+        let newest = self.highest.max(self.next - 1);
+        let ahead = i64::from(sequence.wrapping_sub(newest as u16) as i16);
+        let number = newest + ahead;
+        let nothing_left_yet = self.counts.assembled == 0 && self.counts.holes_abandoned == 0;
+        if nothing_left_yet && (self.next - OVERTAKEN_AT_START..self.next).contains(&number) {
+            for missing in number..self.next {
+                *self.cell(missing) = Cell::Missing(now);
+            }
+            self.next = number;
+        }
+        if ahead.unsigned_abs() < RING_PACKETS as u64 {
+            self.restart_probe = None;
+            return Some(number);
+        }
+        if self.restart_probe == Some(sequence) {
+            self.restart(number);
+            return Some(number);
+        }
+        self.restart_probe = Some(sequence.wrapping_add(1));
+        None
+    }
+
+    fn restart(&mut self, number: i64) {
+        self.ring.iter_mut().for_each(|cell| *cell = Cell::Empty);
+        self.next = number;
+        self.highest = number - 1;
+        self.key_candidate = None;
+        self.at_boundary = false;
+        self.restart_probe = None;
+        self.lose_continuity();
+    }
+
+    fn late(&mut self, number: i64, now: SessionTime) {
+        self.counts.packets_late_or_double += 1;
+        // Its cell still says since when it was missed, unless a later packet has taken it: the wait was too short.
+        if number > self.highest - RING_PACKETS as i64
+            && let Cell::Missing(since) = *self.cell(number)
+        {
+            *self.cell(number) = Cell::Empty;
+            self.jitter.on_recovered(micros_between(since, now));
+        }
+    }
+
+    /// Packets that the ring can no longer hold are given up.
+    fn make_room(&mut self, number: i64) {
+        let oldest = number - RING_PACKETS as i64 + 1;
+        if self.next < oldest {
+            self.counts.holes_abandoned += u64::from(!self.waiting_for_key);
+            self.at_boundary = false;
+            self.advance_to(oldest);
+            self.lose_continuity();
+        }
+    }
+
+    fn lose_continuity(&mut self) {
+        self.discontinuity = true;
+        self.waiting_for_key = self.codec.kind() == Kind::Video;
+    }
+
+    fn note_key_start(&mut self, number: i64) {
+        if self.codec.kind() == Kind::Audio || self.key_candidate.is_some_and(|earlier| earlier <= number) {
+            return;
+        }
+        let Some(held) = self.held(number) else { return };
+        let starts = match key_start(self.codec, &held.packet.payload) {
+            KeyStart::Certain => true,
+            KeyStart::No => false,
+            KeyStart::IfFirst => match self.held(number - 1) {
+                Some(before) => before.packet.marker || before.packet.timestamp != held.packet.timestamp,
+                // What just left was another frame.
+                None => number == self.next && self.at_boundary,
+            },
+        };
+        if starts {
+            self.key_candidate = Some(number);
+        }
+    }
+
+    /// Padding packets have a place in the sequence and no part in a frame.
+    fn skip_padding(&mut self) {
+        while self.held(self.next).is_some_and(|held| held.packet.payload.is_empty()) {
+            self.advance_to(self.next + 1);
+        }
+    }
+
+    fn head(&self) -> Head {
+        let mut frame_timestamp = None;
+        for number in self.next..=self.highest {
+            match &self.ring[index(number)] {
+                Cell::Missing(since) => return Head::Hole(*since),
+                Cell::Held(held) if held.number == number => {
+                    let timestamp = held.packet.timestamp;
+                    if *frame_timestamp.get_or_insert(timestamp) != timestamp {
+                        return Head::Whole(self.next, number - 1);
+                    }
+                    if held.packet.marker || self.codec.kind() == Kind::Audio {
+                        return Head::Whole(self.next, number);
+                    }
+                }
+                _ => return Head::Unfinished,
+            }
+        }
+        Head::Unfinished
+    }
+
+    fn take(&mut self, first: i64, last: i64) -> Option<Assembled> {
+        let held: Vec<&Held> = (first..=last).filter_map(|number| self.held(number)).collect();
+        let timestamp = held.first()?.packet.timestamp;
+        let first_packet = held.iter().map(|held| held.arrived).min()?;
+        let last_packet = held.iter().map(|held| held.arrived).max()?;
+        let payloads: Vec<Bytes> =
+            held.iter().map(|held| held.packet.payload.clone()).filter(|payload| !payload.is_empty()).collect();
+        self.at_boundary = true;
+        self.advance_to(last + 1);
+        let frame = match self.depacketizer.frame(payloads.iter().map(|payload| &payload[..])) {
+            Ok(frame) if frame.key || !self.waiting_for_key => frame,
+            Ok(_) => return None,
+            // Parameter sets or an SEI on their own are no picture, and no fault.
+            Err(DepacketizeError::Empty) => return None,
+            Err(error) => {
+                self.counts.frames_refused += 1;
+                self.last_refusal = Some(error);
+                self.lose_continuity();
+                return None;
+            }
+        };
+        self.counts.assembled += 1;
+        self.counts.key_frames += u64::from(frame.key && self.codec.kind() == Kind::Video);
+        self.waiting_for_key = false;
+        let discontinuity = std::mem::take(&mut self.discontinuity);
+        Some(Assembled { frame, timestamp, discontinuity, first_packet, last_packet })
+    }
+
+    /// The hole at the head is given up: audio goes on behind it, video at the next key frame.
+    fn abandon_hole(&mut self) {
+        self.counts.holes_abandoned += 1;
+        let mut number = self.next;
+        // To the hole, over what is left of the frame that it broke, and over the hole.
+        while number <= self.highest && matches!(self.ring[index(number)], Cell::Held(_)) {
+            number += 1;
+        }
+        while number <= self.highest && matches!(self.ring[index(number)], Cell::Missing(_)) {
+            self.counts.packets_lost += 1;
+            number += 1;
+        }
+        // The missing cells stay as they are: a packet that comes late says how short the wait was.
+        self.forget_held(self.next, number);
+        self.at_boundary = false;
+        self.next = number;
+        self.key_candidate = self.key_candidate.filter(|candidate| *candidate >= number);
+        self.find_key_candidate();
+        self.lose_continuity();
+    }
+
+    fn advance_to(&mut self, number: i64) {
+        for passed in self.next..number.min(self.highest + 1) {
+            if matches!(self.cell(passed), Cell::Held(_)) {
+                *self.cell(passed) = Cell::Empty;
+            }
+        }
+        self.next = number;
+        if self.key_candidate.is_some_and(|candidate| candidate < number) {
+            self.key_candidate = None;
+            self.find_key_candidate();
+        }
+    }
+
+    fn forget_held(&mut self, from: i64, to: i64) {
+        for number in from..to {
+            if matches!(self.cell(number), Cell::Held(_)) {
+                *self.cell(number) = Cell::Empty;
+            }
+        }
+    }
+
+    fn find_key_candidate(&mut self) {
+        for number in self.next..=self.highest {
+            if self.key_candidate.is_some() {
+                return;
+            }
+            self.note_key_start(number);
+        }
+    }
+
+    fn cell(&mut self, number: i64) -> &mut Cell {
+        &mut self.ring[index(number)]
+    }
+
+    fn held(&self, number: i64) -> Option<&Held> {
+        match &self.ring[index(number)] {
+            Cell::Held(held) if held.number == number => Some(held),
+            _ => None,
+        }
+    }
+}
+
+fn index(number: i64) -> usize {
+    number.rem_euclid(RING_PACKETS as i64) as usize
+}
+
+fn micros_between(earlier: SessionTime, later: SessionTime) -> Duration {
+    Duration::from_micros(later.micros_since(earlier).max(0).unsigned_abs())
+}

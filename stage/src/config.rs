@@ -1,0 +1,60 @@
+//! What an operator may set, with every default in one place.
+
+use crate::sps::PictureLimits;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// UDP and TCP port of all WebRTC.
+pub const DEFAULT_PORT: u16 = 8_189;
+/// Sessions at one time. A publisher of 1.5 Mbit/s costs about 1 % of a core and 1 MB.
+pub const DEFAULT_MAX_SESSIONS: usize = 1_000;
+/// Offers that are answered at one time; each costs a few milliseconds of CPU, mostly SDP.
+pub const DEFAULT_CONCURRENT_NEGOTIATIONS: usize = 4;
+/// Offers a second, in the long run: at 3 ms of CPU each, 15 % of a core.
+pub const DEFAULT_OFFERS_PER_SECOND: u32 = 50;
+/// Offers at once: a class of students that joins on the hour.
+pub const DEFAULT_OFFER_BURST: u32 = 200;
+
+/// A STUN or TURN server that clients are told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// `stun:host:port`, `turn:host:port?transport=udp`, ... (RFC 7064, RFC 7065).
+    pub url: String,
+    /// TURN credentials, as user name and password.
+    pub credentials: Option<(String, String)>,
+}
+
+/// How a [`crate::driver::Stage`] runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the UDP socket and the TCP listener are bound. `[::]` takes IPv4 too; port 0 picks one.
+    pub listen: SocketAddr,
+    /// Addresses that answers name, for a server behind NAT. Empty: the bound address, or those of all interfaces.
+    pub announce: Vec<IpAddr>,
+    /// Servers that answers recommend (`Link: rel="ice-server"`, RFC 9725 section 4.6).
+    pub ice_servers: Vec<IceServer>,
+    /// The largest picture that is taken.
+    pub pictures: PictureLimits,
+    /// Sessions at one time; more are refused with 503.
+    pub max_sessions: usize,
+    /// Offers answered at one time; more wait in line for a moment and are then refused with 503.
+    pub concurrent_negotiations: usize,
+    /// Offers a second in the long run; more are refused with 503.
+    pub offers_per_second: u32,
+    /// Offers at once above that rate.
+    pub offer_burst: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
+            announce: Vec::new(),
+            ice_servers: Vec::new(),
+            pictures: PictureLimits::default(),
+            max_sessions: DEFAULT_MAX_SESSIONS,
+            concurrent_negotiations: DEFAULT_CONCURRENT_NEGOTIATIONS,
+            offers_per_second: DEFAULT_OFFERS_PER_SECOND,
+            offer_burst: DEFAULT_OFFER_BURST,
+        }
+    }
+}

@@ -1,0 +1,602 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: reads the clock, spawns, owns all sessions.
+//! The owner: one loop that holds rooms, their sessions and their subscribers, and takes one closed set of inputs.
+//!
+//! Everything that takes time (negotiation, closing a connection) happens in tasks beside it and comes back as an
+//! input, so a flood of offers costs the running sessions nothing but CPU.
+
+use crate::config::Config;
+use crate::fanout::{Delivery, Subscriber};
+use crate::mux::Mux;
+use crate::peer::{Endpoint, FromPeer, Gate, Peer, PeerEvent, Sink};
+use crate::sdp::Offer;
+use crate::session::{EndReason, Input, Output, Session, TrackStats};
+use footlight_media::time::SessionTime;
+use footlight_media::track::{PeerKey, TrackEvent, TrackId, TrackRequest};
+use metrics::{counter, gauge, histogram};
+use rtc::crypto::default_provider;
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Arrivals of all peers that wait for the owner loop; each peer may hold a small part of it.
+const INBOX: usize = 16_384;
+/// Arrivals that are taken at once, so that commands are looked at in between.
+const BATCH: usize = 256;
+/// Commands that wait; each is awaited by who sent it.
+const COMMANDS: usize = 256;
+
+/// A stage could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port cannot be had: the operator's to solve.
+    #[error("WebRTC listener on {address} (config key webrtc.listen): {source}")]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// No DTLS identity could be made: ours.
+    #[error("DTLS identity: {0}")]
+    Identity(String),
+}
+
+/// Handle to the running stage. Cheap to clone; the stage ends with its shutdown token, not with its handles.
+#[derive(Clone)]
+pub struct Stage {
+    commands: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+}
+
+/// What the handle and the negotiations share with the owner.
+pub(crate) struct Shared {
+    endpoint: Endpoint,
+    config: Config,
+    epoch: Instant,
+    inbox: mpsc::Sender<FromPeer>,
+    numbers: AtomicU64,
+    tasks: TaskTracker,
+}
+
+/// What is asked of the owner.
+enum Command {
+    Attach { session: NewSession, done: oneshot::Sender<Result<(), AttachError>> },
+    Find { id: String, found: oneshot::Sender<Option<Found>> },
+    Restarted { id: String, offer: Offer, etag: String },
+    Detach { id: String, done: oneshot::Sender<()> },
+    Subscribe { room: String, events: oneshot::Sender<mpsc::Receiver<TrackEvent>> },
+    Request { room: String, request: TrackRequest },
+    CloseRoom { room: String, done: oneshot::Sender<()> },
+    Stats { stats: oneshot::Sender<Vec<SessionStats>> },
+}
+
+/// A connection that was answered and is to be taken in.
+pub(crate) struct NewSession {
+    /// The unguessable last segment of its URL.
+    pub(crate) id: String,
+    pub(crate) room: String,
+    pub(crate) peer: PeerKey,
+    pub(crate) offer: Offer,
+    pub(crate) etag: String,
+    pub(crate) connection: Connection,
+}
+
+/// A connection and what its taps report to.
+pub(crate) struct Connection {
+    number: u64,
+    pub(crate) peer: Arc<Peer>,
+    gate: Arc<Gate>,
+}
+
+/// Why a session was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AttachError {
+    /// [`Config::max_sessions`] are running.
+    Full,
+    /// The stage is shutting down.
+    ShuttingDown,
+}
+
+/// A running session, for a PATCH or DELETE.
+pub(crate) struct Found {
+    pub(crate) room: String,
+    pub(crate) peer: PeerKey,
+    pub(crate) offer: Offer,
+    pub(crate) etag: String,
+    pub(crate) connection: Arc<Peer>,
+    /// One change at a time.
+    changing: Arc<Semaphore>,
+}
+
+impl Found {
+    /// Waits until no other change of this session is under way.
+    pub(crate) async fn lock(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.changing).acquire_owned().await.ok()
+    }
+}
+
+/// A room's frames and events, until it is dropped.
+#[derive(Debug)]
+pub struct Subscription {
+    /// `Added` for the tracks that are there, then everything in order. Closed when the stage ends.
+    pub events: mpsc::Receiver<TrackEvent>,
+}
+
+/// One session, for metrics and for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionStats {
+    /// Its room.
+    pub room: String,
+    /// Whose it is.
+    pub peer: PeerKey,
+    /// How long it has been running.
+    pub age: Duration,
+    /// DTLS is up.
+    pub connected: bool,
+    /// Its tracks.
+    pub tracks: Vec<TrackStats>,
+    /// Sequence numbers that were asked for again.
+    pub nacked: u64,
+    /// Datagrams and packets that this process lost by not keeping up.
+    pub dropped: u64,
+}
+
+impl Stage {
+    /// Binds the sockets and starts. `epoch` is the session clock's zero; `shutdown` ends everything.
+    pub async fn start(config: Config, epoch: Instant, shutdown: CancellationToken) -> Result<Self, StartError> {
+        let identity = |error: &dyn std::fmt::Display| StartError::Identity(error.to_string());
+        let crypto = default_provider().map_err(|error| identity(&error))?;
+        let mux = Mux::bind(config.listen, Arc::clone(&crypto), shutdown.clone())
+            .await
+            .map_err(|source| StartError::Bind { address: config.listen, source })?;
+        let endpoint = Endpoint::new(mux, crypto, config.announce.clone()).map_err(|error| identity(&error))?;
+        let (inbox, arrivals) = mpsc::channel(INBOX);
+        let (commands, requests) = mpsc::channel(COMMANDS);
+        let shared = Arc::new(Shared {
+            endpoint,
+            config,
+            epoch,
+            inbox,
+            numbers: AtomicU64::new(1),
+            tasks: TaskTracker::new(),
+        });
+        let owner = Owner {
+            shared: Arc::clone(&shared),
+            sessions: HashMap::new(),
+            by_id: HashMap::new(),
+            rooms: HashMap::new(),
+            timers: BTreeSet::new(),
+        };
+        shared.tasks.spawn(owner.run(requests, arrivals, shutdown));
+        Ok(Self { commands, shared })
+    }
+
+    /// Where peers reach this stage: one UDP and one TCP port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.endpoint.local_addr()
+    }
+
+    /// The session clock.
+    pub fn now(&self) -> SessionTime {
+        SessionTime::ZERO + self.shared.epoch.elapsed()
+    }
+
+    /// A room's events from now on. The room need not exist; `None` only while shutting down.
+    pub async fn subscribe(&self, room: &str) -> Option<Subscription> {
+        let room = room.to_owned();
+        let events = self.ask(|events| Command::Subscribe { room, events }).await?;
+        Some(Subscription { events })
+    }
+
+    /// Passes a wish on to the sender of a track. A hint: unknown tracks are ignored, repeats are throttled.
+    pub async fn request(&self, room: &str, request: TrackRequest) {
+        let _ = self.commands.send(Command::Request { room: room.to_owned(), request }).await;
+    }
+
+    /// Ends every session of a room. Its subscribers stay.
+    pub async fn close_room(&self, room: &str) {
+        let room = room.to_owned();
+        let _ = self.ask(|done| Command::CloseRoom { room, done }).await;
+    }
+
+    /// A snapshot of all sessions.
+    pub async fn stats(&self) -> Vec<SessionStats> {
+        self.ask(|stats| Command::Stats { stats }).await.unwrap_or_default()
+    }
+
+    /// Waits until everything has ended after the shutdown token was cancelled.
+    pub async fn ended(&self) {
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.shared.endpoint
+    }
+
+    /// A number and a sink for a connection that is about to be negotiated.
+    pub(crate) fn new_sink(&self) -> (u64, Sink) {
+        let number = self.shared.numbers.fetch_add(1, Ordering::Relaxed);
+        (number, Sink::new(number, self.shared.epoch, self.shared.inbox.clone()))
+    }
+
+    pub(crate) fn connection(number: u64, peer: Arc<Peer>, sink: &Sink) -> Connection {
+        Connection { number, peer, gate: Arc::clone(&sink.gate) }
+    }
+
+    pub(crate) async fn attach(&self, session: NewSession) -> Result<(), AttachError> {
+        self.ask(|done| Command::Attach { session, done }).await.unwrap_or(Err(AttachError::ShuttingDown))
+    }
+
+    pub(crate) async fn find(&self, id: &str) -> Option<Found> {
+        let id = id.to_owned();
+        self.ask(|found| Command::Find { id, found }).await?
+    }
+
+    pub(crate) async fn restarted(&self, id: &str, offer: Offer, etag: String) {
+        let _ = self.commands.send(Command::Restarted { id: id.to_owned(), offer, etag }).await;
+    }
+
+    pub(crate) async fn detach(&self, id: &str) {
+        let id = id.to_owned();
+        let _ = self.ask(|done| Command::Detach { id, done }).await;
+    }
+
+    /// Runs to its end even if who asked for it goes away: a half-made connection must be finished or closed.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.shared.tasks.spawn(future)
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// All state. Only [`Owner::run`] awaits.
+struct Owner {
+    shared: Arc<Shared>,
+    sessions: HashMap<u64, Running>,
+    by_id: HashMap<String, u64>,
+    rooms: HashMap<String, Room>,
+    /// When which session wants to be looked at, soonest first.
+    timers: BTreeSet<(SessionTime, u64)>,
+}
+
+#[derive(Default)]
+struct Room {
+    sessions: Vec<u64>,
+    subscribers: Vec<Subscriber>,
+}
+
+struct Running {
+    id: String,
+    room: String,
+    peer: PeerKey,
+    offer: Offer,
+    etag: String,
+    connection: Arc<Peer>,
+    gate: Arc<Gate>,
+    changing: Arc<Semaphore>,
+    core: Session,
+    started: SessionTime,
+    connected: bool,
+    /// Its entry in [`Owner::timers`]. Never later than what the core asks for.
+    timer: SessionTime,
+}
+
+impl Owner {
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut arrivals: mpsc::Receiver<FromPeer>,
+        shutdown: CancellationToken,
+    ) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let wake = self.timers.first().map(|(at, _)| self.instant(*at));
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(command) = commands.recv() => self.obey(command),
+                _ = arrivals.recv_many(&mut batch, BATCH) => {
+                    for arrival in batch.drain(..) {
+                        self.arrived(arrival);
+                    }
+                }
+                () = sleep_until(wake) => self.fire_timers(),
+            }
+        }
+        let numbers: Vec<u64> = self.sessions.keys().copied().collect();
+        for number in numbers {
+            self.end(number, "shutdown");
+        }
+    }
+
+    fn now(&self) -> SessionTime {
+        SessionTime::ZERO + self.shared.epoch.elapsed()
+    }
+
+    fn instant(&self, at: SessionTime) -> Instant {
+        self.shared.epoch + Duration::from_micros(at.as_micros().max(0).unsigned_abs())
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Attach { session, done } => {
+                let attached = self.attach(session);
+                let _ = done.send(attached);
+            }
+            Command::Find { id, found } => {
+                let _ = found.send(self.find(&id));
+            }
+            Command::Restarted { id, offer, etag } => {
+                if let Some(running) = self.by_id.get(&id).and_then(|number| self.sessions.get_mut(number)) {
+                    running.offer = offer;
+                    running.etag = etag;
+                }
+            }
+            Command::Detach { id, done } => {
+                if let Some(number) = self.by_id.get(&id).copied() {
+                    self.end(number, "deleted");
+                }
+                let _ = done.send(());
+            }
+            Command::Subscribe { room, events } => self.subscribe(room, events),
+            Command::Request { room, request } => self.request(&room, request),
+            Command::CloseRoom { room, done } => {
+                for number in self.rooms.get(&room).map(|room| room.sessions.clone()).unwrap_or_default() {
+                    self.end(number, "room_closed");
+                }
+                let _ = done.send(());
+            }
+            Command::Stats { stats } => {
+                let _ = stats.send(self.stats());
+            }
+        }
+    }
+
+    fn attach(&mut self, new: NewSession) -> Result<(), AttachError> {
+        let NewSession { id, room, peer, offer, etag, connection } = new;
+        let older = self.rooms.get(&room).map(|room| room.sessions.clone()).unwrap_or_default();
+        // Newest wins, dead or alive: a half-open session must not keep its owner out.
+        for number in older {
+            if self.sessions.get(&number).is_some_and(|running| running.peer == peer) {
+                self.end(number, "taken_over");
+            }
+        }
+        let Connection { number, peer: connection, gate } = connection;
+        if self.sessions.len() >= self.shared.config.max_sessions {
+            self.close(connection);
+            return Err(AttachError::Full);
+        }
+        let now = self.now();
+        let mut core = Session::new(peer.clone(), self.shared.config.pictures, now);
+        for media in [&offer.audio, &offer.video].into_iter().flatten() {
+            let track = TrackId(self.shared.numbers.fetch_add(1, Ordering::Relaxed));
+            core.handle_input(Input::Negotiated { track, media: media.clone() }, now);
+        }
+        tracing::info!(%room, peer = %peer.0, "session begins");
+        self.rooms.entry(room.clone()).or_default().sessions.push(number);
+        self.by_id.insert(id.clone(), number);
+        let changing = Arc::new(Semaphore::new(1));
+        let timer = core.poll_timeout().unwrap_or(now);
+        self.timers.insert((timer, number));
+        let running = Running {
+            id,
+            room,
+            peer,
+            offer,
+            etag,
+            connection,
+            gate,
+            changing,
+            core,
+            started: now,
+            connected: false,
+            timer,
+        };
+        self.sessions.insert(number, running);
+        gauge!("stage_sessions").set(self.sessions.len() as f64);
+        Ok(())
+    }
+
+    fn find(&self, id: &str) -> Option<Found> {
+        let running = self.sessions.get(self.by_id.get(id)?)?;
+        Some(Found {
+            room: running.room.clone(),
+            peer: running.peer.clone(),
+            offer: running.offer.clone(),
+            etag: running.etag.clone(),
+            connection: Arc::clone(&running.connection),
+            changing: Arc::clone(&running.changing),
+        })
+    }
+
+    fn subscribe(&mut self, room_id: String, reply: oneshot::Sender<mpsc::Receiver<TrackEvent>>) {
+        let (mut subscriber, events) = Subscriber::new();
+        let sessions = self.rooms.get(&room_id).map(|room| room.sessions.clone()).unwrap_or_default();
+        let now = self.now();
+        for number in &sessions {
+            let Some(running) = self.sessions.get_mut(number) else { continue };
+            let added: Vec<TrackEvent> = running.core.added_tracks().collect();
+            for event in &added {
+                subscriber.introduce(event);
+            }
+            if let Some(video) = running.core.video_track()
+                && !added.is_empty()
+            {
+                running.core.handle_input(Input::KeyFrameWanted(video), now);
+            }
+        }
+        if reply.send(events).is_ok() {
+            self.rooms.entry(room_id).or_default().subscribers.push(subscriber);
+        }
+        for number in sessions {
+            self.drain(number);
+        }
+    }
+
+    fn request(&mut self, room: &str, request: TrackRequest) {
+        let TrackRequest::KeyFrame(track) = request;
+        let now = self.now();
+        let sessions = self.rooms.get(room).map(|room| room.sessions.clone()).unwrap_or_default();
+        for number in sessions {
+            if let Some(running) = self.sessions.get_mut(&number)
+                && running.core.has_track(track)
+            {
+                running.core.handle_input(Input::KeyFrameWanted(track), now);
+                self.drain(number);
+            }
+        }
+    }
+
+    fn arrived(&mut self, arrival: FromPeer) {
+        let Some(running) = self.sessions.get_mut(&arrival.session) else { return };
+        running.gate.in_flight.fetch_sub(1, Ordering::Relaxed);
+        match arrival.event {
+            PeerEvent::Rtp(packet) => running.core.handle_input(Input::Rtp(packet), arrival.now),
+            PeerEvent::Report(report) => running.core.handle_input(Input::Report(report), arrival.now),
+            PeerEvent::Connected => running.connected = true,
+            PeerEvent::Failed => return self.end(arrival.session, "connection_failed"),
+        }
+        self.drain(arrival.session);
+    }
+
+    fn fire_timers(&mut self) {
+        let now = self.now();
+        while let Some((at, number)) = self.timers.first().copied()
+            && at <= now
+        {
+            self.timers.remove(&(at, number));
+            if let Some(running) = self.sessions.get_mut(&number) {
+                running.core.handle_input(Input::Timeout, now);
+                // Its entry is gone; draining sets the next.
+                running.timer = SessionTime::from_micros(i64::MAX);
+                self.drain(number);
+            }
+        }
+    }
+
+    /// Does what a session wants done, and notes when it wants to be looked at next.
+    fn drain(&mut self, number: u64) {
+        let now = self.now();
+        loop {
+            let Some(running) = self.sessions.get_mut(&number) else { return };
+            match running.core.poll_output() {
+                Some(Output::Pli { ssrc }) => running.connection.request_key_frame(ssrc),
+                Some(Output::Event(event)) => {
+                    observe(&event);
+                    let wanted = self.rooms.get_mut(&running.room).and_then(|room| room.deliver(&event));
+                    if let Some(track) = wanted {
+                        running.core.handle_input(Input::KeyFrameWanted(track), now);
+                    }
+                }
+                Some(Output::Ended(reason)) => {
+                    let reason = match reason {
+                        EndReason::NeverSent => "never_sent",
+                        EndReason::Silent => "silent",
+                    };
+                    return self.end(number, reason);
+                }
+                None => break,
+            }
+        }
+        if let Some(running) = self.sessions.get_mut(&number)
+            && let Some(wanted) = running.core.poll_timeout()
+            && wanted < running.timer
+        {
+            self.timers.remove(&(running.timer, number));
+            running.timer = wanted;
+            self.timers.insert((wanted, number));
+        }
+    }
+
+    fn end(&mut self, number: u64, reason: &'static str) {
+        let Some(mut running) = self.sessions.remove(&number) else { return };
+        tracing::info!(room = %running.room, peer = %running.peer.0, reason, "session ends");
+        counter!("stage_sessions_ended_total", "reason" => reason).increment(1);
+        gauge!("stage_sessions").set(self.sessions.len() as f64);
+        self.timers.remove(&(running.timer, number));
+        self.by_id.remove(&running.id);
+        running.core.end();
+        if let Some(room) = self.rooms.get_mut(&running.room) {
+            room.sessions.retain(|of_room| *of_room != number);
+            while let Some(output) = running.core.poll_output() {
+                if let Output::Event(event) = output {
+                    room.deliver(&event);
+                }
+            }
+            if room.sessions.is_empty() && room.subscribers.is_empty() {
+                self.rooms.remove(&running.room);
+            }
+        }
+        self.close(running.connection);
+    }
+
+    fn close(&self, connection: Arc<Peer>) {
+        self.shared.tasks.spawn(async move { connection.close().await });
+    }
+
+    fn stats(&mut self) -> Vec<SessionStats> {
+        let now = self.now();
+        let of = |running: &mut Running| SessionStats {
+            room: running.room.clone(),
+            peer: running.peer.clone(),
+            age: Duration::from_micros(now.micros_since(running.started).max(0).unsigned_abs()),
+            connected: running.connected,
+            tracks: running.core.stats(),
+            nacked: running.gate.nacked.load(Ordering::Relaxed),
+            dropped: running.gate.dropped.load(Ordering::Relaxed) + running.connection.datagrams_dropped(),
+        };
+        self.sessions.values_mut().map(of).collect()
+    }
+}
+
+impl Room {
+    /// To every subscriber. Gives a track whose key frame one of them waits for.
+    fn deliver(&mut self, event: &TrackEvent) -> Option<TrackId> {
+        let mut wanted = None;
+        self.subscribers.retain_mut(|subscriber| match subscriber.deliver(event) {
+            Delivery::Sent => true,
+            Delivery::Dropped => {
+                counter!("stage_subscriber_frames_dropped_total").increment(1);
+                true
+            }
+            Delivery::KeyFrameWanted(track) => {
+                wanted = Some(track);
+                true
+            }
+            Delivery::Gone => false,
+        });
+        wanted
+    }
+}
+
+fn observe(event: &TrackEvent) {
+    if let TrackEvent::Frame(frame) = event {
+        counter!("stage_frames_total").increment(1);
+        let waited_us = frame.stamps.assembled.micros_since(frame.stamps.first_packet).max(0);
+        histogram!("stage_frame_assembly_seconds").record(waited_us as f64 / 1e6);
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

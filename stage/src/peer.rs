@@ -1,0 +1,375 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: drives one peer connection of the webrtc crate.
+//! One WebRTC connection to one peer, receiving only.
+
+use crate::mux::{Credentials, Mux, Port};
+use crate::reports::{self, MediaTap, WireTap};
+use crate::rtx::{self, UnRtx};
+use crate::sdp::{Answer, Offer, OfferedMedia};
+use crate::session::{RtpPacket, SenderReport};
+use footlight_media::codec::{Codec, Kind};
+use footlight_media::time::SessionTime;
+use rtc::crypto::{RTCCryptoProvider, SignatureScheme};
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::interceptor::{NackGeneratorBuilder, ReceiverReportBuilder, Registry, Slot};
+use rtc::peer_connection::certificate::{CertificateParams, RTCCertificate};
+use rtc::peer_connection::configuration::interceptor_registry::configure_twcc_receiver_only;
+use rtc::peer_connection::transport::RTCDtlsRole;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
+};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use webrtc::peer_connection::{
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
+    RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription, SettingEngineBuilder,
+};
+
+/// Consent: a peer whose checks stop is `disconnected` after 8 s and failed 4 s later (aiortc checks every 5 s, so
+/// less would make it flap). RFC 7675 allows up to 30 s.
+const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(8);
+const ICE_FAILED_AFTER: Duration = Duration::from_secs(4);
+const ICE_KEEPALIVE: Duration = Duration::from_secs(2);
+/// A missing packet is asked for again each 30 ms, so that three tries fit into the 100 ms that a picture may wait
+/// without being late.
+const NACK_INTERVAL: Duration = Duration::from_millis(30);
+/// A packet that did not come after ten requests is lost: 300 ms, most of what the assembler waits.
+const NACKS_PER_PACKET: u16 = 10;
+/// Gathering is local and takes a millisecond; this only bounds a bug.
+const GATHERING_WAIT: Duration = Duration::from_secs(2);
+/// Key frame requests under way: one per video track and its repeats.
+const KEY_FRAME_REQUESTS: usize = 8;
+/// Arrivals of one peer that the owner loop has not looked at yet. A peer at 5 Mbit/s sends 600 packets a second, so
+/// this is most of a second; who floods loses their own packets and nobody else's.
+pub(crate) const IN_FLIGHT_PER_PEER: usize = 512;
+
+/// What all connections share.
+pub(crate) struct Endpoint {
+    mux: Mux,
+    certificate: RTCCertificate,
+    crypto: Arc<dyn RTCCryptoProvider>,
+    announce: Vec<IpAddr>,
+}
+
+/// Why a connection was not made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NegotiationError {
+    /// The client's offer cannot be answered as it stands; sending it again changes nothing.
+    #[error("{0}")]
+    Rejected(String),
+    /// Ours; trying again may help.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// The process's DTLS identity: one certificate for all connections, made at the start.
+pub(crate) fn certificate(crypto: &dyn RTCCryptoProvider) -> Result<RTCCertificate, NegotiationError> {
+    // P-256: every WebRTC client takes it (RFC 8827 section 6.5).
+    let params = CertificateParams::new(Vec::new()).map_err(internal)?;
+    RTCCertificate::generate(crypto.crypto(), SignatureScheme::EcdsaP256Sha256, params).map_err(internal)
+}
+
+fn internal(error: impl std::fmt::Display) -> NegotiationError {
+    NegotiationError::Internal(error.to_string())
+}
+
+fn rejected(error: impl std::fmt::Display) -> NegotiationError {
+    NegotiationError::Rejected(error.to_string())
+}
+
+impl Endpoint {
+    /// `announce` are the addresses in the answers; empty means those of the bound socket.
+    pub(crate) fn new(
+        mux: Mux,
+        crypto: Arc<dyn RTCCryptoProvider>,
+        announce: Vec<IpAddr>,
+    ) -> Result<Self, NegotiationError> {
+        let certificate = certificate(&*crypto)?;
+        let bound = mux.local_addr().ip();
+        let announce = match (announce.is_empty(), bound.is_unspecified()) {
+            (false, _) => announce,
+            (true, false) => vec![bound],
+            (true, true) => interface_addresses(bound.is_ipv6()),
+        };
+        Ok(Self { mux, certificate, crypto, announce })
+    }
+
+    /// Where peers reach this endpoint.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.mux.local_addr()
+    }
+
+    /// Answers an offer. When this returns, the peer's first check is already expected.
+    pub(crate) async fn negotiate(&self, offer: &Offer, sink: Sink) -> Result<(Peer, Answer), NegotiationError> {
+        let port = self.mux.open_port();
+        let (wanted, requests) = mpsc::channel(KEY_FRAME_REQUESTS);
+        let mut media = media_engine(offer).map_err(internal)?;
+        let registry = interceptors(&mut media, &sink, requests).map_err(internal)?;
+        let (gathered, gathering) = watch::channel(false);
+        let settings = SettingEngineBuilder::new()
+            .with_crypto_provider(Arc::clone(&self.crypto))
+            .with_lite(true)
+            .with_include_loopback_candidate(true)
+            .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+            .with_answering_dtls_role(RTCDtlsRole::Server)
+            .with_ice_timeouts(Some(ICE_DISCONNECTED_AFTER), Some(ICE_FAILED_AFTER), Some(ICE_KEEPALIVE))
+            .build();
+        let configuration = RTCConfigurationBuilder::new().with_certificates(vec![self.certificate.clone()]).build();
+        let connection = PeerConnectionBuilder::<SocketAddr>::new()
+            .with_configuration(configuration)
+            .with_media_engine(media)
+            .with_setting_engine(settings)
+            .with_interceptor_registry(registry)
+            .with_runtime(port.runtime())
+            .with_handler(Arc::new(Watcher { sink, gathered }))
+            .with_udp_addrs(port.virtual_addresses())
+            .with_tcp_addrs(port.virtual_addresses())
+            .build()
+            .await
+            .map_err(internal)?;
+        let peer = Peer { connection: Arc::new(connection), port, wanted };
+        match self.answer(&peer, offer, gathering).await {
+            Ok(answer) => Ok((peer, answer)),
+            Err(error) => {
+                peer.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Renews the ICE credentials of both sides; the DTLS connection and the media go on.
+    pub(crate) async fn restart_ice(&self, peer: &Peer, offer: &Offer) -> Result<Answer, NegotiationError> {
+        // Local candidates survive a restart, so there is nothing to wait for.
+        let (_, gathered) = watch::channel(true);
+        self.answer(peer, offer, gathered).await
+    }
+
+    async fn answer(
+        &self,
+        peer: &Peer,
+        offer: &Offer,
+        mut gathering: watch::Receiver<bool>,
+    ) -> Result<Answer, NegotiationError> {
+        let description = RTCSessionDescription::offer(offer.sdp.clone()).map_err(rejected)?;
+        peer.connection.set_remote_description(description).await.map_err(rejected)?;
+        let answer = peer.connection.create_answer(None).await.map_err(rejected)?;
+        peer.connection.set_local_description(answer).await.map_err(internal)?;
+        let _ = tokio::time::timeout(GATHERING_WAIT, gathering.wait_for(|done| *done)).await;
+        let local = peer.connection.local_description().await.ok_or_else(|| internal("no local description"))?;
+        let port = self.mux.local_addr().port();
+        let answer = Answer::with_candidates(&local.sdp, &self.announce, port)
+            .ok_or_else(|| internal("an answer without ICE credentials"))?;
+        // No partly accepted answers (RFC 9725 section 4.4.3).
+        if answer.sdp.lines().any(|line| line.starts_with("m=") && line.split(' ').nth(1) == Some("0")) {
+            return Err(rejected("a media section could not be accepted"));
+        }
+        let credentials = Credentials { ufrag: answer.ufrag.clone(), pwd: answer.pwd.clone() };
+        self.mux.register(credentials, &peer.port).await;
+        Ok(answer)
+    }
+}
+
+/// The addresses that peers may be told when the socket is bound to all of them.
+fn interface_addresses(v6_too: bool) -> Vec<IpAddr> {
+    let interfaces = rtc::shared::ifaces::ifaces().unwrap_or_default();
+    let usable = |ip: &IpAddr| match ip {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local(),
+        IpAddr::V6(ip) => v6_too && !ip.is_loopback() && !ip.is_unicast_link_local(),
+    };
+    let mut addresses: Vec<IpAddr> =
+        interfaces.iter().filter_map(|interface| Some(interface.addr?.ip())).filter(usable).collect();
+    if addresses.is_empty() {
+        addresses.push(IpAddr::from([127, 0, 0, 1]));
+    }
+    addresses
+}
+
+/// One codec per section, as [`Offer`] chose it, under the offer's own payload type: so nothing else can be answered.
+fn media_engine(offer: &Offer) -> Result<MediaEngine, webrtc::error::Error> {
+    let mut engine = MediaEngine::default();
+    for (media, kind) in [(&offer.audio, RtpCodecKind::Audio), (&offer.video, RtpCodecKind::Video)] {
+        let Some(media) = media else { continue };
+        engine.register_codec(codec(media), kind)?;
+        if let Some(payload_type) = media.rtx_payload_type {
+            let rtp_codec = RTCRtpCodec {
+                mime_type: "video/rtx".into(),
+                clock_rate: 90_000,
+                sdp_fmtp_line: format!("apt={}", media.payload_type),
+                ..RTCRtpCodec::default()
+            };
+            engine.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, kind)?;
+        }
+        let uri = "urn:ietf:params:rtp-hdrext:sdes:mid".into();
+        engine.register_header_extension(RTCRtpHeaderExtensionCapability { uri }, kind, None)?;
+    }
+    Ok(engine)
+}
+
+fn codec(media: &OfferedMedia) -> RTCRtpCodecParameters {
+    let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.into(), parameter: parameter.into() };
+    let video = media.codec.kind() == Kind::Video;
+    let rtp_codec = RTCRtpCodec {
+        mime_type: match media.codec {
+            Codec::H264 => "video/H264".into(),
+            Codec::Vp8 => "video/VP8".into(),
+            Codec::Opus => "audio/opus".into(),
+        },
+        clock_rate: if video { 90_000 } else { 48_000 },
+        channels: if video { 0 } else { 2 },
+        sdp_fmtp_line: match media.codec {
+            // What we can receive (RFC 7587 section 6.1): in-band FEC stands in for retransmission, stereo as sent.
+            Codec::Opus => "minptime=10;useinbandfec=1;stereo=1".into(),
+            _ => media.fmtp.clone(),
+        },
+        rtcp_feedback: match video {
+            true => vec![feedback("nack", ""), feedback("nack", "pli"), feedback("ccm", "fir")],
+            false => Vec::new(),
+        },
+    };
+    RTCRtpCodecParameters { rtp_codec, payload_type: media.payload_type }
+}
+
+/// The chain, from the wire to the application. Nothing is sent but feedback, so what serves senders is left out.
+fn interceptors(
+    media: &mut MediaEngine,
+    sink: &Sink,
+    requests: mpsc::Receiver<u32>,
+) -> Result<Registry, webrtc::error::Error> {
+    let nack = NackGeneratorBuilder::new()
+        .with_size(1_024)
+        .with_interval(NACK_INTERVAL)
+        .with_max_nacks_per_packet(NACKS_PER_PACKET)
+        .build();
+    let registry = Registry::new()
+        .with(Slot::from(reports::WIRE_SLOT), WireTap::new(sink.clone()))
+        .with(Slot::from(rtx::SLOT), UnRtx::default())
+        .with(Slot::NackGenerator, nack)
+        .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
+        .with(Slot::from(reports::MEDIA_SLOT), MediaTap::new(sink.clone(), requests));
+    configure_twcc_receiver_only(registry, media)
+}
+
+/// One connection.
+pub(crate) struct Peer {
+    connection: Arc<dyn PeerConnection>,
+    port: Arc<Port>,
+    wanted: mpsc::Sender<u32>,
+}
+
+impl Peer {
+    /// Asks the sender of `ssrc` for a key frame (PLI, RFC 4585 section 6.3.1).
+    pub(crate) fn request_key_frame(&self, ssrc: u32) {
+        // Full means that as many requests already wait for the next packet.
+        let _ = self.wanted.try_send(ssrc);
+    }
+
+    /// Datagrams that arrived and were lost before the connection read them.
+    pub(crate) fn datagrams_dropped(&self) -> u64 {
+        self.port.dropped()
+    }
+
+    /// Ends the connection and its task.
+    pub(crate) async fn close(&self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::debug!(%error, "close of a peer connection");
+        }
+    }
+}
+
+/// What a connection says of itself, to the owner loop.
+pub(crate) struct FromPeer {
+    pub(crate) session: u64,
+    pub(crate) now: SessionTime,
+    pub(crate) event: PeerEvent,
+}
+
+/// See [`FromPeer`].
+pub(crate) enum PeerEvent {
+    Rtp(RtpPacket),
+    Report(SenderReport),
+    /// DTLS is up.
+    Connected,
+    /// Consent expired, or DTLS failed.
+    Failed,
+}
+
+/// Where a connection's taps put what they see. Never waits: it is called under the connection's lock.
+#[derive(Clone)]
+pub(crate) struct Sink {
+    session: u64,
+    epoch: Instant,
+    inbox: mpsc::Sender<FromPeer>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// Counters that the connection's task writes and the owner loop reads.
+#[derive(Default)]
+pub(crate) struct Gate {
+    /// Arrivals sent and not yet looked at.
+    pub(crate) in_flight: AtomicUsize,
+    /// Arrivals dropped because [`IN_FLIGHT_PER_PEER`] were.
+    pub(crate) dropped: AtomicU64,
+    /// Sequence numbers that were asked for again.
+    pub(crate) nacked: AtomicU64,
+}
+
+impl Sink {
+    pub(crate) fn new(session: u64, epoch: Instant, inbox: mpsc::Sender<FromPeer>) -> Self {
+        Self { session, epoch, inbox, gate: Arc::new(Gate::default()) }
+    }
+
+    pub(crate) fn rtp(&self, now: Instant, packet: RtpPacket) {
+        self.send(now, PeerEvent::Rtp(packet));
+    }
+
+    pub(crate) fn sender_report(&self, now: Instant, report: SenderReport) {
+        self.send(now, PeerEvent::Report(report));
+    }
+
+    pub(crate) fn count_nacked(&self, sequence_numbers: u64) {
+        self.gate.nacked.fetch_add(sequence_numbers, Ordering::Relaxed);
+    }
+
+    fn send(&self, now: Instant, event: PeerEvent) {
+        let since_epoch = now.saturating_duration_since(self.epoch);
+        let now = SessionTime::ZERO + since_epoch;
+        let admitted = self.gate.in_flight.fetch_add(1, Ordering::Relaxed) < IN_FLIGHT_PER_PEER
+            && self.inbox.try_send(FromPeer { session: self.session, now, event }).is_ok();
+        if !admitted {
+            self.gate.in_flight.fetch_sub(1, Ordering::Relaxed);
+            self.gate.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Passes the connection's states on. A lost one is made up for by the session's own liveness.
+struct Watcher {
+    sink: Sink,
+    gathered: watch::Sender<bool>,
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Watcher {
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.gathered.send_replace(true);
+        }
+    }
+
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        // Disconnected is no end: media may flow all the while, and consent may come back.
+        if state == RTCIceConnectionState::Failed {
+            self.sink.send(Instant::now(), PeerEvent::Failed);
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        match state {
+            RTCPeerConnectionState::Connected => self.sink.send(Instant::now(), PeerEvent::Connected),
+            RTCPeerConnectionState::Failed => self.sink.send(Instant::now(), PeerEvent::Failed),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Taps on the interceptor chain: what the `webrtc` crate knows and does not hand out.
+//!
+//! [`WireTap`], next to the wire, takes sender reports in and counts the feedback that goes out. [`MediaTap`], next
+//! to the application, takes every RTP packet with its arrival time into our own bounded queue (the crate's own holds
+//! 256 packets and then drops silently) and sends the key frame requests.
+
+use crate::peer::Sink;
+use crate::session::{RtpPacket, SenderReport};
+use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::sender_report::SenderReport as RtcpSenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+use rtc::sansio::Protocol;
+use rtc::shared::TransportContext;
+use rtc::shared::error::Error;
+use std::collections::VecDeque;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// Before every interceptor of the crate on the way in, after every one on the way out.
+pub(crate) const WIRE_SLOT: usize = 10;
+/// After every interceptor of the crate on the way in (its last is the jitter buffer, 13,000).
+pub(crate) const MEDIA_SLOT: usize = 14_000;
+
+/// Takes sender reports; counts NACKs.
+pub(crate) struct WireTap {
+    sink: Sink,
+    read: VecDeque<TaggedPacket>,
+    write: VecDeque<TaggedPacket>,
+}
+
+impl WireTap {
+    pub(crate) fn new(sink: Sink) -> Self {
+        Self { sink, read: VecDeque::new(), write: VecDeque::new() }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for WireTap {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &message.message.packet {
+            for packet in packets {
+                if let Some(report) = packet.as_any().downcast_ref::<RtcpSenderReport>() {
+                    let report = SenderReport { ssrc: report.ssrc, ntp: report.ntp_time, rtp: report.rtp_time };
+                    self.sink.sender_report(message.now, report);
+                }
+            }
+        }
+        self.read.push_back(message);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.read.pop_front()
+    }
+
+    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &message.message.packet {
+            for packet in packets {
+                if let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() {
+                    let asked: u32 = nack.nacks.iter().map(|pair| 1 + pair.lost_packets.count_ones()).sum();
+                    self.sink.count_nacked(u64::from(asked));
+                }
+            }
+        }
+        self.write.push_back(message);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.write.pop_front()
+    }
+}
+
+/// Takes media out of the chain, puts key frame requests into it.
+pub(crate) struct MediaTap {
+    sink: Sink,
+    /// SSRCs whose sender is to send a key frame. Read at each packet: without packets there is nothing to repair.
+    wanted: mpsc::Receiver<u32>,
+    read: VecDeque<TaggedPacket>,
+    write: VecDeque<TaggedPacket>,
+}
+
+impl MediaTap {
+    pub(crate) fn new(sink: Sink, wanted: mpsc::Receiver<u32>) -> Self {
+        Self { sink, wanted, read: VecDeque::new(), write: VecDeque::new() }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for MediaTap {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        while let Ok(media_ssrc) = self.wanted.try_recv() {
+            // The sender's SSRC may be anything where nothing is sent (RFC 4585 section 6.1).
+            let pli = PictureLossIndication { sender_ssrc: 1, media_ssrc };
+            self.write.push_back(TaggedPacket {
+                now: message.now,
+                transport: TransportContext::default(),
+                message: AttributedPacket::new(Packet::Rtcp(vec![Box::new(pli)])),
+            });
+        }
+        let recovered = message.message.has(&Attribute::Retransmission);
+        match message.message.packet {
+            Packet::Rtp(packet) => self.sink.rtp(
+                message.now,
+                RtpPacket {
+                    ssrc: packet.header.ssrc,
+                    payload_type: packet.header.payload_type,
+                    sequence: packet.header.sequence_number,
+                    timestamp: packet.header.timestamp,
+                    marker: packet.header.marker,
+                    recovered,
+                    payload: packet.payload,
+                },
+            ),
+            _ => self.read.push_back(message),
+        }
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.read.pop_front()
+    }
+
+    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        self.write.push_back(message);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.write.pop_front()
+    }
+}
+
+/// Neither tap cares which streams there are.
+macro_rules! bind_nothing {
+    ($tap:ty) => {
+        impl Interceptor for $tap {
+            fn bind_local_stream(&mut self, _info: &StreamInfo) {}
+            fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
+            fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
+            fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
+        }
+    };
+}
+
+bind_nothing!(WireTap);
+bind_nothing!(MediaTap);

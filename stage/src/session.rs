@@ -1,0 +1,406 @@
+//! The pure core of one peer session: packets and reports in, track events and key frame requests out.
+//!
+//! Call [`Session::handle_input`] with what happened, then [`Session::poll_output`] until it gives nothing, then come
+//! back at [`Session::poll_timeout`] at the latest. Time is the session clock's and is always passed in.
+
+use crate::assemble::{Arrival, Assembled, Assembler, AssemblerCounts};
+use crate::depacketize::Depacketizer;
+use crate::sdp::OfferedMedia;
+use crate::sps::{PictureLimits, PictureSize};
+use crate::sync::{PeerSync, Report};
+use bytes::Bytes;
+use footlight_media::codec::{Codec, Kind};
+use footlight_media::frame::{EncodedFrame, IngestStamps};
+use footlight_media::time::{SessionTime, Timescale};
+use footlight_media::track::{PeerKey, TrackEvent, TrackId};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A connection has this long from its answer to its first packet: ICE, DTLS and the user's camera prompt are over in
+/// a few seconds or never.
+pub const FIRST_PACKET_WAIT: Duration = Duration::from_secs(20);
+/// A peer that sends nothing for this long is gone, whatever its STUN says. A muted browser goes on sending.
+pub const SILENCE_WAIT: Duration = Duration::from_secs(8);
+/// A key frame that was asked for is asked for again after this, then after twice, four times, ... up to the last.
+const FIRST_PLI_REPEAT: Duration = Duration::from_millis(500);
+/// Encoders that ignore requests (FFmpeg) are asked at this interval.
+const LAST_PLI_REPEAT: Duration = Duration::from_secs(2);
+/// A subscriber's wish is passed on at most this often: each key frame costs the sender's bitrate.
+const PLI_THROTTLE: Duration = Duration::from_millis(300);
+/// An SSRC takes a track over when the one before has been silent for this long.
+const SSRC_SILENCE: Duration = Duration::from_secs(2);
+/// Video and audio (RFC 9725 section 4.4.2).
+const MAX_TRACKS: usize = 2;
+
+/// One RTP packet, decrypted, retransmissions put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RtpPacket {
+    /// Who sends.
+    pub ssrc: u32,
+    /// What: see [`OfferedMedia::payload_type`].
+    pub payload_type: u8,
+    /// Sequence number.
+    pub sequence: u16,
+    /// Timestamp in the codec's clock.
+    pub timestamp: u32,
+    /// Marker bit.
+    pub marker: bool,
+    /// It came as a retransmission.
+    pub recovered: bool,
+    /// Payload without padding.
+    pub payload: Bytes,
+}
+
+/// The part of an RTCP sender report that relates two clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SenderReport {
+    /// Whose.
+    pub ssrc: u32,
+    /// NTP timestamp.
+    pub ntp: u64,
+    /// The same instant as an RTP timestamp.
+    pub rtp: u32,
+}
+
+/// What happens to a session.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The answer accepted this media section; its frames will carry `track`.
+    Negotiated {
+        /// The track's name for its whole life.
+        track: TrackId,
+        /// What was agreed.
+        media: OfferedMedia,
+    },
+    /// A packet arrived.
+    Rtp(RtpPacket),
+    /// A sender report arrived.
+    Report(SenderReport),
+    /// Somebody cannot go on without a key frame.
+    KeyFrameWanted(TrackId),
+    /// The instant that [`Session::poll_timeout`] named has come.
+    Timeout,
+}
+
+/// What a session wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// For the subscribers.
+    Event(TrackEvent),
+    /// Send a picture loss indication to this SSRC.
+    Pli {
+        /// The video sender.
+        ssrc: u32,
+    },
+    /// The session is over; the tracks have been removed. Nothing follows.
+    Ended(EndReason),
+}
+
+/// Why a session ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// No packet came within [`FIRST_PACKET_WAIT`].
+    NeverSent,
+    /// No packet came for [`SILENCE_WAIT`].
+    Silent,
+}
+
+/// What one track has counted since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrackStats {
+    /// Which.
+    pub track: TrackId,
+    /// Its codec.
+    pub codec: Codec,
+    /// Packets of the track, retransmissions included.
+    pub packets: u64,
+    /// Payload bytes of those packets.
+    pub bytes: u64,
+    /// Retransmissions among those packets.
+    pub retransmissions: u64,
+    /// Packets of an SSRC that is not the track's.
+    pub foreign_packets: u64,
+    /// Key frame requests sent.
+    pub plis: u64,
+    /// Frames, holes and losses.
+    pub assembler: AssemblerCounts,
+    /// RFC 3550 interarrival jitter.
+    pub jitter: Duration,
+    /// How long a missing packet is waited for at present.
+    pub wait: Duration,
+    /// The size of the last key frame.
+    pub size: Option<PictureSize>,
+    /// When the last packet came.
+    pub last_packet: Option<SessionTime>,
+}
+
+struct Track {
+    id: TrackId,
+    media: OfferedMedia,
+    ssrc: Option<u32>,
+    assembler: Assembler,
+    added: bool,
+    pli: PliState,
+    stats: TrackStats,
+}
+
+/// When the next key frame request is due.
+#[derive(Debug, Clone, Copy, Default)]
+struct PliState {
+    last: Option<SessionTime>,
+    /// Doubles with each request that was not answered.
+    repeat: Duration,
+    /// A subscriber waits for one that the throttle holds back.
+    wanted: bool,
+}
+
+/// One peer session. See the module's page.
+pub struct Session {
+    peer: PeerKey,
+    limits: PictureLimits,
+    started: SessionTime,
+    last_packet: Option<SessionTime>,
+    tracks: Vec<Track>,
+    sync: PeerSync,
+    outputs: VecDeque<Output>,
+    ended: bool,
+}
+
+impl Session {
+    /// A session of `peer` that was answered at `now`.
+    pub fn new(peer: PeerKey, limits: PictureLimits, now: SessionTime) -> Self {
+        Self {
+            peer,
+            limits,
+            started: now,
+            last_packet: None,
+            tracks: Vec::new(),
+            sync: PeerSync::default(),
+            outputs: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// Takes what happened at `now`. Afterwards [`Self::poll_output`] until it gives nothing.
+    pub fn handle_input(&mut self, input: Input, now: SessionTime) {
+        if self.ended {
+            return;
+        }
+        match input {
+            Input::Negotiated { track, media } => self.negotiated(track, media),
+            Input::Rtp(packet) => self.rtp(packet, now),
+            Input::Report(report) => {
+                if let Some(slot) = self.tracks.iter().position(|track| track.ssrc == Some(report.ssrc)) {
+                    self.sync.on_report(slot, Report { ntp: report.ntp, rtp: report.rtp });
+                }
+            }
+            Input::KeyFrameWanted(id) => {
+                if let Some(track) = self.tracks.iter_mut().find(|track| track.id == id) {
+                    track.pli.wanted = track.media.codec.kind() == Kind::Video;
+                }
+            }
+            Input::Timeout => {}
+        }
+        for slot in 0..self.tracks.len() {
+            self.release_frames(slot, now);
+            self.request_key_frame(slot, now);
+        }
+        self.check_liveness(now);
+    }
+
+    /// What is to be done, in order.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The latest instant for an [`Input::Timeout`]. `None` once the session has ended.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<SessionTime> {
+        if self.ended {
+            return None;
+        }
+        let tracks = self.tracks.iter().flat_map(|track| [track.assembler.poll_timeout(), track.pli_due()]);
+        tracks.flatten().chain(std::iter::once(self.silence_deadline())).min()
+    }
+
+    /// Ends the session from outside: its tracks are removed.
+    pub fn end(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        for track in self.tracks.iter().filter(|track| track.added) {
+            self.outputs.push_back(Output::Event(TrackEvent::Removed { track: track.id }));
+        }
+    }
+
+    /// The tracks that have begun, as a new subscriber must hear of them.
+    pub fn added_tracks(&self) -> impl Iterator<Item = TrackEvent> {
+        self.tracks.iter().filter(|track| track.added && !self.ended).map(|track| TrackEvent::Added {
+            track: track.id,
+            peer: self.peer.clone(),
+            codec: track.media.codec,
+        })
+    }
+
+    /// The session's video track, begun or not.
+    pub fn video_track(&self) -> Option<TrackId> {
+        self.tracks.iter().find(|track| track.media.codec.kind() == Kind::Video).map(|track| track.id)
+    }
+
+    /// Whether the session has this track.
+    pub fn has_track(&self, id: TrackId) -> bool {
+        self.tracks.iter().any(|track| track.id == id)
+    }
+
+    /// What has been counted, by track.
+    pub fn stats(&mut self) -> Vec<TrackStats> {
+        let counted = |track: &mut Track| TrackStats {
+            assembler: track.assembler.counts(),
+            jitter: track.assembler.jitter().interarrival(),
+            wait: track.assembler.jitter().wait(),
+            ..track.stats
+        };
+        self.tracks.iter_mut().map(counted).collect()
+    }
+
+    fn negotiated(&mut self, id: TrackId, media: OfferedMedia) {
+        if self.tracks.len() == MAX_TRACKS {
+            return;
+        }
+        let codec = media.codec;
+        self.sync.add_track(match codec.kind() {
+            Kind::Audio => Timescale::AUDIO_48K,
+            Kind::Video => Timescale::VIDEO,
+        });
+        let depacketizer = Depacketizer::new(codec, self.limits, &media.fmtp);
+        self.tracks.push(Track {
+            id,
+            ssrc: media.ssrc,
+            media,
+            assembler: Assembler::new(codec, depacketizer),
+            added: false,
+            pli: PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() },
+            stats: TrackStats {
+                track: id,
+                codec,
+                packets: 0,
+                bytes: 0,
+                retransmissions: 0,
+                foreign_packets: 0,
+                plis: 0,
+                assembler: AssemblerCounts::default(),
+                jitter: Duration::ZERO,
+                wait: Duration::ZERO,
+                size: None,
+                last_packet: None,
+            },
+        });
+    }
+
+    fn rtp(&mut self, packet: RtpPacket, now: SessionTime) {
+        let slot = self.tracks.iter().position(|track| track.media.payload_type == packet.payload_type);
+        let Some(slot) = slot else { return };
+        let track = &mut self.tracks[slot];
+        if track.ssrc != Some(packet.ssrc) {
+            let silent = |last: SessionTime| now >= last + SSRC_SILENCE;
+            if !track.stats.last_packet.is_none_or(silent) {
+                track.stats.foreign_packets += 1;
+                return;
+            }
+            track.ssrc = Some(packet.ssrc);
+            if track.stats.packets > 0 {
+                let depacketizer = Depacketizer::new(track.media.codec, self.limits, &track.media.fmtp);
+                track.assembler = Assembler::new(track.media.codec, depacketizer);
+                self.sync.reset_track(slot);
+            }
+        }
+        self.last_packet = Some(now);
+        track.stats.last_packet = Some(now);
+        track.stats.packets += 1;
+        track.stats.bytes += packet.payload.len() as u64;
+        track.stats.retransmissions += u64::from(packet.recovered);
+        let media_us = self.sync.on_packet(slot, packet.timestamp, now, packet.recovered);
+        if !packet.recovered {
+            track.assembler.jitter().on_packet(now.as_micros(), media_us);
+        }
+        let RtpPacket { sequence, timestamp, marker, payload, .. } = packet;
+        track.assembler.insert(Arrival { sequence, timestamp, marker, payload }, now);
+    }
+
+    fn release_frames(&mut self, slot: usize, now: SessionTime) {
+        while let Some(assembled) = self.tracks[slot].assembler.poll(now) {
+            let Some(time) = self.sync.time(slot, assembled.timestamp) else { continue };
+            let track = &mut self.tracks[slot];
+            if !track.added {
+                track.added = true;
+                self.outputs.push_back(Output::Event(TrackEvent::Added {
+                    track: track.id,
+                    peer: self.peer.clone(),
+                    codec: track.media.codec,
+                }));
+            }
+            let Assembled { frame, discontinuity, first_packet, last_packet, .. } = assembled;
+            if frame.key {
+                track.pli.wanted = false;
+                track.pli.repeat = FIRST_PLI_REPEAT;
+                track.stats.size = frame.size.or(track.stats.size);
+            }
+            self.outputs.push_back(Output::Event(TrackEvent::Frame(EncodedFrame {
+                track: track.id,
+                time,
+                key: frame.key,
+                discontinuity,
+                data: frame.data,
+                stamps: IngestStamps { first_packet, last_packet, assembled: now },
+            })));
+        }
+    }
+
+    fn request_key_frame(&mut self, slot: usize, now: SessionTime) {
+        let track = &mut self.tracks[slot];
+        let Some(ssrc) = track.ssrc else { return };
+        if track.pli_due().is_none_or(|due| now < due) {
+            return;
+        }
+        track.pli.repeat = match track.pli.last {
+            Some(_) => (2 * track.pli.repeat).min(LAST_PLI_REPEAT),
+            None => FIRST_PLI_REPEAT,
+        };
+        track.pli.last = Some(now);
+        track.pli.wanted = false;
+        track.stats.plis += 1;
+        self.outputs.push_back(Output::Pli { ssrc });
+    }
+
+    fn check_liveness(&mut self, now: SessionTime) {
+        if now < self.silence_deadline() {
+            return;
+        }
+        self.end();
+        let reason = if self.last_packet.is_some() { EndReason::Silent } else { EndReason::NeverSent };
+        self.outputs.push_back(Output::Ended(reason));
+    }
+
+    fn silence_deadline(&self) -> SessionTime {
+        match self.last_packet {
+            Some(last) => last + SILENCE_WAIT,
+            None => self.started + FIRST_PACKET_WAIT,
+        }
+    }
+}
+
+impl Track {
+    /// When a key frame is to be asked for; `None` while none is missed, and before the first packet says to whom.
+    fn pli_due(&self) -> Option<SessionTime> {
+        let first = self.stats.last_packet?;
+        let stuck = self.assembler.waiting_for_key();
+        match self.pli.last {
+            None if stuck || self.pli.wanted => Some(first),
+            Some(last) if self.pli.wanted => Some(last + PLI_THROTTLE),
+            Some(last) if stuck => Some(last + self.pli.repeat),
+            _ => None,
+        }
+    }
+}
