@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use std::time::Duration;
-use tower::ServiceExt;
+use tower::{Service as _, ServiceExt as _};
 
 /// Tries of one request. With the pauses below they last 6 s: three target durations, after which players have given up on a live edge.
 const TRIES: u32 = 6;
@@ -43,7 +43,6 @@ pub enum PublishError {
 }
 
 /// Sends objects to an origin.
-#[derive(Clone)]
 pub struct Publisher<S> {
     origin: S,
     /// `Authorization` of the publishing listener, where it asks for one.
@@ -52,7 +51,7 @@ pub struct Publisher<S> {
 
 impl<S, B> Publisher<S>
 where
-    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>> + Clone,
+    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>>,
     S::Error: std::fmt::Display,
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -138,7 +137,7 @@ where
     }
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
-        let response = self.origin.clone().oneshot(request).await.map_err(|e| e.to_string())?;
+        let response = self.origin.ready().await.map_err(|e| e.to_string())?.call(request).await.map_err(|e| e.to_string())?;
         let status = response.status();
         let body = http_body_util::Limited::new(response.into_body(), ANSWER_BYTES);
         let body = body.collect().await.map_err(|e| e.to_string())?;

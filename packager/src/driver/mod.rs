@@ -162,7 +162,7 @@ pub async fn run<S, B>(
     mut publisher: Publisher<S>,
 ) -> Result<(), DriverError>
 where
-    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
+    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>> + Send + 'static,
     S::Error: std::fmt::Display + Send,
     S::Future: Send,
     B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -220,7 +220,7 @@ async fn publish_all<S, B>(
     clock: SessionClock,
 ) -> Result<(), PublishError>
 where
-    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>> + Clone,
+    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>>,
     S::Error: std::fmt::Display,
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -337,12 +337,15 @@ impl Driver {
     fn frame(&mut self, frame: EncodedFrame, outputs: &mpsc::Sender<FromPackager>) {
         let track = frame.track;
         match self.routes.get_mut(&track) {
-            Some(Route::Video(decoder)) if !decoder.push(frame.clone()) => {
-                self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
-                say(outputs, FromPackager::Request(TrackRequest::KeyFrame(track)));
+            Some(Route::Video(decoder)) => {
+                let taken = decoder.push(frame);
+                if !taken {
+                    self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
+                    say(outputs, FromPackager::Request(TrackRequest::KeyFrame(track)));
+                }
             }
             Some(Route::Audio) => self.sound(audio::AudioInput::Frame(frame)),
-            Some(Route::Video(_)) | None => {}
+            None => {}
         }
     }
 
