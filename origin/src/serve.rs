@@ -16,6 +16,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -43,13 +44,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves edges and viewers.
 pub async fn run_viewers(listener: TcpListener, origin: Origin, shutdown: impl Future<Output = ()>) {
-    let accept = async || listener.accept().await.map(|(stream, _)| no_delay(stream));
+    let accept = move |cx: &mut Context<'_>| listener.poll_accept(cx).map_ok(|(stream, _)| no_delay(stream));
     run(accept, VIEWER_CONNECTIONS, shutdown, move |request: Request<Incoming>| origin.clone().call(request)).await;
 }
 
 /// Serves publishers who present `secret` (`Authorization: Bearer`).
 pub async fn run_publish(listener: TcpListener, publish: Publish, secret: Secret, shutdown: impl Future<Output = ()>) {
-    let accept = async || listener.accept().await.map(|(stream, _)| no_delay(stream));
+    let accept = move |cx: &mut Context<'_>| listener.poll_accept(cx).map_ok(|(stream, _)| no_delay(stream));
     let answer = move |request: Request<Incoming>| {
         let (secret, mut publish) = (secret.clone(), publish.clone());
         async move {
@@ -64,7 +65,7 @@ pub async fn run_publish(listener: TcpListener, publish: Publish, secret: Secret
 
 /// Serves publishers on a Unix socket, whose file's mode says who they may be.
 pub async fn run_publish_unix(listener: UnixListener, publish: Publish, shutdown: impl Future<Output = ()>) {
-    let accept = async || listener.accept().await.map(|(stream, _)| stream);
+    let accept = move |cx: &mut Context<'_>| listener.poll_accept(cx).map_ok(|(stream, _)| stream);
     run(accept, PUBLISH_CONNECTIONS, shutdown, move |request: Request<Incoming>| publish.clone().call(request)).await;
 }
 
@@ -116,7 +117,7 @@ fn no_delay(stream: tokio::net::TcpStream) -> tokio::net::TcpStream {
 }
 
 async fn run<I, A, F>(
-    accept: impl AsyncFn() -> io::Result<I>,
+    mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<I>>,
     connections: usize,
     shutdown: impl Future<Output = ()>,
     answer: A,
@@ -131,7 +132,7 @@ async fn run<I, A, F>(
     loop {
         let next = async {
             let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
-            (place, accept().await)
+            (place, std::future::poll_fn(&mut accept).await)
         };
         let (place, accepted) = tokio::select! {
             next = next => next,

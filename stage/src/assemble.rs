@@ -5,7 +5,7 @@
 //! A hole is waited for as long as [`Jitter::wait`] says; then audio goes on behind it, and video goes on at the next
 //! key frame, for which the session asks until one is there.
 
-use crate::depacketize::{Depacketized, DepacketizeError, Depacketizer, KeyStart, key_start};
+use crate::depacketize::{DepacketizeError, Depacketized, Depacketizer, KeyStart, key_start};
 use crate::jitter::Jitter;
 use bytes::Bytes;
 use footlight_media::codec::{Codec, Kind};
@@ -424,4 +424,230 @@ fn index(number: i64) -> usize {
 
 fn micros_between(earlier: SessionTime, later: SessionTime) -> Duration {
     Duration::from_micros(later.micros_since(earlier).max(0).unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sps::PictureLimits;
+    use proptest::prelude::*;
+
+    /// VP8 frames of three packets each; every tenth is a key frame.
+    fn packets(frames: u32) -> Vec<Arrival> {
+        let mut packets = Vec::new();
+        for frame in 0..frames {
+            for part in 0..3_u32 {
+                let payload = match (part, frame % 10) {
+                    (0, 0) => vec![0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01, frame as u8],
+                    (0, _) => vec![0x10, 0x11, frame as u8],
+                    _ => vec![0x00, part as u8, frame as u8],
+                };
+                packets.push(Arrival {
+                    sequence: (65_500 + frame * 3 + part) as u16,
+                    timestamp: frame.wrapping_mul(3_000).wrapping_sub(9_000),
+                    marker: part == 2,
+                    payload: payload.into(),
+                });
+            }
+        }
+        packets
+    }
+
+    fn assembler(codec: Codec) -> Assembler {
+        Assembler::new(codec, Depacketizer::new(codec, PictureLimits::default(), ""))
+    }
+
+    fn at(ms: i64) -> SessionTime {
+        SessionTime::from_micros(ms * 1_000)
+    }
+
+    /// Feeds packets at the given milliseconds; gives what left, as timestamp and discontinuity.
+    fn run(assembler: &mut Assembler, arrivals: impl IntoIterator<Item = (i64, Arrival)>) -> Vec<(u32, bool)> {
+        let mut left = Vec::new();
+        let mut now = 0;
+        for (ms, packet) in arrivals {
+            // A driver comes back at the deadlines in between.
+            while let Some(deadline) = assembler.poll_timeout()
+                && deadline < at(ms)
+            {
+                let before = left.len();
+                left.extend(std::iter::from_fn(|| assembler.poll(deadline)).map(|f| (f.timestamp, f.discontinuity)));
+                if left.len() == before && assembler.poll_timeout() == Some(deadline) {
+                    break;
+                }
+            }
+            now = ms;
+            assembler.insert(packet, at(ms));
+            left.extend(std::iter::from_fn(|| assembler.poll(at(ms))).map(|f| (f.timestamp, f.discontinuity)));
+        }
+        left.extend(std::iter::from_fn(|| assembler.poll(at(now + 1_000))).map(|f| (f.timestamp, f.discontinuity)));
+        left
+    }
+
+    /// One packet each 10 ms.
+    fn paced(packets: Vec<Arrival>) -> Vec<(i64, Arrival)> {
+        packets.into_iter().enumerate().map(|(number, packet)| (number as i64 * 10, packet)).collect()
+    }
+
+    fn timestamps(frames: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        frames.into_iter().map(|frame| frame.wrapping_mul(3_000).wrapping_sub(9_000)).collect()
+    }
+
+    #[test]
+    fn frames_leave_whole_and_in_order_across_every_wrap() {
+        let left = run(&mut assembler(Codec::Vp8), paced(packets(60)));
+        assert_eq!(left.iter().map(|(timestamp, _)| *timestamp).collect::<Vec<_>>(), timestamps(0..60));
+        assert!(left.iter().all(|(_, discontinuity)| !discontinuity));
+    }
+
+    #[test]
+    fn a_packet_that_comes_again_in_time_costs_nothing() {
+        let mut arrivals = paced(packets(20));
+        let (_, late) = arrivals.remove(16);
+        arrivals.insert(20, (207, late));
+        let left = run(&mut assembler(Codec::Vp8), arrivals);
+        assert_eq!(left.iter().map(|(timestamp, _)| *timestamp).collect::<Vec<_>>(), timestamps(0..20));
+        assert!(left.iter().all(|(_, discontinuity)| !discontinuity));
+    }
+
+    #[test]
+    fn a_lost_packet_costs_the_frames_up_to_the_next_key_frame() {
+        let mut arrivals = paced(packets(40));
+        arrivals.remove(16);
+        let mut assembler = assembler(Codec::Vp8);
+        let left = run(&mut assembler, arrivals);
+        let want = timestamps((0..5).chain(10..40));
+        assert_eq!(left.iter().map(|(timestamp, _)| *timestamp).collect::<Vec<_>>(), want);
+        assert_eq!(left.iter().position(|(_, discontinuity)| *discontinuity), Some(5));
+        assert_eq!(assembler.counts().packets_lost, 1);
+        assert_eq!(assembler.counts().holes_abandoned, 1);
+    }
+
+    #[test]
+    fn the_wait_for_a_key_frame_is_visible_until_one_has_left() {
+        let mut assembler = assembler(Codec::Vp8);
+        assert!(assembler.waiting_for_key());
+        let all = packets(21);
+        let left = run(&mut assembler, paced(all[3..12].to_vec()));
+        assert!(left.is_empty() && assembler.waiting_for_key());
+        let left = run(&mut assembler, paced(all[12..].to_vec()));
+        assert_eq!(left.first().map(|(timestamp, _)| *timestamp), timestamps([10]).first().copied());
+        assert!(!assembler.waiting_for_key());
+    }
+
+    #[test]
+    fn doubles_and_ghosts_change_nothing() {
+        let mut arrivals = paced(packets(20));
+        let doubles: Vec<_> = arrivals.iter().step_by(4).cloned().collect();
+        for (number, (ms, packet)) in doubles.into_iter().enumerate() {
+            arrivals.insert(number * 5 + 4, (ms + 30, packet));
+        }
+        let ghost = Arrival { sequence: 30_000, timestamp: 5, marker: true, payload: vec![0x10, 0x10].into() };
+        arrivals.insert(7, (65, ghost));
+        let mut assembler = assembler(Codec::Vp8);
+        let left = run(&mut assembler, arrivals);
+        assert_eq!(left.iter().map(|(timestamp, _)| *timestamp).collect::<Vec<_>>(), timestamps(0..20));
+        assert_eq!(assembler.counts().packets_late_or_double, 15);
+    }
+
+    #[test]
+    fn a_sender_that_begins_anew_is_followed() {
+        let mut arrivals = paced(packets(10));
+        let second: Vec<_> = packets(10)
+            .into_iter()
+            .enumerate()
+            .map(|(number, packet)| {
+                (300 + number as i64 * 10, Arrival { sequence: packet.sequence.wrapping_add(20_000), ..packet })
+            })
+            .collect();
+        arrivals.extend(second);
+        let left = run(&mut assembler(Codec::Vp8), arrivals);
+        // Its first packet is the probe, so its first key frame is lost: a key frame is asked for.
+        assert_eq!(left.len(), 10);
+    }
+
+    #[test]
+    fn padding_has_a_place_but_no_part() {
+        let mut all = packets(10);
+        let padding = Arrival { payload: Bytes::new(), marker: false, ..all[14].clone() };
+        for packet in &mut all[15..] {
+            packet.sequence = packet.sequence.wrapping_add(1);
+        }
+        all.insert(15, Arrival { sequence: padding.sequence.wrapping_add(1), ..padding });
+        let mut assembler = assembler(Codec::Vp8);
+        assert_eq!(run(&mut assembler, paced(all)).len(), 10);
+        assert_eq!(assembler.counts().frames_refused, 0);
+    }
+
+    #[test]
+    fn sound_goes_on_behind_a_hole() {
+        let sound = |number: u16| Arrival {
+            sequence: number,
+            timestamp: u32::from(number) * 960,
+            marker: false,
+            payload: vec![number as u8].into(),
+        };
+        let arrivals = (0..50).filter(|number| *number != 20).map(|number| (i64::from(number) * 20, sound(number)));
+        let left = run(&mut assembler(Codec::Opus), arrivals);
+        assert_eq!(left.len(), 49);
+        assert_eq!(left.iter().filter(|(_, discontinuity)| *discontinuity).count(), 1);
+        assert_eq!(left[20], (21 * 960, true));
+    }
+
+    #[test]
+    fn garbage_is_refused_and_the_next_key_frame_repairs() {
+        let mut all = packets(20);
+        all[6].payload = vec![0xff, 0xff].into();
+        let mut assembler = assembler(Codec::Vp8);
+        let left = run(&mut assembler, paced(all));
+        assert_eq!(left.iter().map(|(timestamp, _)| *timestamp).collect::<Vec<_>>(), timestamps((0..2).chain(10..20)));
+        assert_eq!(assembler.counts().frames_refused, 1);
+        assert!(assembler.take_refusal().is_some());
+    }
+
+    proptest! {
+        /// Whatever is lost, doubled and overtaken: nothing panics, frames leave in order, none twice.
+        #[test]
+        fn order_holds_on_any_network(
+            fate in proptest::collection::vec((0u8..20, 0i64..300), 300),
+            start in any::<u16>(),
+        ) {
+            let mut arrivals: Vec<(i64, Arrival)> = Vec::new();
+            for ((number, mut packet), (luck, delay)) in packets(100).into_iter().enumerate().zip(fate) {
+                packet.sequence = packet.sequence.wrapping_add(start);
+                let sent = number as i64 * 10;
+                match luck {
+                    0 => {}
+                    1 => arrivals.extend([(sent + delay, packet.clone()), (sent + delay / 2, packet)]),
+                    2 | 3 => arrivals.push((sent + delay, packet)),
+                    _ => arrivals.push((sent, packet)),
+                }
+            }
+            arrivals.sort_by_key(|(ms, _)| *ms);
+            let left = run(&mut assembler(Codec::Vp8), arrivals);
+            for pair in left.windows(2) {
+                prop_assert!(pair[1].0.wrapping_sub(pair[0].0) as i32 > 0);
+            }
+        }
+
+        #[test]
+        fn any_packets_are_survived(
+            packets in proptest::collection::vec(
+                (any::<u16>(), any::<u32>(), any::<bool>(), proptest::collection::vec(any::<u8>(), 0..20), 0i64..50),
+                0..200,
+            ),
+        ) {
+            for codec in [Codec::H264, Codec::Vp8, Codec::Opus] {
+                let mut assembler = assembler(codec);
+                let mut now = 0;
+                for (sequence, timestamp, marker, payload, step) in &packets {
+                    now += step;
+                    let payload = payload.clone().into();
+                    let packet = Arrival { sequence: *sequence, timestamp: *timestamp, marker: *marker, payload };
+                    assembler.insert(packet, at(now));
+                    while assembler.poll(at(now)).is_some() {}
+                }
+            }
+        }
+    }
 }

@@ -340,3 +340,152 @@ fn h264_key_start(payload: &[u8]) -> KeyStart {
         _ => KeyStart::No,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PPS: [u8; 4] = [0x68, 0xce, 0x38, 0x80];
+
+    fn sps() -> Vec<u8> {
+        crate::sps::baseline(40, 23)
+    }
+
+    fn h264() -> Depacketizer {
+        Depacketizer::new(Codec::H264, PictureLimits::default(), "packetization-mode=1")
+    }
+
+    fn join(depacketizer: &mut Depacketizer, payloads: &[&[u8]]) -> Result<Depacketized, DepacketizeError> {
+        depacketizer.frame(payloads.iter().copied())
+    }
+
+    fn stap(units: &[&[u8]]) -> Vec<u8> {
+        let mut payload = vec![0x78];
+        for unit in units {
+            payload.extend((unit.len() as u16).to_be_bytes());
+            payload.extend(*unit);
+        }
+        payload
+    }
+
+    fn annexb(units: &[&[u8]]) -> Vec<u8> {
+        units.iter().flat_map(|unit| [&START_CODE[..], unit].concat()).collect()
+    }
+
+    #[test]
+    fn single_units_aggregates_and_fragments_become_one_byte_stream() {
+        let frame =
+            join(&mut h264(), &[&stap(&[&sps(), &PPS]), &[0x7c, 0x85, 0x88, 1], &[0x7c, 0x05, 2], &[0x7c, 0x45, 3]])
+                .unwrap();
+        assert!(frame.key);
+        assert_eq!(frame.data[..], annexb(&[&sps(), &PPS, &[0x65, 0x88, 1, 2, 3]])[..]);
+        let frame = join(&mut h264(), &[&[0x41, 0x9a, 7]]).unwrap();
+        assert!(!frame.key);
+        assert_eq!(frame.data[..], annexb(&[&[0x41, 0x9a, 7]])[..]);
+    }
+
+    #[test]
+    fn a_key_frame_without_parameter_sets_gets_those_that_came_before() {
+        let mut depacketizer = h264();
+        let bare: &[u8] = &[0x65, 0x88, 9];
+        assert_eq!(join(&mut depacketizer, &[bare]), Err(DepacketizeError::Empty));
+        join(&mut depacketizer, &[&stap(&[&sps(), &PPS, bare])]).unwrap();
+        let frame = join(&mut depacketizer, &[bare]).unwrap();
+        assert_eq!(frame.data[..], annexb(&[&sps(), &PPS, bare])[..]);
+    }
+
+    #[test]
+    fn parameter_sets_may_stand_in_the_sdp() {
+        use base64::Engine;
+        let encode = |set: &[u8]| base64::engine::general_purpose::STANDARD.encode(set);
+        let fmtp = format!("packetization-mode=1;sprop-parameter-sets={},{}", encode(&sps()), encode(&PPS));
+        let mut depacketizer = Depacketizer::new(Codec::H264, PictureLimits::default(), &fmtp);
+        let frame = join(&mut depacketizer, &[&[0x65, 0x88, 9]]).unwrap();
+        assert_eq!(frame.data[..], annexb(&[&sps(), &PPS, &[0x65, 0x88, 9]])[..]);
+    }
+
+    #[test]
+    fn what_is_broken_is_refused_by_name() {
+        let check = |payloads: &[&[u8]], want| assert_eq!(join(&mut h264(), payloads), Err(want), "{payloads:?}");
+        check(&[&[0x7c]], DepacketizeError::Short);
+        check(&[&[0x7c, 0x05, 1]], DepacketizeError::Structure);
+        check(&[&[0x7c, 0x85, 1], &[0x7c, 0x85, 1]], DepacketizeError::Structure);
+        check(&[&[0x7c, 0x85, 1]], DepacketizeError::Structure);
+        check(&[&[0x7c, 0x85, 1], &[0x41, 1]], DepacketizeError::Structure);
+        check(&[&[0x78, 0, 9, 1]], DepacketizeError::Short);
+        check(&[&[0x78, 0]], DepacketizeError::Short);
+        check(&[&[0x78, 0, 0]], DepacketizeError::Short);
+        check(&[&[0x79, 1, 2]], DepacketizeError::Structure);
+        check(&[&[0x06, 1]], DepacketizeError::Empty);
+        check(&[&[0x67, 0x42], &[0x65, 0x88]], DepacketizeError::Size(None));
+        check(&[], DepacketizeError::Empty);
+    }
+
+    #[test]
+    fn pictures_beyond_the_limits_are_refused_with_their_size() {
+        let limits = PictureLimits { max_width: 320, ..PictureLimits::default() };
+        let mut depacketizer = Depacketizer::new(Codec::H264, limits, "");
+        let refused = join(&mut depacketizer, &[&stap(&[&sps(), &PPS]), &[0x65, 0x88]]);
+        assert!(matches!(refused, Err(DepacketizeError::Size(Some(size))) if size.width == 640), "{refused:?}");
+        // Nor is the refused set used later.
+        assert!(join(&mut depacketizer, &[&[0x65, 0x88]]).is_err());
+        let mut depacketizer = Depacketizer::new(Codec::Vp8, limits, "");
+        let key = [0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01, 5];
+        assert!(matches!(join(&mut depacketizer, &[&key]), Err(DepacketizeError::Size(Some(_)))));
+    }
+
+    #[test]
+    fn vp8_descriptors_of_every_shape_are_skipped() {
+        let check = |descriptor: &[u8]| {
+            let payload = [descriptor, &[0x31, 7, 7]].concat();
+            let mut depacketizer = Depacketizer::new(Codec::Vp8, PictureLimits::default(), "");
+            let frame = join(&mut depacketizer, &[&payload]).unwrap();
+            assert_eq!((&frame.data[..], frame.key), (&[0x31, 7, 7][..], false), "{descriptor:?}");
+        };
+        check(&[0x10]);
+        check(&[0x90, 0x80, 0x12]);
+        check(&[0x90, 0x80, 0x92, 0x34]);
+        check(&[0x90, 0xe0, 0x92, 0x34, 1, 0x40]);
+        check(&[0x90, 0x10, 0x05]);
+    }
+
+    #[test]
+    fn vp8_frames_begin_at_their_beginning() {
+        let mut depacketizer = Depacketizer::new(Codec::Vp8, PictureLimits::default(), "");
+        assert_eq!(join(&mut depacketizer, &[&[0x00, 1, 2]]), Err(DepacketizeError::Structure));
+        assert_eq!(join(&mut depacketizer, &[&[0x10, 1], &[0x10, 1]]), Err(DepacketizeError::Structure));
+        assert_eq!(join(&mut depacketizer, &[&[0x90, 0x80]]), Err(DepacketizeError::Short));
+    }
+
+    #[test]
+    fn key_frames_are_recognised_by_their_first_packet() {
+        let check = |codec, payload: &[u8], want| assert_eq!(key_start(codec, payload), want, "{payload:x?}");
+        check(Codec::Vp8, &[0x10, 0x10, 0], KeyStart::Certain);
+        check(Codec::Vp8, &[0x10, 0x11, 0], KeyStart::No);
+        check(Codec::Vp8, &[0x00, 0x10, 0], KeyStart::No);
+        check(Codec::H264, &stap(&[&sps(), &PPS]), KeyStart::Certain);
+        check(Codec::H264, &sps(), KeyStart::Certain);
+        check(Codec::H264, &stap(&[&[9, 0x10], &sps(), &PPS]), KeyStart::IfFirst);
+        check(Codec::H264, &[0x65, 0x88], KeyStart::IfFirst);
+        check(Codec::H264, &[0x65, 0x08], KeyStart::No);
+        check(Codec::H264, &[0x7c, 0x85, 0x88], KeyStart::IfFirst);
+        check(Codec::H264, &[0x7c, 0x05, 0x88], KeyStart::No);
+        check(Codec::H264, &[0x41, 0x9a], KeyStart::No);
+        check(Codec::H264, &[], KeyStart::No);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(
+            payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..8),
+            fmtp in ".{0,40}",
+        ) {
+            for codec in [Codec::H264, Codec::Vp8, Codec::Opus] {
+                let mut depacketizer = Depacketizer::new(codec, PictureLimits::default(), &fmtp);
+                let _ = depacketizer.frame(payloads.iter().map(Vec::as_slice));
+                payloads.iter().for_each(|payload| { let _ = key_start(codec, payload); });
+            }
+        }
+    }
+}

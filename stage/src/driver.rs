@@ -157,14 +157,8 @@ impl Stage {
         let endpoint = Endpoint::new(mux, crypto, config.announce.clone()).map_err(|error| identity(&error))?;
         let (inbox, arrivals) = mpsc::channel(INBOX);
         let (commands, requests) = mpsc::channel(COMMANDS);
-        let shared = Arc::new(Shared {
-            endpoint,
-            config,
-            epoch,
-            inbox,
-            numbers: AtomicU64::new(1),
-            tasks: TaskTracker::new(),
-        });
+        let shared =
+            Arc::new(Shared { endpoint, config, epoch, inbox, numbers: AtomicU64::new(1), tasks: TaskTracker::new() });
         let owner = Owner {
             shared: Arc::clone(&shared),
             sessions: HashMap::new(),

@@ -168,9 +168,9 @@ impl SharedUdp {
     async fn receive(&self, buffers: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta]) -> io::Result<usize> {
         loop {
             self.socket.readable().await?;
-            let received = self.socket.try_io(Interest::READABLE, || {
-                self.state.recv(UdpSockRef::from(&self.socket), buffers, meta)
-            });
+            let received = self
+                .socket
+                .try_io(Interest::READABLE, || self.state.recv(UdpSockRef::from(&self.socket), buffers, meta));
             match received {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 received => return received,
@@ -284,9 +284,9 @@ impl Demux {
     fn check_owner(&self, from: SocketAddr, datagram: &[u8]) -> Option<Arc<Port>> {
         let registration = self.by_ufrag.get(stun::receiver_ufrag(datagram)?)?;
         let mut message = Message { raw: datagram.to_vec(), ..Message::default() };
-        let checked = message.decode().and_then(|()| {
-            MessageIntegrity::check(&mut message, registration.pwd.as_bytes(), self.crypto.crypto())
-        });
+        let checked = message
+            .decode()
+            .and_then(|()| MessageIntegrity::check(&mut message, registration.pwd.as_bytes(), self.crypto.crypto()));
         match checked {
             Ok(()) => registration.port.upgrade(),
             Err(error) => {

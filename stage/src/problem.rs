@@ -56,13 +56,9 @@ impl Problem {
             Self::MethodNotAllowed { allow } => {
                 (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "method", text(), allow)
             }
-            Self::UnsupportedMediaType { want } => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Unsupported media type",
-                "Content-Type header",
-                text(),
-                want,
-            ),
+            Self::UnsupportedMediaType { want } => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", "Content-Type header", text(), want)
+            }
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "Body too large",
@@ -125,13 +121,9 @@ impl Problem {
                 error.to_string(),
                 "send SDP as the WebRTC API produces it",
             ),
-            SdpError::TooMany { .. } => (
-                StatusCode::BAD_REQUEST,
-                "SDP over a limit",
-                "body",
-                error.to_string(),
-                "send fewer",
-            ),
+            SdpError::TooMany { .. } => {
+                (StatusCode::BAD_REQUEST, "SDP over a limit", "body", error.to_string(), "send fewer")
+            }
             SdpError::Unacceptable { .. } => (
                 StatusCode::NOT_ACCEPTABLE,
                 "Offer cannot be accepted as a whole",

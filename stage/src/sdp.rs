@@ -303,7 +303,8 @@ fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), SdpError>
 /// The lines of an SDP text as letter and value, after checking that all are such lines and none is too long.
 fn lines(text: &str) -> Result<impl Iterator<Item = (char, &str)>, SdpError> {
     limit("bytes", text.len(), MAX_SDP_BYTES)?;
-    let split = |line: &'_ str| line.len() >= 2 && line.as_bytes()[1] == b'=' && line.as_bytes()[0].is_ascii_lowercase();
+    let split =
+        |line: &'_ str| line.len() >= 2 && line.as_bytes()[1] == b'=' && line.as_bytes()[0].is_ascii_lowercase();
     let mut count = 0;
     for line in text.lines() {
         count += 1;
@@ -403,15 +404,8 @@ impl Answer {
     /// with ice-lite, ice-options and pacing as in the answer.
     pub fn fragment(&self) -> String {
         const SESSION: [&str; 4] = ["a=ice-lite", "a=ice-options:", "a=ice-pacing:", "a=group:BUNDLE"];
-        const MEDIA: [&str; 7] = [
-            "m=",
-            "a=mid:",
-            "a=ice-ufrag:",
-            "a=ice-pwd:",
-            "a=ice-options:",
-            "a=candidate:",
-            "a=end-of-candidates",
-        ];
+        const MEDIA: [&str; 7] =
+            ["m=", "a=mid:", "a=ice-ufrag:", "a=ice-pwd:", "a=ice-options:", "a=candidate:", "a=end-of-candidates"];
         let mut fragment = String::new();
         let mut in_media = false;
         for line in self.sdp.lines() {
@@ -438,4 +432,191 @@ fn candidate_lines(addresses: &[IpAddr], port: u16) -> String {
     }
     lines.push_str("a=end-of-candidates\r\n");
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What a browser offers, cut down to what is read.
+    const OFFER: &str = "v=0\r\n\
+        o=- 4611731400430051336 2 IN IP4 127.0.0.1\r\n\
+        s=-\r\n\
+        t=0 0\r\n\
+        a=group:BUNDLE 0 1\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n\
+        c=IN IP4 0.0.0.0\r\n\
+        a=candidate:1 1 udp 2122260223 10.0.0.7 50001 typ host\r\n\
+        a=ice-ufrag:abcd\r\n\
+        a=ice-pwd:0123456789012345678901\r\n\
+        a=fingerprint:sha-256 00:11\r\n\
+        a=setup:actpass\r\n\
+        a=mid:0\r\n\
+        a=sendonly\r\n\
+        a=rtcp-mux\r\n\
+        a=rtpmap:111 opus/48000/2\r\n\
+        a=fmtp:111 minptime=10;useinbandfec=1\r\n\
+        a=rtpmap:63 red/48000/2\r\n\
+        a=ssrc:1000 cname:x\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104 105\r\n\
+        c=IN IP4 0.0.0.0\r\n\
+        a=ice-ufrag:abcd\r\n\
+        a=ice-pwd:0123456789012345678901\r\n\
+        a=fingerprint:sha-256 00:11\r\n\
+        a=setup:actpass\r\n\
+        a=mid:1\r\n\
+        a=sendonly\r\n\
+        a=rtcp-mux\r\n\
+        a=rtpmap:96 VP8/90000\r\n\
+        a=rtpmap:97 rtx/90000\r\n\
+        a=fmtp:97 apt=96\r\n\
+        a=rtpmap:102 H264/90000\r\n\
+        a=fmtp:102 profile-level-id=42001f;packetization-mode=0\r\n\
+        a=rtpmap:103 rtx/90000\r\n\
+        a=fmtp:103 apt=102\r\n\
+        a=rtpmap:104 H264/90000\r\n\
+        a=fmtp:104 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f\r\n\
+        a=rtpmap:105 rtx/90000\r\n\
+        a=fmtp:105 apt=104\r\n\
+        a=ssrc-group:FID 2000 2001\r\n\
+        a=ssrc:2000 cname:x\r\n\
+        a=ssrc:2001 cname:x\r\n";
+
+    #[test]
+    fn h264_in_packetization_mode_1_comes_before_everything() {
+        let offer = Offer::parse(OFFER).unwrap();
+        let video = offer.video.unwrap();
+        assert_eq!((video.codec, video.payload_type, video.rtx_payload_type), (Codec::H264, 104, Some(105)));
+        assert_eq!((video.mid.as_str(), video.ssrc), ("1", Some(2000)));
+        assert!(video.fmtp.contains("packetization-mode=1"));
+        let audio = offer.audio.unwrap();
+        assert_eq!((audio.codec, audio.payload_type, audio.ssrc), (Codec::Opus, 111, Some(1000)));
+        assert_eq!((offer.ufrag.as_str(), offer.pwd.as_str()), ("abcd", "0123456789012345678901"));
+        assert!(!offer.sdp.contains("candidate"), "remote candidates are never used");
+    }
+
+    #[test]
+    fn who_offers_vp8_alone_gets_vp8() {
+        let offer = Offer::parse(&OFFER.replace("H264/", "H265/")).unwrap();
+        let video = offer.video.unwrap();
+        assert_eq!((video.codec, video.payload_type, video.rtx_payload_type), (Codec::Vp8, 96, Some(97)));
+    }
+
+    #[test]
+    fn one_section_alone_is_an_offer() {
+        let (head, video) = OFFER.split_at(OFFER.find("m=video").unwrap());
+        let audio_only = Offer::parse(head).unwrap();
+        assert!(audio_only.audio.is_some() && audio_only.video.is_none());
+        let session = &head[..head.find("m=audio").unwrap()];
+        let video_only = Offer::parse(&[session, video].concat()).unwrap();
+        assert!(video_only.audio.is_none() && video_only.video.is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let check = |from: &str, to: &str, want: &str| {
+            let error = Offer::parse(&OFFER.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(want), "{from} -> {to}: {error}");
+        };
+        check("v=0\r\n", "", "v=0");
+        check("a=mid:1\r\n", "a=mid:1\r\nnonsense\r\n", "nonsense");
+        check("a=mid:1\r\n", "a=mid:1\r\na\x07=x\r\n", "malformed");
+        check("/90000", "/8000", "neither H.264 nor VP8");
+        check("opus/", "pcmu/", "Opus is not offered");
+        check("a=sendonly", "a=recvonly", "neither sendonly nor sendrecv");
+        check("a=rtcp-mux\r\n", "", "rtcp-mux");
+        check("a=fingerprint:sha-256 00:11\r\n", "", "fingerprint");
+        check("BUNDLE 0 1", "BUNDLE 0", "section 1: not in a=group:BUNDLE");
+        check("m=audio 9", "m=application 9", "only audio and video");
+        check("m=audio 9", "m=video 9", "section 0: neither H.264 nor VP8");
+        check("a=ice-pwd:0123456789012345678901", "a=ice-pwd:short", "ice-pwd");
+        check("a=setup:actpass", "a=setup:passive", "passive");
+        check("a=fmtp:97 apt=96", "a=fmtp:197 apt=96", "197");
+        check("a=ssrc:1000", "a=ssrc:many", "many");
+    }
+
+    #[test]
+    fn every_count_has_a_limit() {
+        let check = |insert: String, want: &str| {
+            let error = Offer::parse(&OFFER.replace("t=0 0\r\n", &format!("t=0 0\r\n{insert}"))).unwrap_err();
+            assert!(matches!(&error, SdpError::TooMany { what, .. } if *what == want), "{error}");
+        };
+        check("a=candidate:1 1 udp 1 10.0.0.7 1 typ host\r\n".repeat(65), "candidates");
+        check("a=x\r\n".repeat(1_100), "lines");
+        check(format!("a={}\r\n", "x".repeat(3_000)), "bytes in a line");
+        check(format!("a={}\r\n", "x".repeat(2_000)).repeat(40), "bytes");
+        let second = &OFFER[OFFER.find("m=video").unwrap()..].replace("a=mid:1", "a=mid:2");
+        let twice = format!("{OFFER}{second}").replace("BUNDLE 0 1", "BUNDLE 0 1 2");
+        assert!(matches!(Offer::parse(&twice), Err(SdpError::Unacceptable { .. })));
+    }
+
+    #[test]
+    fn a_restart_changes_the_credentials_alone() {
+        let offer = Offer::parse(OFFER).unwrap();
+        let restarted = offer.restarted("wxyz", "abcdefghijklmnopqrstuv");
+        assert_eq!(restarted.sdp.replace("wxyz", "abcd").replace("abcdefghijklmnopqrstuv", &offer.pwd), offer.sdp);
+        assert_eq!(Offer::parse(&restarted.sdp).unwrap().ufrag, "wxyz");
+    }
+
+    const CRATE_ANSWER: &str = "v=0\r\na=group:BUNDLE 0 1\r\na=ice-lite\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n\
+        a=ice-ufrag:uuuu\r\na=ice-pwd:pppppppppppppppppppppp\r\n\
+        a=candidate:1 1 udp 2130706431 127.0.0.1 40001 typ host\r\na=end-of-candidates\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 104\r\na=mid:1\r\na=ice-ufrag:uuuu\r\na=ice-pwd:pppppppppppppppppppppp\r\n";
+
+    #[test]
+    fn answers_name_our_port_and_addresses_only() {
+        let addresses = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+        let answer = Answer::with_candidates(CRATE_ANSWER, &addresses, 8_189).unwrap();
+        assert!(!answer.sdp.contains("40001"));
+        let candidates: Vec<&str> = answer.sdp.lines().filter(|line| line.starts_with("a=candidate")).collect();
+        assert_eq!(candidates.len(), 8);
+        assert_eq!(candidates[0], "a=candidate:u0 1 udp 2130706431 192.0.2.1 8189 typ host");
+        assert_eq!(candidates[1], "a=candidate:t0 1 tcp 1526726655 192.0.2.1 8189 typ host tcptype passive");
+        assert_eq!(candidates[2], "a=candidate:u1 1 udp 2130706175 2001:db8::1 8189 typ host");
+        assert_eq!(answer.sdp.matches("a=end-of-candidates").count(), 2);
+        assert_eq!(answer.ufrag, "uuuu");
+        assert_eq!(Answer::with_candidates("v=0\r\n", &addresses, 1), None);
+    }
+
+    #[test]
+    fn the_fragment_of_a_restart_has_what_a_client_needs() {
+        let answer = Answer::with_candidates(CRATE_ANSWER, &["192.0.2.1".parse().unwrap()], 8_189).unwrap();
+        let fragment = answer.fragment();
+        for want in ["a=ice-lite", "a=mid:0", "a=mid:1", "a=ice-ufrag:uuuu", "192.0.2.1 8189", "m=audio"] {
+            assert!(fragment.contains(want), "{want} in {fragment}");
+        }
+        let read = Fragment::parse(&fragment).unwrap();
+        assert_eq!(read.credentials, Some(("uuuu".into(), "pppppppppppppppppppppp".into())));
+        assert_eq!(read.candidates, 4);
+    }
+
+    #[test]
+    fn fragments_are_read_or_refused() {
+        let check = |text: &str, want| assert_eq!(Fragment::parse(text).ok(), want, "{text}");
+        let candidate = "a=candidate:1 1 udp 2122260223 10.0.0.7 50001 typ host\r\n";
+        check(candidate, Some(Fragment { credentials: None, candidates: 1 }));
+        check("a=end-of-candidates\r\n", Some(Fragment::default()));
+        check("", None);
+        check("hello", None);
+        check("a=candidate:broken\r\n", None);
+        check("a=ice-ufrag:abcd\r\n", None);
+        check(&candidate.repeat(65), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in "\\PC{0,300}", at in 0usize..2_000, cut in 0usize..200) {
+            let _ = Offer::parse(&text);
+            let _ = Fragment::parse(&text);
+            let mut offer = OFFER.to_owned();
+            let at = at.min(offer.len());
+            let end = (at + cut).min(offer.len());
+            offer.replace_range(at..end, &text);
+            if let Ok(offer) = Offer::parse(&offer) {
+                let _ = offer.restarted("abcd", "0123456789012345678901");
+            }
+            let _ = Answer::with_candidates(&offer, &[], 1);
+        }
+    }
 }

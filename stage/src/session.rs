@@ -404,3 +404,213 @@ impl Track {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const AUDIO: TrackId = TrackId(1);
+    const VIDEO: TrackId = TrackId(2);
+
+    fn media(codec: Codec) -> OfferedMedia {
+        let video = codec.kind() == Kind::Video;
+        OfferedMedia {
+            mid: if video { "1".into() } else { "0".into() },
+            codec,
+            payload_type: if video { 96 } else { 111 },
+            fmtp: String::new(),
+            rtx_payload_type: None,
+            ssrc: Some(if video { 2_000 } else { 1_000 }),
+        }
+    }
+
+    fn session() -> Session {
+        let mut session = Session::new(PeerKey("ada".into()), PictureLimits::default(), at(0));
+        session.handle_input(Input::Negotiated { track: AUDIO, media: media(Codec::Opus) }, at(0));
+        session.handle_input(Input::Negotiated { track: VIDEO, media: media(Codec::Vp8) }, at(0));
+        session
+    }
+
+    fn at(ms: i64) -> SessionTime {
+        SessionTime::from_micros(ms * 1_000)
+    }
+
+    fn video(number: u32, key: bool) -> RtpPacket {
+        let payload: &[u8] = match key {
+            true => &[0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01, 5],
+            false => &[0x10, 0x11, 0],
+        };
+        RtpPacket {
+            ssrc: 2_000,
+            payload_type: 96,
+            sequence: number as u16,
+            timestamp: number.wrapping_mul(3_000),
+            marker: true,
+            recovered: false,
+            payload: Bytes::copy_from_slice(payload),
+        }
+    }
+
+    fn audio(number: u32) -> RtpPacket {
+        RtpPacket {
+            ssrc: 1_000,
+            payload_type: 111,
+            timestamp: number * 960,
+            payload: Bytes::from_static(b"o"),
+            ..video(number, false)
+        }
+    }
+
+    fn outputs(session: &mut Session) -> Vec<Output> {
+        std::iter::from_fn(|| session.poll_output()).collect()
+    }
+
+    fn frames(outputs: &[Output]) -> Vec<&EncodedFrame> {
+        let frame = |output| if let &Output::Event(TrackEvent::Frame(ref frame)) = output { Some(frame) } else { None };
+        outputs.iter().filter_map(frame).collect()
+    }
+
+    #[test]
+    fn a_track_begins_with_its_first_frame() {
+        let mut session = session();
+        assert_eq!(outputs(&mut session), []);
+        session.handle_input(Input::Rtp(video(1, false)), at(10));
+        assert_eq!(outputs(&mut session), [Output::Pli { ssrc: 2_000 }]);
+        session.handle_input(Input::Rtp(video(2, true)), at(43));
+        let out = outputs(&mut session);
+        let Output::Event(TrackEvent::Added { track, peer, codec }) = &out[0] else { panic!("{out:?}") };
+        assert_eq!((*track, peer.0.as_str(), *codec), (VIDEO, "ada", Codec::Vp8));
+        let frames = frames(&out);
+        assert_eq!(frames.len(), 1);
+        assert!(frames[0].key);
+        assert_eq!(frames[0].stamps.first_packet, at(43));
+        assert_eq!(session.added_tracks().count(), 1);
+        assert_eq!(session.stats()[1].size, Some(PictureSize { width: 640, height: 360 }));
+    }
+
+    #[test]
+    fn key_frames_are_asked_for_until_one_is_there() {
+        let mut session = session();
+        let mut asked = Vec::new();
+        for number in 0..300 {
+            let now = at(i64::from(number) * 33);
+            let packet = video(number, number == 250);
+            session.handle_input(Input::Rtp(packet), now);
+            let out = outputs(&mut session);
+            asked.extend(out.iter().filter(|output| matches!(output, Output::Pli { .. })).map(|_| number * 33));
+        }
+        assert_eq!(asked, [0, 528, 1_551, 3_564, 5_577, 7_590]);
+        assert_eq!(session.stats()[1].assembler.assembled, 50);
+    }
+
+    #[test]
+    fn subscribers_wishes_are_throttled() {
+        let mut session = session();
+        session.handle_input(Input::Rtp(video(1, true)), at(10));
+        outputs(&mut session);
+        let mut asked = 0;
+        for ms in 0..1_000 {
+            session.handle_input(Input::KeyFrameWanted(VIDEO), at(100 + ms));
+            session.handle_input(Input::KeyFrameWanted(AUDIO), at(100 + ms));
+            session.handle_input(Input::KeyFrameWanted(TrackId(99)), at(100 + ms));
+            asked += outputs(&mut session).len();
+        }
+        assert_eq!(asked, 4);
+    }
+
+    #[test]
+    fn foreign_ssrcs_are_ignored_until_the_own_one_is_silent() {
+        let mut session = session();
+        session.handle_input(Input::Rtp(video(1, true)), at(0));
+        outputs(&mut session);
+        for number in 0..20 {
+            session.handle_input(Input::Rtp(RtpPacket { ssrc: 666, ..video(50 + number, true) }), at(10));
+        }
+        assert_eq!(outputs(&mut session), []);
+        assert_eq!(session.stats()[1].foreign_packets, 20);
+        session.handle_input(Input::Rtp(RtpPacket { ssrc: 666, ..video(7_000, true) }), at(2_500));
+        assert_eq!(frames(&outputs(&mut session)).len(), 1);
+        session.handle_input(Input::Rtp(RtpPacket { payload_type: 5, ..video(2, true) }), at(2_501));
+        assert_eq!(outputs(&mut session), []);
+    }
+
+    #[test]
+    fn silence_ends_a_session_and_removes_its_tracks() {
+        let mut session = session();
+        session.handle_input(Input::Rtp(audio(1)), at(1_000));
+        outputs(&mut session);
+        assert_eq!(session.poll_timeout(), Some(at(1_000) + SILENCE_WAIT));
+        session.handle_input(Input::Timeout, at(8_999));
+        assert_eq!(outputs(&mut session), []);
+        session.handle_input(Input::Timeout, at(9_000));
+        let removed = Output::Event(TrackEvent::Removed { track: AUDIO });
+        assert_eq!(outputs(&mut session), [removed, Output::Ended(EndReason::Silent)]);
+        assert_eq!(session.poll_timeout(), None);
+        session.handle_input(Input::Rtp(audio(2)), at(9_001));
+        assert_eq!(outputs(&mut session), []);
+    }
+
+    #[test]
+    fn who_never_sends_is_let_go() {
+        let mut session = session();
+        let deadline = session.poll_timeout().expect("it waits for a packet");
+        assert_eq!(deadline, at(0) + FIRST_PACKET_WAIT);
+        session.handle_input(Input::Timeout, deadline);
+        assert_eq!(outputs(&mut session), [Output::Ended(EndReason::NeverSent)]);
+    }
+
+    #[test]
+    fn a_hole_is_waited_for_and_the_deadline_is_named() {
+        let mut session = session();
+        session.handle_input(Input::Rtp(video(1, true)), at(0));
+        session.handle_input(Input::Rtp(video(3, false)), at(66));
+        assert_eq!(frames(&outputs(&mut session)).len(), 1);
+        // 200 ms before anything was ever recovered, and a trace of jitter.
+        let deadline = session.poll_timeout().expect("a hole is waited for");
+        assert!((200_000..201_000).contains(&deadline.micros_since(at(66))), "{deadline:?}");
+        session.handle_input(Input::Rtp(RtpPacket { recovered: true, ..video(2, false) }), at(120));
+        let out = outputs(&mut session);
+        assert_eq!(frames(&out).iter().map(|frame| frame.discontinuity).collect::<Vec<_>>(), [false, false]);
+        assert_eq!(session.stats()[1].retransmissions, 1);
+    }
+
+    #[test]
+    fn huge_pictures_never_leave() {
+        let mut session = session();
+        let mut huge = video(1, true);
+        huge.payload = Bytes::from_static(&[0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x00, 0x20, 0x00, 0x20, 5]);
+        session.handle_input(Input::Rtp(huge), at(0));
+        assert_eq!(frames(&outputs(&mut session)).len(), 0);
+        assert_eq!(session.stats()[1].assembler.frames_refused, 1);
+        session.handle_input(Input::Rtp(video(2, true)), at(33));
+        assert_eq!(frames(&outputs(&mut session)).len(), 1);
+    }
+
+    proptest! {
+        /// Packets of any content at any time: nothing panics, and time to come back is never in the past for ever.
+        #[test]
+        fn any_input_is_survived(
+            inputs in proptest::collection::vec(
+                (0u8..4, any::<u16>(), any::<u32>(), proptest::collection::vec(any::<u8>(), 0..30), 0i64..100_000),
+                0..150,
+            ),
+        ) {
+            let mut session = session();
+            let mut now = 0;
+            for (kind, sequence, timestamp, payload, step) in inputs {
+                now += step;
+                let when = SessionTime::from_micros(now);
+                let packet = RtpPacket { sequence, timestamp, payload: payload.into(), ..video(0, false) };
+                session.handle_input(match kind {
+                    0 => Input::Rtp(packet),
+                    1 => Input::Rtp(RtpPacket { ssrc: 1_000, payload_type: 111, ..packet }),
+                    2 => Input::Report(SenderReport { ssrc: 2_000, ntp: u64::from(timestamp) << 24, rtp: timestamp }),
+                    _ => Input::Timeout,
+                }, when);
+                while session.poll_output().is_some() {}
+                prop_assert!(session.poll_timeout().is_none_or(|at| at > when || kind != 3));
+            }
+        }
+    }
+}

@@ -187,40 +187,41 @@ impl Bits<'_> {
     }
 }
 
+/// An SPS of baseline profile with the given macroblock counts, written bit by bit, for tests.
+#[cfg(test)]
+pub(crate) fn baseline(columns: u32, map_units: u32) -> Vec<u8> {
+    let mut bits = String::new();
+    let ue = |bits: &mut String, value: u32| {
+        let code = format!("{:b}", u64::from(value) + 1);
+        bits.push_str(&"0".repeat(code.len() - 1));
+        bits.push_str(&code);
+    };
+    bits.push_str(&format!("{:08b}{:016b}", 66, 0x001f));
+    ue(&mut bits, 0); // id
+    ue(&mut bits, 0); // log2_max_frame_num_minus4
+    ue(&mut bits, 2); // pic_order_cnt_type
+    ue(&mut bits, 1); // max_num_ref_frames
+    bits.push('0');
+    ue(&mut bits, columns - 1);
+    ue(&mut bits, map_units - 1);
+    bits.push_str("11");
+    bits.push_str("00000001");
+    let mut nal = vec![0x67];
+    for chunk in bits.as_bytes().chunks(8) {
+        let text = format!("{:0<8}", std::str::from_utf8(chunk).unwrap());
+        nal.push(u8::from_str_radix(&text, 2).unwrap());
+    }
+    nal
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// An SPS of baseline profile with the given macroblock counts, written bit by bit.
-    fn baseline(columns: u32, map_units: u32) -> Vec<u8> {
-        let mut bits = String::new();
-        let ue = |bits: &mut String, value: u32| {
-            let code = format!("{:b}", u64::from(value) + 1);
-            bits.push_str(&"0".repeat(code.len() - 1));
-            bits.push_str(&code);
-        };
-        bits.push_str(&format!("{:08b}{:016b}", 66, 0x001f));
-        ue(&mut bits, 0); // id
-        ue(&mut bits, 0); // log2_max_frame_num_minus4
-        ue(&mut bits, 2); // pic_order_cnt_type
-        ue(&mut bits, 1); // max_num_ref_frames
-        bits.push('0');
-        ue(&mut bits, columns - 1);
-        ue(&mut bits, map_units - 1);
-        bits.push_str("11");
-        bits.push_str("00000001");
-        let mut nal = vec![0x67];
-        for chunk in bits.as_bytes().chunks(8) {
-            let text = format!("{:0<8}", std::str::from_utf8(chunk).unwrap());
-            nal.push(u8::from_str_radix(&text, 2).unwrap());
-        }
-        nal
-    }
-
     #[test]
     fn sizes_are_read() {
-        let check = |nal: &[u8], want| {
+        let check = |nal: &[u8], want: Option<(u32, u32)>| {
             assert_eq!(h264_size(nal), want.map(|(width, height)| PictureSize { width, height }).ok_or(BadSps));
         };
         check(&baseline(80, 45), Some((1280, 720)));

@@ -68,7 +68,7 @@ mod tests {
         check(&[(6, b"no colon")], None);
         check(&[(6, &[0xff, b':'])], None);
         check(&[], None);
-        check(&[(0x24, b"x"); 17], None);
+        check(&[(0x24, b"x".as_slice()); 17], None);
     }
 
     #[test]

@@ -48,6 +48,8 @@ struct TrackClock {
     offset_us: Option<i64>,
     /// Media time up to which the offset has been moved.
     slewed_to_us: i64,
+    /// The latest time given out: a jump back is played as a standstill, because what was shown stays shown.
+    last_time_us: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +75,7 @@ impl PeerSync {
             ntp_offset_us: None,
             offset_us: None,
             slewed_to_us: 0,
+            last_time_us: i64::MIN,
         });
     }
 
@@ -123,7 +126,8 @@ impl PeerSync {
         });
     }
 
-    /// When the frame with this timestamp is to be shown or heard. `None` before the track's first packet.
+    /// When the frame with this timestamp is to be shown or heard: later than every frame of the track before it.
+    /// `None` before the track's first packet. To be asked in the order in which frames leave.
     pub fn time(&mut self, slot: usize, rtp: u32) -> Option<SessionTime> {
         let anchor = self.common_anchor();
         let track = self.tracks.get_mut(slot)?;
@@ -135,23 +139,22 @@ impl PeerSync {
         let media_us = track.micros(track.ticks(rtp));
         let offset = match track.offset_us {
             Some(offset) if offset.abs_diff(target) <= SNAP_US.unsigned_abs() => {
-                let most = (media_us - track.slewed_to_us).max(0) / SLEW_DIVISOR;
+                let most = media_us.saturating_sub(track.slewed_to_us).max(0) / SLEW_DIVISOR;
                 offset + (target - offset).clamp(-most, most)
             }
             _ => target,
         };
         track.offset_us = Some(offset);
         track.slewed_to_us = track.slewed_to_us.max(media_us);
-        Some(SessionTime::from_micros(media_us.saturating_add(offset)))
+        track.last_time_us = media_us.saturating_add(offset).max(track.last_time_us.saturating_add(1));
+        Some(SessionTime::from_micros(track.last_time_us))
     }
 
     /// Session time minus the sender's NTP time, as the most delayed of the tracks with reports shows it: then no
     /// track's frames arrive after their time. `None` where reports say nothing or nothing credible.
     fn common_anchor(&self) -> Option<i64> {
-        let mut anchors = self
-            .tracks
-            .iter()
-            .filter_map(|track| Some(track.window.least()?.saturating_sub(track.ntp_offset_us?)));
+        let mut anchors =
+            self.tracks.iter().filter_map(|track| Some(track.window.least()?.saturating_sub(track.ntp_offset_us?)));
         let first = anchors.next()?;
         let (least, most) = anchors.fold((first, first), |(least, most), anchor| (least.min(anchor), most.max(anchor)));
         (most.saturating_sub(least) <= MAX_CREDIBLE_US).then_some(most)
@@ -201,5 +204,208 @@ impl ArrivalWindow {
 
     fn least(&self) -> Option<i64> {
         self.minima.iter().map(|(_, least)| *least).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const AUDIO: usize = 0;
+    const VIDEO: usize = 1;
+
+    fn peer() -> PeerSync {
+        let mut sync = PeerSync::default();
+        sync.add_track(Timescale::AUDIO_48K);
+        sync.add_track(Timescale::VIDEO);
+        sync
+    }
+
+    fn at(us: i64) -> SessionTime {
+        SessionTime::from_micros(us)
+    }
+
+    /// A sender whose tracks were captured together: what one instant is on each of its clocks.
+    struct Sender {
+        audio_rtp: u32,
+        video_rtp: u32,
+        ntp_lie_us: i64,
+    }
+
+    impl Sender {
+        fn audio(&self, us: i64) -> u32 {
+            self.audio_rtp.wrapping_add((us * 48 / 1_000) as u32)
+        }
+
+        fn video(&self, us: i64) -> u32 {
+            self.video_rtp.wrapping_add((us * 90 / 1_000) as u32)
+        }
+
+        fn ntp(&self, us: i64) -> u64 {
+            let us = 3_900_000_000_000_000 + (us + self.ntp_lie_us) as u128;
+            ((us << 32) / 1_000_000) as u64
+        }
+    }
+
+    /// Plays `seconds`; video arrives `video_delay_us` after capture and audio at 5 ms. Reports go out each second
+    /// from `first_audio_report_s` on. Gives for each second how far apart the same captured instant comes out.
+    fn lip_offsets(sender: &Sender, video_delay_us: i64, first_audio_report_s: i64, seconds: i64) -> Vec<i64> {
+        let mut sync = peer();
+        let (mut audio_shift, mut video_shift) = (0, 0);
+        let mut offsets = Vec::new();
+        for ms in 0..seconds * 1_000 {
+            let us = ms * 1_000;
+            let captured = us - video_delay_us;
+            if ms % 20 == 0 {
+                sync.on_packet(AUDIO, sender.audio(us - 5_000), at(us), false);
+                let time = sync.time(AUDIO, sender.audio(us - 5_000)).unwrap();
+                audio_shift = time.micros_since(at(us - 5_000));
+            }
+            if ms % 33 == 0 {
+                sync.on_packet(VIDEO, sender.video(captured), at(us), false);
+                video_shift = sync.time(VIDEO, sender.video(captured)).unwrap().micros_since(at(captured));
+            }
+            if ms % 1_000 == 500 {
+                sync.on_report(VIDEO, Report { ntp: sender.ntp(us), rtp: sender.video(us) });
+                if ms / 1_000 >= first_audio_report_s {
+                    sync.on_report(AUDIO, Report { ntp: sender.ntp(us), rtp: sender.audio(us) });
+                }
+            }
+            if ms % 1_000 == 999 {
+                offsets.push(video_shift - audio_shift);
+            }
+        }
+        offsets
+    }
+
+    #[test]
+    fn lips_follow_the_reports_within_ten_seconds() {
+        let sender = Sender { audio_rtp: 7, video_rtp: u32::MAX - 5_000, ntp_lie_us: 0 };
+        let offsets = lip_offsets(&sender, 85_000, 1, 12);
+        assert!(offsets[0] > 75_000, "arrival is all that is known at first: {offsets:?}");
+        assert!(offsets[9..].iter().all(|offset| offset.abs() < 5_000), "{offsets:?}");
+    }
+
+    #[test]
+    fn a_first_audio_report_after_five_seconds_is_slewed_to() {
+        let sender = Sender { audio_rtp: 7, video_rtp: 9, ntp_lie_us: 0 };
+        let offsets = lip_offsets(&sender, 85_000, 5, 14);
+        assert!(offsets[9].abs() < 45_000, "ten seconds after joining: {offsets:?}");
+        assert!(offsets[13].abs() < 5_000, "{offsets:?}");
+        let steps = offsets.windows(2).map(|pair| (pair[1] - pair[0]).abs());
+        assert!(steps.max().unwrap() <= 21_000, "1 % on each side: {offsets:?}");
+    }
+
+    #[test]
+    fn a_date_in_the_future_that_is_the_same_for_both_does_no_harm() {
+        let sender = Sender { audio_rtp: 1_000, video_rtp: 2_000, ntp_lie_us: 1_150_000 };
+        let offsets = lip_offsets(&sender, 40_000, 1, 10);
+        assert!(offsets[9].abs() < 5_000, "{offsets:?}");
+        let mut sync = peer();
+        for frame in 0..150 {
+            let us = frame * 20_000;
+            sync.on_packet(AUDIO, sender.audio(us), at(us + 5_000), false);
+            sync.on_report(AUDIO, Report { ntp: sender.ntp(us), rtp: sender.audio(us) });
+            let time = sync.time(AUDIO, sender.audio(us)).unwrap();
+            assert!(time.micros_since(at(us + 5_000)).abs() <= 20, "frame {frame}");
+        }
+    }
+
+    #[test]
+    fn reports_without_sense_are_not_followed() {
+        let mut sync = peer();
+        let sender = Sender { audio_rtp: 0, video_rtp: 0, ntp_lie_us: 0 };
+        for frame in 0..100 {
+            let us = frame * 20_000;
+            sync.on_packet(AUDIO, sender.audio(us), at(us), false);
+            sync.on_packet(VIDEO, sender.video(us), at(us), false);
+            sync.on_report(AUDIO, Report { ntp: sender.ntp(us), rtp: sender.audio(us) });
+            sync.on_report(VIDEO, Report { ntp: sender.ntp(us + 60_000_000), rtp: sender.video(us) });
+            assert!(sync.time(VIDEO, sender.video(us)).unwrap().micros_since(at(us)).abs() < 1_000);
+        }
+    }
+
+    #[test]
+    fn differences_are_slewed_up_to_300_ms_and_jumped_beyond() {
+        let check = |step_us: i64, want_first_us: std::ops::RangeInclusive<i64>| {
+            let mut sync = peer();
+            let mut first_after = None;
+            for frame in 0..400_i64 {
+                let us = frame * 20_000;
+                // The sender's clock falls behind at once: what comes out is to follow the arrivals.
+                let lag = if frame >= 100 { step_us } else { 0 };
+                sync.on_packet(AUDIO, (us * 48 / 1_000) as u32, at(us + lag), false);
+                let time = sync.time(AUDIO, (us * 48 / 1_000) as u32).unwrap();
+                let moved = time.micros_since(at(us));
+                // Two seconds later the window holds only what came after the step.
+                if frame == 201 {
+                    first_after = Some(moved);
+                }
+                if frame == 399 && step_us <= SNAP_US {
+                    assert!((moved - step_us).abs() < 300_000, "{moved}");
+                }
+            }
+            assert!(want_first_us.contains(&first_after.unwrap()), "{step_us}: {first_after:?}");
+        };
+        check(100_000, 0..=5_000);
+        check(400_000, 400_000..=400_100);
+    }
+
+    #[test]
+    fn a_timestamp_jump_of_hours_is_a_new_clock_at_once() {
+        for hours in [-3_i64, 5] {
+            let mut sync = peer();
+            for frame in 0..100_i64 {
+                let us = frame * 33_333;
+                let jump = if frame >= 50 { hours * 3_600 * 90_000 } else { 0 };
+                let rtp = (us * 90 / 1_000 + jump) as u32;
+                sync.on_packet(VIDEO, rtp, at(us), false);
+                let time = sync.time(VIDEO, rtp).unwrap();
+                assert!(time.micros_since(at(us)).abs() < 1_000, "frame {frame} of {hours} h");
+            }
+        }
+    }
+
+    #[test]
+    fn timestamps_wrap_unseen() {
+        let mut sync = peer();
+        let mut last = None;
+        for frame in 0..200_i64 {
+            let us = frame * 33_333;
+            let rtp = (u32::MAX - 90_000).wrapping_add((us * 90 / 1_000) as u32);
+            sync.on_packet(VIDEO, rtp, at(us), false);
+            let time = sync.time(VIDEO, rtp).unwrap();
+            assert!(last.is_none_or(|last| time.micros_since(last) > 33_000), "frame {frame}");
+            last = Some(time);
+        }
+    }
+
+    #[test]
+    fn late_and_repeated_packets_do_not_move_the_anchor() {
+        let mut sync = peer();
+        for frame in 0..300_i64 {
+            let us = frame * 33_333;
+            let rtp = (us * 90 / 1_000) as u32;
+            let jitter = (frame * 7_919) % 20_000;
+            sync.on_packet(VIDEO, rtp, at(us + jitter), false);
+            sync.on_packet(VIDEO, rtp.wrapping_sub(9_000), at(us + jitter + 5), true);
+            let time = sync.time(VIDEO, rtp).unwrap();
+            assert!((-20..=20_000).contains(&time.micros_since(at(us))), "frame {frame}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_clock_is_survived(
+            steps in proptest::collection::vec((any::<u32>(), any::<u64>(), any::<i64>(), 0usize..3), 0..100),
+        ) {
+            let mut sync = peer();
+            for (rtp, ntp, arrival, slot) in steps {
+                sync.on_packet(slot, rtp, at(arrival), arrival % 2 == 0);
+                sync.on_report(slot, Report { ntp, rtp });
+                let _ = sync.time(slot, rtp);
+            }
+        }
     }
 }

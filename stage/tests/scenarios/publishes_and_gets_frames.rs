@@ -1,0 +1,65 @@
+//! A peer that publishes is heard and seen by the room's subscribers: every frame, whole, in order.
+
+use crate::harness::{Theatre, next_event, within};
+use crate::support::media::{Clip, Video};
+use crate::support::{Client, Setup};
+use footlight_media::codec::Codec;
+use footlight_media::track::TrackEvent;
+
+async fn check(codec: Video, want: Codec) {
+    let theatre = Theatre::open().await;
+    let mut subscription = theatre.subscribe("room").await;
+    let setup = Setup { video: vec![codec], audio: true };
+    let mut joined = theatre.join("room", "ada", Client::udp(&setup, None).await).await;
+    let clip = Clip::synthetic(codec, (640, 360), 500_000, 2);
+    let sent = clip.frames.clone();
+    joined.client.publish(Some(clip), true);
+    let publishing = joined.client.run_until(|seen| seen.video_frames >= 90);
+    let receiving = async {
+        let (mut video, mut frames, mut sound, mut last) = (None, Vec::new(), 0, None);
+        while frames.len() < 60 || sound < 50 {
+            next_event(&mut subscription, |event| {
+                match event {
+                    TrackEvent::Added { track, peer, codec } => {
+                        assert_eq!(peer.0, "ada");
+                        if codec == want {
+                            video = Some(track);
+                        } else {
+                            assert_eq!(codec, Codec::Opus);
+                        }
+                    }
+                    TrackEvent::Frame(frame) if Some(frame.track) == video => {
+                        assert!(last.is_none_or(|last| frame.time > last), "time goes on");
+                        assert!(!frame.discontinuity);
+                        last = Some(frame.time);
+                        frames.push(frame);
+                    }
+                    TrackEvent::Frame(frame) => {
+                        assert_eq!(&frame.data[..], [0xf8, 0xff, 0xfe]);
+                        sound += 1;
+                    }
+                    TrackEvent::Removed { .. } => panic!("nothing ends"),
+                }
+                Some(())
+            })
+            .await;
+        }
+        frames
+    };
+    let (frames, ()) = within(async { tokio::join!(receiving, publishing) }).await;
+    let first = sent.iter().position(|frame| frame.data == frames[0].data[..]).expect("bytes as sent");
+    for (number, frame) in frames.iter().enumerate() {
+        let sent = &sent[(first + number) % sent.len()];
+        assert!(frame.data == sent.data[..] && frame.key == sent.key, "frame {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h264() {
+    check(Video::H264, Codec::H264).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vp8() {
+    check(Video::Vp8, Codec::Vp8).await;
+}

@@ -1,0 +1,363 @@
+#![allow(clippy::disallowed_methods, dead_code)] // IO: a WebRTC client; and each test uses a part of it.
+//! An independent WebRTC peer (str0m) that publishes over real sockets on loopback.
+//!
+//! It names nothing of the product, so that the process's own tests and benches can use it against a whole server:
+//! `#[path = "../stage/tests/support/mod.rs"] mod support;`.
+
+pub mod media;
+pub mod relay;
+
+use media::{Clip, Frame, Video, packetize};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive, TcpType};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+
+/// What a client offers.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub video: Vec<Video>,
+    pub audio: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { video: vec![Video::H264, Video::Vp8], audio: true }
+    }
+}
+
+/// One RTP packet to send, exactly as written here.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    pub sequence: u64,
+    pub timestamp: u32,
+    pub marker: bool,
+    pub payload: Arc<[u8]>,
+}
+
+/// Where datagrams go.
+enum Transport {
+    Udp { socket: UdpSocket, through: Option<SocketAddr>, server: Option<SocketAddr> },
+    Tcp { stream: Option<TcpStream>, server: SocketAddr, read: Vec<u8> },
+}
+
+/// What has happened to a client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// DTLS is up.
+    pub connected: bool,
+    /// A candidate pair works; false again while ICE restarts.
+    pub ice_connected: bool,
+    pub ice_disconnected: bool,
+    pub key_frame_requests: u64,
+    pub video_frames: u64,
+    pub audio_frames: u64,
+}
+
+/// The client.
+pub struct Client {
+    rtc: Rtc,
+    transport: Transport,
+    local: SocketAddr,
+    offer: String,
+    pending: Option<SdpPendingOffer>,
+    video: Option<Mid>,
+    audio: Option<Mid>,
+    pub seen: Seen,
+    publishing: Option<Publishing>,
+    scripted: VecDeque<(Instant, MediaKind, Packet)>,
+}
+
+struct Publishing {
+    clip: Option<Clip>,
+    audio: bool,
+    started: Option<Instant>,
+    video_sequence: u64,
+    audio_sequence: u64,
+}
+
+impl Client {
+    /// Over UDP; `through` is a relay that stands in for the server.
+    pub async fn udp(setup: &Setup, through: Option<SocketAddr>) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let local = socket.local_addr().unwrap();
+        let candidate = Candidate::host(local, Protocol::Udp).unwrap();
+        Self::new(setup, local, candidate, Transport::Udp { socket, through, server: None })
+    }
+
+    /// Over TCP to the server's passive candidate.
+    pub async fn tcp(setup: &Setup, server: SocketAddr) -> Self {
+        let stream = TcpStream::connect(server).await.unwrap();
+        let local = stream.local_addr().unwrap();
+        let candidate = Candidate::builder().tcp().host(local).tcptype(TcpType::Active).build().unwrap();
+        Self::new(setup, local, candidate, Transport::Tcp { stream: Some(stream), server, read: Vec::new() })
+    }
+
+    fn new(setup: &Setup, local: SocketAddr, candidate: Candidate, transport: Transport) -> Self {
+        let mut rtc = Rtc::builder()
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_h264(setup.video.contains(&Video::H264))
+            .enable_vp8(setup.video.contains(&Video::Vp8))
+            .set_rtp_mode(true)
+            .build(Instant::now());
+        rtc.add_local_candidate(candidate);
+        let mut change = rtc.sdp_api();
+        let stream = Some("stream".to_owned());
+        let mut media = |kind| change.add_media(kind, Direction::SendOnly, stream.clone(), None, None);
+        let audio = setup.audio.then(|| media(MediaKind::Audio));
+        let video = (!setup.video.is_empty()).then(|| media(MediaKind::Video));
+        let (offer, pending) = change.apply().unwrap();
+        Self {
+            rtc,
+            transport,
+            local,
+            offer: offer.to_sdp_string(),
+            pending: Some(pending),
+            video,
+            audio,
+            seen: Seen::default(),
+            publishing: None,
+            scripted: VecDeque::new(),
+        }
+    }
+
+    pub fn offer(&self) -> &str {
+        &self.offer
+    }
+
+    /// Takes the server's answer.
+    pub fn accept(&mut self, answer: &str) {
+        let mut answer = answer.to_owned();
+        if let Transport::Udp { through: Some(relay), server, .. } = &mut self.transport {
+            *server = udp_candidate(&answer);
+            let port = server.unwrap().port().to_string();
+            answer = answer.replace(&format!(" {port} typ host"), &format!(" {} typ host", relay.port()));
+        }
+        let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
+        self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
+    }
+
+    /// New ICE credentials, as the fragment of an ICE restart.
+    pub fn restart_ice(&mut self) -> String {
+        let mut change = self.rtc.sdp_api();
+        let credentials = change.ice_restart(true);
+        let (offer, pending) = change.apply().unwrap();
+        self.offer = offer.to_sdp_string();
+        self.pending = Some(pending);
+        self.seen.ice_connected = false;
+        format!("a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", credentials.ufrag, credentials.pass)
+    }
+
+    /// Sends a clip and silence in real time from now on, or from when it is connected.
+    pub fn publish(&mut self, clip: Option<Clip>, audio: bool) {
+        self.publishing = Some(Publishing { clip, audio, started: None, video_sequence: 1, audio_sequence: 1 });
+    }
+
+    /// Sends a packet as it is, at an instant.
+    pub fn script(&mut self, at: Instant, kind: MediaKind, packet: Packet) {
+        self.scripted.push_back((at, kind, packet));
+    }
+
+    /// Runs until `done` says so; checked after everything that happens, and at least each 100 ms.
+    pub async fn run_until(&mut self, mut done: impl FnMut(&Seen) -> bool) {
+        while !done(&self.seen) {
+            self.step(Instant::now() + Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Runs until an instant.
+    pub async fn run_for(&mut self, duration: Duration) {
+        let end = Instant::now() + duration;
+        while Instant::now() < end {
+            self.step(end).await;
+        }
+    }
+
+    /// Everything that is due, then one wait: for a datagram, a timer or `end`.
+    async fn step(&mut self, end: Instant) {
+        self.send_due_media();
+        let wake = self.drain().await.min(end).min(self.next_media());
+        let local = self.local;
+        match &mut self.transport {
+            Transport::Udp { socket, through, server } => {
+                let mut buffer = [0; 2_048];
+                tokio::select! {
+                    Ok((bytes, mut source)) = socket.recv_from(&mut buffer) => {
+                        if Some(source) == *through && server.is_some() {
+                            source = *through.as_ref().unwrap();
+                        }
+                        receive(&mut self.rtc, Protocol::Udp, source, local, &buffer[..bytes]);
+                    }
+                    () = tokio::time::sleep_until(wake.into()) => {}
+                }
+            }
+            Transport::Tcp { stream: Some(stream), server, read } => {
+                let mut buffer = [0; 2_048];
+                tokio::select! {
+                    got = stream.read(&mut buffer) => {
+                        let bytes = got.unwrap_or(0);
+                        read.extend_from_slice(&buffer[..bytes]);
+                        while let Some(frame) = take_frame(read) {
+                            receive(&mut self.rtc, Protocol::Tcp, *server, local, &frame);
+                        }
+                        if bytes == 0 {
+                            tokio::time::sleep_until(wake.into()).await;
+                        }
+                    }
+                    () = tokio::time::sleep_until(wake.into()) => {}
+                }
+            }
+            Transport::Tcp { stream: None, .. } => tokio::time::sleep_until(wake.into()).await,
+        }
+        let _ = self.rtc.handle_input(Input::Timeout(Instant::now()));
+    }
+
+    /// Sends what the client wants sent. Gives the instant of its next timer.
+    async fn drain(&mut self) -> Instant {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => return at,
+                Ok(Output::Transmit(transmit)) => {
+                    let _ = self.send(&transmit.contents, transmit.destination).await;
+                }
+                Ok(Output::Event(event)) => match event {
+                    Event::Connected => self.seen.connected = true,
+                    Event::IceConnectionStateChange(state) => match state {
+                        IceConnectionState::Disconnected => self.seen.ice_disconnected = true,
+                        IceConnectionState::Connected | IceConnectionState::Completed => self.seen.ice_connected = true,
+                        _ => {}
+                    },
+                    Event::KeyframeRequest(_) => self.seen.key_frame_requests += 1,
+                    _ => {}
+                },
+                Err(_) => return Instant::now() + Duration::from_millis(50),
+            }
+        }
+    }
+
+    async fn send(&mut self, bytes: &[u8], destination: SocketAddr) -> io::Result<()> {
+        match &mut self.transport {
+            Transport::Udp { socket, .. } => socket.send_to(bytes, destination).await.map(|_| ()),
+            Transport::Tcp { stream: Some(stream), .. } => {
+                let mut frame = (bytes.len() as u16).to_be_bytes().to_vec();
+                frame.extend_from_slice(bytes);
+                stream.write_all(&frame).await
+            }
+            Transport::Tcp { stream: None, .. } => Ok(()),
+        }
+    }
+
+    fn send_due_media(&mut self) {
+        let now = Instant::now();
+        while self.scripted.front().is_some_and(|(at, ..)| *at <= now) {
+            if let Some((_, kind, packet)) = self.scripted.pop_front() {
+                self.write(kind, packet, now);
+            }
+        }
+        let Some(mut publishing) = self.publishing.take() else { return };
+        if self.seen.connected || publishing.started.is_some() {
+            let started = *publishing.started.get_or_insert(now);
+            if let Some(clip) = &publishing.clip {
+                while started + frame_time(clip, self.seen.video_frames) <= now {
+                    let number = self.seen.video_frames;
+                    let frame = &clip.frames[(number % clip.frames.len() as u64) as usize];
+                    let timestamp = (number * 90_000 / u64::from(clip.frames_per_second)) as u32;
+                    self.write_frame(clip.codec, frame, timestamp, &mut publishing.video_sequence, now);
+                    self.seen.video_frames += 1;
+                }
+            }
+            while publishing.audio && started + Duration::from_millis(20 * self.seen.audio_frames) <= now {
+                let packet = Packet {
+                    sequence: publishing.audio_sequence,
+                    timestamp: (self.seen.audio_frames * 960) as u32,
+                    marker: self.seen.audio_frames == 0,
+                    // Opus: CELT, 20 ms, mono, silence (RFC 6716 section 3.1).
+                    payload: Arc::new([0xf8, 0xff, 0xfe]),
+                };
+                self.write(MediaKind::Audio, packet, now);
+                publishing.audio_sequence += 1;
+                self.seen.audio_frames += 1;
+            }
+        }
+        self.publishing = Some(publishing);
+    }
+
+    fn next_media(&self) -> Instant {
+        let mut next = Instant::now() + Duration::from_secs(1);
+        if let Some((at, ..)) = self.scripted.front() {
+            next = next.min(*at);
+        }
+        if let Some(Publishing { clip, audio, started: Some(started), .. }) = &self.publishing {
+            if let Some(clip) = clip {
+                next = next.min(*started + frame_time(clip, self.seen.video_frames));
+            }
+            if *audio {
+                next = next.min(*started + Duration::from_millis(20 * self.seen.audio_frames));
+            }
+        }
+        next
+    }
+
+    fn write_frame(&mut self, codec: Video, frame: &Frame, timestamp: u32, sequence: &mut u64, now: Instant) {
+        let payloads = packetize(codec, frame);
+        let last = payloads.len() - 1;
+        for (number, payload) in payloads.into_iter().enumerate() {
+            let packet = Packet { sequence: *sequence, timestamp, marker: number == last, payload };
+            *sequence += 1;
+            self.write(MediaKind::Video, packet, now);
+        }
+    }
+
+    fn write(&mut self, kind: MediaKind, packet: Packet, now: Instant) {
+        let mid = if kind == MediaKind::Video { self.video } else { self.audio };
+        let Some(mid) = mid else { return };
+        let Some(pt) = self.payload_type(mid) else { return };
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(mid, None) else { return };
+        let write = RtpWrite::new(pt, packet.sequence.into(), packet.timestamp, now, packet.payload)
+            .marker(packet.marker)
+            .nackable(kind == MediaKind::Video);
+        stream.write_rtp(write);
+    }
+
+    fn payload_type(&self, mid: Mid) -> Option<Pt> {
+        self.rtc.media(mid)?.remote_pts().first().copied()
+    }
+}
+
+fn frame_time(clip: &Clip, number: u64) -> Duration {
+    Duration::from_micros(number * 1_000_000 / u64::from(clip.frames_per_second))
+}
+
+fn receive(rtc: &mut Rtc, proto: Protocol, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
+    if let Ok(contents) = bytes.try_into() {
+        let _ = rtc.handle_input(Input::Receive(Instant::now(), Receive { proto, source, destination, contents }));
+    }
+}
+
+/// One RFC 4571 frame off the front.
+fn take_frame(read: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let length = usize::from(u16::from_be_bytes(*read.first_chunk()?));
+    if read.len() < 2 + length {
+        return None;
+    }
+    let frame = read[2..2 + length].to_vec();
+    read.drain(..2 + length);
+    Some(frame)
+}
+
+/// The first UDP candidate of an answer.
+pub fn udp_candidate(answer: &str) -> Option<SocketAddr> {
+    let line = answer.lines().find(|line| line.starts_with("a=candidate:") && line.contains(" udp "))?;
+    let mut fields = line.split(' ').skip(4);
+    Some(SocketAddr::new(fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
