@@ -399,12 +399,16 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file_and_both_over_the_default() {
         let file = "http: {listen: '127.0.0.1:1'}\npackager: {fps: 24}";
-        let config = with(file, &[("FOOTLIGHT_HTTP_LISTEN", "127.0.0.1:2"), ("FOOTLIGHT_WEBRTC_ANNOUNCE", "[192.0.2.1]")]);
+        let config =
+            with(file, &[("FOOTLIGHT_HTTP_LISTEN", "127.0.0.1:2"), ("FOOTLIGHT_WEBRTC_ANNOUNCE", "[192.0.2.1]")]);
         let config = config.expect("valid");
         assert_eq!(config.http.listen.port(), 2);
         assert_eq!(config.packager.fps, 24);
         assert_eq!(config.webrtc.announce, ["192.0.2.1".parse::<IpAddr>().expect("an address")]);
-        assert_eq!(with("", &[("FOOTLIGHT_ORIGIN_PUBLISH_SECRET", "0123")]).expect("valid").origin.publish_secret, "0123");
+        assert_eq!(
+            with("", &[("FOOTLIGHT_ORIGIN_PUBLISH_SECRET", "0123")]).expect("valid").origin.publish_secret,
+            "0123"
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod http;
 pub mod live;
 pub mod metrics;
 pub mod sandbox;
+pub mod tls;
 pub mod web;
 pub mod wire;
 pub mod worker;

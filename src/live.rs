@@ -79,8 +79,10 @@ pub struct Common {
 pub type Objects = tower::util::BoxCloneSyncService<Request<Full<Bytes>>, Response<ObjectBody>, ObjectError>;
 /// Its answers.
 pub type ObjectBody = http_body_util::combinators::UnsyncBoxBody<Bytes, ObjectError>;
-/// Its failures.
-pub type ObjectError = Box<dyn std::error::Error + Send + Sync>;
+/// Its failures: the connection's words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ObjectError(pub String);
 
 /// What happened to a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,9 +128,15 @@ enum LiveInput {
 
 impl Live {
     /// Starts the owner. `events` hears what happens to streams, by stream id; it must be read.
-    pub fn start(common: Common, events: mpsc::Sender<(String, StreamEvent)>, shutdown: CancellationToken, tasks: &TaskTracker) -> Self {
+    pub fn start(
+        common: Common,
+        events: mpsc::Sender<(String, StreamEvent)>,
+        shutdown: CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Self {
         let (inputs, queue) = mpsc::channel(INPUTS);
-        let owner = Owner { common, events, inputs: inputs.clone(), shutdown, streams: HashMap::new(), tasks: tasks.clone() };
+        let owner =
+            Owner { common, events, inputs: inputs.clone(), shutdown, streams: HashMap::new(), tasks: tasks.clone() };
         tasks.spawn(owner.run(queue));
         Self { inputs }
     }
@@ -269,7 +277,9 @@ impl StreamTask {
 
     /// One life of the packager.
     async fn live(&self) -> Result<Life, WorkerError> {
-        let Some(subscription) = self.common.stage.subscribe(&self.names.room).await else { return Ok(Life::Abandoned) };
+        let Some(subscription) = self.common.stage.subscribe(&self.names.room).await else {
+            return Ok(Life::Abandoned);
+        };
         let start = Start {
             stream: self.names.clone(),
             ladder: self.common.ladder.clone(),
@@ -281,7 +291,11 @@ impl StreamTask {
             Isolation::Process => {
                 let begin = Begin { start, memory_bytes: self.common.memory_bytes };
                 let worker = worker::spawn(&begin).await?;
-                Packager::Process { serving: serve_objects(worker.objects, self.common.origin.clone()), child: worker.child, messages: worker.messages }
+                Packager::Process {
+                    serving: serve_objects(worker.objects, self.common.origin.clone()),
+                    child: worker.child,
+                    messages: worker.messages,
+                }
             }
             Isolation::Thread => Packager::in_thread(start, self.common.origin.clone())?,
         };
@@ -367,8 +381,16 @@ impl StreamTask {
 
 /// A running packager, wherever it runs.
 enum Packager {
-    Process { child: tokio::process::Child, messages: worker::Messages, serving: tokio::task::JoinHandle<()> },
-    Thread { to: mpsc::Sender<ToPackager>, from: mpsc::Receiver<FromPackager>, result: oneshot::Receiver<Result<(), driver::DriverError>> },
+    Process {
+        child: tokio::process::Child,
+        messages: worker::Messages,
+        serving: tokio::task::JoinHandle<()>,
+    },
+    Thread {
+        to: mpsc::Sender<ToPackager>,
+        from: mpsc::Receiver<FromPackager>,
+        result: oneshot::Receiver<Result<(), driver::DriverError>>,
+    },
 }
 
 impl Packager {
@@ -376,7 +398,8 @@ impl Packager {
         let (to, inputs) = mpsc::channel(worker::MESSAGES);
         let (outputs, from) = mpsc::channel(worker::MESSAGES);
         let (done, result) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(WorkerError::Spawn)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(WorkerError::Spawn)?;
         std::thread::Builder::new()
             .name("packager".into())
             .spawn(move || {
@@ -428,7 +451,9 @@ fn serve_objects(objects: UnixStream, origin: Objects) -> tokio::task::JoinHandl
             let origin = origin.clone();
             async move { Ok::<_, Infallible>(forward_object(origin, request).await) }
         });
-        if let Err(error) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(objects), service).await {
+        if let Err(error) =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(objects), service).await
+        {
             tracing::debug!(%error, "a packager's object socket ended");
         }
     })
@@ -441,11 +466,12 @@ async fn forward_object(origin: Objects, request: Request<hyper::body::Incoming>
     use http_body_util::BodyExt;
     let (parts, body) = request.into_parts();
     let answer = async {
-        let body = http_body_util::Limited::new(body, OBJECT_BYTES).collect().await?.to_bytes();
+        let body = http_body_util::Limited::new(body, OBJECT_BYTES).collect().await;
+        let body = body.map_err(|e| ObjectError(e.to_string()))?.to_bytes();
         origin.oneshot(Request::from_parts(parts, Full::new(body))).await
     };
     answer.await.unwrap_or_else(|error| {
-        let text = Full::new(Bytes::from(error.to_string())).map_err(|never| match never {});
+        let text = Full::new(Bytes::from(error.0)).map_err(|never| match never {});
         let mut response = Response::new(text.boxed_unsync());
         *response.status_mut() = http::StatusCode::BAD_GATEWAY;
         response

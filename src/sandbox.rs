@@ -53,8 +53,8 @@ fn limit(resource: Resource, value: u64) -> rustix::io::Result<()> {
 
 /// Everything not listed answers EPERM: a library that probes for more than it needs goes on without it.
 fn filter() -> Result<BpfProgram, SandboxError> {
-    let arch = TargetArch::try_from(std::env::consts::ARCH)
-        .map_err(|_| SandboxError::Architecture(std::env::consts::ARCH))?;
+    let arch =
+        TargetArch::try_from(std::env::consts::ARCH).map_err(|_| SandboxError::Architecture(std::env::consts::ARCH))?;
     let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     let denied = SeccompAction::Errno(u32::try_from(libc::EPERM).expect("a small number"));
     let filter = SeccompFilter::new(rules, denied, SeccompAction::Allow, arch).map_err(seccompiler::Error::from)?;

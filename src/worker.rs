@@ -6,14 +6,14 @@
 //! nothing else (see [`crate::sandbox`]).
 
 use crate::sandbox::{self, SandboxError};
-use footlight_packager::driver::{self, DriverError, FromPackager, Start, ToPackager};
+use bytes::Bytes;
+use footlight_packager::driver::{self, DriverError, Start, ToPackager};
 use footlight_packager::publish::Publisher;
 use futures_util::{SinkExt, StreamExt};
-use hyper_util::rt::TokioIo;
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -85,15 +85,18 @@ pub struct Messages(Framed<UnixStream, LengthDelimitedCodec>);
 
 impl Messages {
     fn new(stream: UnixStream) -> Self {
-        let codec =
-            LengthDelimitedCodec::builder().little_endian().length_field_length(4).max_frame_length(MESSAGE_BYTES).new_codec();
+        let codec = LengthDelimitedCodec::builder()
+            .little_endian()
+            .length_field_length(4)
+            .max_frame_length(MESSAGE_BYTES)
+            .new_codec();
         Self(Framed::new(stream, codec))
     }
 
     /// Sends one message.
     pub async fn send(&mut self, message: &impl Serialize) -> Result<(), WorkerError> {
         let bytes = postcard::to_stdvec(message)?;
-        Ok(self.0.send(bytes.into()).await?)
+        Ok(self.0.send(Bytes::from(bytes)).await?)
     }
 
     /// The next message; `None` after the last. Cancel safe.
@@ -110,7 +113,12 @@ pub async fn spawn(begin: &Begin) -> Result<Worker, WorkerError> {
     let program = std::env::current_exe().map_err(WorkerError::Spawn)?;
     let inherited = [child_messages.as_raw_fd(), child_objects.as_raw_fd()];
     let mut command = std::process::Command::new(program);
-    command.arg("worker").args(inherited.map(|fd| fd.to_string())).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .arg("worker")
+        .args(inherited.map(|fd| fd.to_string()))
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     for name in ["RUST_LOG", "RUST_BACKTRACE"] {
         command.envs(std::env::var(name).ok().map(|value| (name, value)));
     }
@@ -179,7 +187,7 @@ async fn package(start: Start, mut messages: Messages, objects: UnixStream) -> R
                 }
                 return Ok(result?);
             }
-            Some(message) = from.recv() => messages.send::<FromPackager>(&message).await?,
+            Some(message) = from.recv() => messages.send(&message).await?,
             message = messages.next::<ToPackager>(), if to.capacity() > 0 => match message {
                 Some(message) => drop(to.try_send(message?)),
                 None => return Ok(()),

@@ -6,7 +6,11 @@ pub const CRASH: [u8; 16] = *b"footlight-crash!";
 /// Raises SIGSEGV where the frame asks for it.
 pub fn crash_if_asked(frame: &[u8]) {
     if frame.windows(CRASH.len()).any(|w| w == CRASH) {
-        // SAFETY: raise has no preconditions; the process ends here, which is the point.
-        unsafe { libc::raise(libc::SIGSEGV) };
+        // Rust's own handler of SIGSEGV puts the default back and returns, so that the fault happens again; a raised signal would not.
+        // SAFETY: neither call has preconditions; the process ends here, which is the point.
+        unsafe {
+            libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+            libc::raise(libc::SIGSEGV);
+        }
     }
 }

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use std::time::Duration;
-use tower::{Service as _, ServiceExt as _};
+use tower::ServiceExt as _;
 
 /// Tries of one request. With the pauses below they last 6 s: three target durations, after which players have given up on a live edge.
 const TRIES: u32 = 6;
@@ -137,7 +137,8 @@ where
     }
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
-        let response = self.origin.ready().await.map_err(|e| e.to_string())?.call(request).await.map_err(|e| e.to_string())?;
+        let response =
+            self.origin.ready().await.map_err(|e| e.to_string())?.call(request).await.map_err(|e| e.to_string())?;
         let status = response.status();
         let body = http_body_util::Limited::new(response.into_body(), ANSWER_BYTES);
         let body = body.collect().await.map_err(|e| e.to_string())?;
