@@ -1,5 +1,10 @@
 //! However many ask, the origin is asked once, and all of them get what came of it.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used, reason = "a scenario spawns its viewers")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "a scenario spawns its viewers"
+)]
 
 mod support;
 
