@@ -10,6 +10,9 @@ pub struct Activity {
     open: usize,
     /// When a byte last moved, either way.
     moved: Instant,
+    /// When a byte last went to the peer, or a request began or ended. What the peer sends meanwhile does not count: it could
+    /// take nothing for ever and send a byte now and then.
+    served: Instant,
     /// The peer takes no bytes. An answer that is in one piece is off our hands long before it is sent: it is no open
     /// request any more, and must not stand still for longer than one.
     blocked: bool,
@@ -41,7 +44,16 @@ pub enum Verdict {
 impl Activity {
     /// A connection that was opened at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { open: 0, moved: now, blocked: false, head_since: None, resets: 0, http2: false, began: false }
+        Self {
+            open: 0,
+            moved: now,
+            served: now,
+            blocked: false,
+            head_since: None,
+            resets: 0,
+            http2: false,
+            began: false,
+        }
     }
 
     /// Bytes came from the peer.
@@ -61,6 +73,7 @@ impl Activity {
     /// Bytes went to the peer.
     pub fn wrote(&mut self, now: Instant) {
         self.moved = now;
+        self.served = now;
         self.blocked = false;
     }
 
@@ -73,6 +86,7 @@ impl Activity {
     pub fn request(&mut self, now: Instant) {
         self.open += 1;
         self.moved = now;
+        self.served = now;
         self.head_since = None;
     }
 
@@ -81,6 +95,7 @@ impl Activity {
         self.open = self.open.saturating_sub(1);
         self.resets = if completed { self.resets.saturating_sub(1) } else { self.resets + 1 };
         self.moved = now;
+        self.served = now;
     }
 
     /// Closed now, and why; or until when nothing is to be done unless something happens.
@@ -89,7 +104,7 @@ impl Activity {
             return Err(Verdict::Resets);
         }
         let (since, bound, verdict): (Instant, Duration, Verdict) = match self.head_since {
-            _ if self.open > 0 || self.blocked => (self.moved, limits.stall_time, Verdict::Stalled),
+            _ if self.open > 0 || self.blocked => (self.served, limits.stall_time, Verdict::Stalled),
             Some(since) => (since, limits.header_time, Verdict::SlowHead),
             None => (self.moved, limits.idle_time, Verdict::Idle),
         };
@@ -151,6 +166,7 @@ mod tests {
         check(&[(5, Read(b"G")), (9, Read(b"E"))], (15, Verdict::SlowHead));
         check(&[(5, Read(b"GET /")), (5, Request), (6, Answered)], (66, Verdict::Idle));
         check(&[(5, Read(b"GET /")), (5, Request)], (35, Verdict::Stalled));
+        check(&[(5, Read(b"GET /")), (5, Request), (30, Read(b"x"))], (35, Verdict::Stalled));
         check(&[(5, Read(b"GET /")), (5, Request), (30, Wrote)], (60, Verdict::Stalled));
         check(&[(5, Read(b"GET /")), (5, Request), (6, Answered), (20, Read(b"G"))], (30, Verdict::SlowHead));
         check(&[(5, Read(b"GET /")), (5, Request), (6, Answered), (6, Blocked)], (36, Verdict::Stalled));

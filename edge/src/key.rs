@@ -131,6 +131,8 @@ fn is_object_path(path: &str) -> bool {
 mod tests {
     use super::*;
 
+    use proptest::prelude::*;
+
     const RULES: &[QueryRule] = &[
         QueryRule { prefix: "/hls/", suffix: ".m3u8", keys: &["_HLS_msn", "_HLS_part", "_HLS_skip"] },
         QueryRule { prefix: "/hls/", suffix: "", keys: &[] },
@@ -152,8 +154,20 @@ mod tests {
         check("/vod/a.m3u8", "b=2&a=1&a=1", Ok("/vod/a.m3u8?b=2&a=1&a=1"));
         check("/vod/a.m3u8", &"x".repeat(1025), Err(KeyError::LongQuery));
         check("/hls/a.m3u8", &format!("_HLS_msn={}", "1".repeat(1025)), Err(KeyError::LongQuery));
+        check("/vod/a.m3u8", &"x".repeat(1024), Ok(&format!("/vod/a.m3u8?{}", "x".repeat(1024))));
         for bad in ["", "/", "//a", "/a/", "/a/../b", "/./a", "/a%2f", "/a b", "/1/2/3/4/5/6/7/8/9"] {
             check(bad, "", Err(KeyError::Path));
+        }
+    }
+
+    proptest! {
+        /// However a player orders its directives and whatever else it sends, it asks for the same.
+        #[test]
+        fn order_and_strangers_do_not_count(
+            pairs in Just(vec!["_HLS_msn=7", "_HLS_part=2", "_HLS_skip=YES", "a=1", "b", "", "_hls_msn=9"]).prop_shuffle()
+        ) {
+            let got = target("/hls/a.m3u8", Some(&pairs.join("&")), RULES);
+            prop_assert_eq!(got.as_deref(), Ok("/hls/a.m3u8?_HLS_msn=7&_HLS_part=2&_HLS_skip=YES"));
         }
     }
 }

@@ -13,8 +13,8 @@ pub struct Limits {
     pub handshake_time: Duration,
     /// For a connection without a request: players keep theirs over a segment's length, and pages over a pause.
     pub idle_time: Duration,
-    /// For a connection with a request on which no byte moves either way. Longer than `wait`, or a blocking request
-    /// would be cut by it.
+    /// For a connection with a request whose peer takes no byte. Longer than `wait`, or a blocking request would be cut
+    /// by it.
     pub stall_time: Duration,
     /// Connections in all: each costs 16 KB and a file descriptor.
     pub connections: usize,

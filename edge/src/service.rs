@@ -30,7 +30,8 @@ const ROUNDS: usize = 3;
 pub struct Wiring {
     /// Its bounds.
     pub limits: Limits,
-    /// Which query keys count where; the first rule that fits is taken, and without one the whole query counts.
+    /// Which query keys count where; the first rule that fits is taken. Without one the whole query counts, so that every
+    /// query that a viewer makes up is a fetch of its own: give every prefix of objects a rule.
     pub query_rules: Arc<[QueryRule]>,
     /// Who judges viewer tokens. Without one, no token opens anything.
     pub verifier: Option<Verifier>,

@@ -3,8 +3,8 @@
 use crate::live::Ask;
 use crate::refusal::Refusal;
 
-/// Bytes of a refused value that are repeated in the refusal.
-const SHOWN_BYTES: usize = 32;
+/// Characters of a refused value that are repeated in the refusal.
+const SHOWN_CHARS: usize = 32;
 
 /// What the query of a playlist asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,8 +27,11 @@ pub enum Skip {
     SegmentsAndDateRanges,
 }
 
-/// Reads a query. Other keys are passed over, and so is an `_HLS_skip` of another value: a later revision's delta can
-/// always be answered by the full playlist.
+/// Reads a query. Other keys are passed over.
+///
+/// A value has one spelling, and one without a meaning is refused: caches keep an answer by its query, so that each further
+/// spelling of the same request would be one more that waits here and one more copy there, as many as a viewer cares to
+/// make up.
 pub fn parse(query: &str) -> Result<Directives, Refusal> {
     let (mut msn, mut part, mut skip) = (None, None, None);
     for pair in query.split('&') {
@@ -52,20 +55,25 @@ pub fn parse(query: &str) -> Result<Directives, Refusal> {
         (None, Some(_)) => return Err(Refusal::PartWithoutSegment),
     };
     let skip = match skip {
+        None => Skip::No,
         Some("YES") => Skip::Segments,
         Some("v2") => Skip::SegmentsAndDateRanges,
-        _ => Skip::No,
+        Some(other) => return Err(Refusal::UnknownSkip { value: shown(other) }),
     };
     Ok(Directives { ask, skip })
 }
 
-/// Digits alone: `str::parse` would take a sign. A number beyond 64 bits is further ahead than any stream gets.
+/// Digits alone, without leading zeros. A number beyond 64 bits is further ahead than any stream gets.
 fn number(directive: &'static str, value: &str) -> Result<u64, Refusal> {
-    if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
-        let value = value.chars().take(SHOWN_BYTES).collect();
-        return Err(Refusal::NotANumber { directive, value });
+    let plain = value == "0" || !value.starts_with('0');
+    if value.is_empty() || !plain || !value.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Refusal::NotANumber { directive, value: shown(value) });
     }
     Ok(value.parse().unwrap_or(u64::MAX))
+}
+
+fn shown(value: &str) -> String {
+    value.chars().take(SHOWN_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -83,13 +91,14 @@ mod tests {
         check("_HLS_part=2&_HLS_msn=7", Ok((Some(Ask::Part { msn: 7, part: 2 }), Skip::No)));
         check("_HLS_msn=7&_HLS_skip=YES", Ok((Some(Ask::Segment { msn: 7 }), Skip::Segments)));
         check("_HLS_skip=v2", Ok((None, Skip::SegmentsAndDateRanges)));
-        check("_HLS_skip=yes", Ok((None, Skip::No)));
-        check("_HLS_skip", Ok((None, Skip::No)));
+        check("_HLS_msn=0", Ok((Some(Ask::Segment { msn: 0 }), Skip::No)));
+        check("_HLS_skip=yes", Err(Refusal::UnknownSkip { value: "yes".into() }));
+        check("_HLS_skip", Err(Refusal::UnknownSkip { value: String::new() }));
         check("_hls_msn=x", Ok((None, Skip::No)));
         check("_HLS_part=2", Err(Refusal::PartWithoutSegment));
         check("_HLS_msn=1&_HLS_msn=1", Err(Refusal::Twice { directive: "_HLS_msn" }));
         check("_HLS_skip=YES&_HLS_skip=v2", Err(Refusal::Twice { directive: "_HLS_skip" }));
-        for bad in ["", "-1", "+1", "1.5", "0x1", "1 "] {
+        for bad in ["", "-1", "+1", "1.5", "0x1", "1 ", "01", "00"] {
             check(&format!("_HLS_msn={bad}"), Err(Refusal::NotANumber { directive: "_HLS_msn", value: bad.into() }));
         }
         check("_HLS_msn", Err(Refusal::NotANumber { directive: "_HLS_msn", value: String::new() }));
@@ -98,7 +107,7 @@ mod tests {
         let long = "z".repeat(500);
         check(
             &format!("_HLS_msn={long}"),
-            Err(Refusal::NotANumber { directive: "_HLS_msn", value: "z".repeat(SHOWN_BYTES) }),
+            Err(Refusal::NotANumber { directive: "_HLS_msn", value: "z".repeat(SHOWN_CHARS) }),
         );
     }
 }

@@ -32,10 +32,16 @@ pub enum Refusal {
         keep: Option<Duration>,
     },
     /// A delivery directive whose value is no whole number.
-    #[error("{directive} is {value:?}; it must be a whole number")]
+    #[error("{directive} is {value:?}; it must be a whole number without leading zeros")]
     NotANumber {
         /// `_HLS_msn` or `_HLS_part`.
         directive: &'static str,
+        /// What it was, cut to a readable length.
+        value: String,
+    },
+    /// `_HLS_skip` of a value without a meaning.
+    #[error("_HLS_skip is {value:?}; it must be YES or v2")]
+    UnknownSkip {
         /// What it was, cut to a readable length.
         value: String,
     },
@@ -148,6 +154,7 @@ impl Refusal {
         match self {
             Self::Path(_)
             | Self::NotANumber { .. }
+            | Self::UnknownSkip { .. }
             | Self::Twice { .. }
             | Self::PartWithoutSegment
             | Self::TooFarAhead { .. }

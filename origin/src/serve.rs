@@ -16,6 +16,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -28,8 +29,8 @@ use tower::Service;
 
 /// Bytes of a request's header block.
 pub const HEADER_BYTES: usize = 32 << 10;
-/// For how long a header block may take to come, which on HTTP/1.1 also bounds the time between two requests: longer than
-/// an edge's pool keeps an idle connection.
+/// For how long a header block may take to come, which on HTTP/1.1 also bounds the time between two requests, and after
+/// which a connection that has not asked for anything is closed: longer than an edge's pool keeps an idle one.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Connections of edges. A hundred edges with twenty connections each fit twice.
 pub const VIEWER_CONNECTIONS: usize = 4096;
@@ -172,9 +173,25 @@ where
         .max_header_list_size(u32::try_from(HEADER_BYTES).expect("32 KiB"))
         .max_concurrent_streams(H2_STREAMS)
         .keep_alive_interval(HEADER_TIMEOUT);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service_fn(answer)));
+    // Until its first bytes say which protocol it is, a connection is under neither protocol's timers.
+    let asked = Arc::new(AtomicBool::new(false));
+    let service = service_fn({
+        let asked = asked.clone();
+        move |request| {
+            asked.store(true, Ordering::Relaxed);
+            answer(request)
+        }
+    });
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let never_asked = async {
+        tokio::time::sleep(HEADER_TIMEOUT).await;
+        if asked.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     let ended = tokio::select! {
         ended = &mut serving => ended,
+        () = never_asked => return tracing::debug!("a connection was closed that asked for nothing"),
         () = stop.cancelled() => {
             serving.as_mut().graceful_shutdown();
             match tokio::time::timeout(DRAIN, serving).await {

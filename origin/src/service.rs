@@ -13,6 +13,7 @@ use crate::window::{Audience, Decision, Outcome, Released, WaiterId, Window};
 use crate::{collect, directives};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request};
+use metrics::{Counter, counter};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
@@ -44,6 +45,36 @@ pub struct Publish {
 struct Shared {
     limits: Limits,
     state: Mutex<State>,
+    counters: Counters,
+}
+
+/// What has been asked and published, for the process's exporter.
+struct Counters {
+    answered: Counter,
+    waited: Counter,
+    refused: Counter,
+    published: Counter,
+    publish_refused: Counter,
+}
+
+impl Counters {
+    fn new() -> Self {
+        let fetches = |outcome: &'static str| counter!("footlight_origin_fetches_total", "outcome" => outcome);
+        let changes = |outcome: &'static str| counter!("footlight_origin_changes_total", "outcome" => outcome);
+        Self {
+            answered: fetches("answered"),
+            waited: fetches("waited"),
+            refused: fetches("refused"),
+            published: changes("done"),
+            publish_refused: changes("refused"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Counters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counters")
+    }
 }
 
 #[derive(Debug)]
@@ -57,7 +88,7 @@ impl Origin {
     /// An empty origin.
     pub fn new(limits: Limits) -> Self {
         let state = State { window: Window::new(limits.clone()), waiting: HashMap::new() };
-        Self { shared: Arc::new(Shared { limits, state: Mutex::new(state) }) }
+        Self { shared: Arc::new(Shared { limits, state: Mutex::new(state), counters: Counters::new() }) }
     }
 
     /// The side that publishes.
@@ -74,9 +105,13 @@ impl Origin {
 
     /// Answers a GET or HEAD, now or when what it asks for comes.
     fn fetch(&self, parts: request::Parts, audience: Audience) -> Fetch {
+        let counters = &self.shared.counters;
         let path = match ObjectPath::parse(parts.uri.path()) {
             Ok(path) => path,
-            Err(error) => return Fetch::ready(answer::refusal(&error.into(), &parts.method)),
+            Err(error) => {
+                counters.refused.increment(1);
+                return Fetch::ready(answer::refusal(&error.into(), &parts.method));
+            }
         };
         let query = parts.uri.query().unwrap_or("");
         let mut state = self.state();
@@ -84,10 +119,12 @@ impl Origin {
         let (id, deadline) = match decision {
             Decision::Answer(answer) => {
                 drop(state);
+                counters.answered.increment(1);
                 return Fetch::ready(answer::object(&answer, &parts));
             }
             Decision::Refuse(refusal) => {
                 drop(state);
+                counters.refused.increment(1);
                 return Fetch::ready(answer::refusal(&refusal, &parts.method));
             }
             Decision::Wait(id, deadline) => (id, deadline),
@@ -95,6 +132,7 @@ impl Origin {
         let (sender, receiver) = oneshot::channel();
         state.waiting.insert(id, sender);
         drop(state);
+        counters.waited.increment(1);
         let waiting = Waiting { id, origin: self.clone() };
         Fetch::Waiting(Box::pin(wait(waiting, receiver, deadline, parts)))
     }
@@ -103,19 +141,12 @@ impl Origin {
         self.shared.state.lock().expect("nothing panics while it holds the window")
     }
 
-    fn release(&self, senders: Vec<(oneshot::Sender<Outcome>, Outcome)>) {
-        for (sender, outcome) in senders {
-            // Who waited may have gone away between the change and here.
-            let _ = sender.send(outcome);
-        }
-    }
-
     fn put(&self, path: &ObjectPath, object: Object) -> Result<bool, Refusal> {
         let mut state = self.state();
         let put = state.window.put(path, object)?;
         let senders = state.senders(put.released);
         drop(state);
-        self.release(senders);
+        release(senders);
         Ok(put.replaced)
     }
 
@@ -124,7 +155,7 @@ impl Origin {
         let released = state.window.delete(path)?;
         let senders = state.senders(released);
         drop(state);
-        self.release(senders);
+        release(senders);
         Ok(())
     }
 }
@@ -146,6 +177,14 @@ impl State {
             (self.waiting.remove(&id).expect("a waiter's sender stands as long as the waiter"), outcome)
         });
         paired.collect()
+    }
+}
+
+/// Outside the lock: each send wakes a task.
+fn release(senders: Vec<(oneshot::Sender<Outcome>, Outcome)>) {
+    for (sender, outcome) in senders {
+        // Who waited may have gone away between the change and here.
+        let _ = sender.send(outcome);
     }
 }
 
@@ -262,8 +301,12 @@ impl Publish {
             _ => return method_not_allowed(&method, PUBLISH_ALLOW),
         };
         match done {
-            Ok(status) => answer::empty(status),
+            Ok(status) => {
+                self.origin.shared.counters.published.increment(1);
+                answer::empty(status)
+            }
             Err(refusal) => {
+                self.origin.shared.counters.publish_refused.increment(1);
                 tracing::warn!(%method, path, %refusal, "publishing was refused");
                 answer::refusal(&refusal, &method)
             }
