@@ -37,10 +37,10 @@ use tower::ServiceExt;
 /// Events of live streams and of the catalog that wait to be passed on.
 const EVENTS: usize = 256;
 /// Delivery directives count in the key of a media playlist; anything else in its query does not.
-const QUERY_RULES: [QueryRule; 3] = [
-    QueryRule { prefix: "/live/", suffix: ".m3u8", keys: &[] },
+const QUERY_RULES: [QueryRule; 2] = [
     QueryRule { prefix: "/hls/", suffix: ".m3u8", keys: &["_HLS_msn", "_HLS_part", "_HLS_skip"] },
-    QueryRule { prefix: "/hls/", suffix: "", keys: &[] },
+    // Elsewhere no query counts: a viewer who adds one must not pass the cache by.
+    QueryRule { prefix: "/", suffix: "", keys: &[] },
 ];
 
 /// Why a process could not be put together. The operator's to mend; each says what, where and how.
