@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_methods)] // IO: sockets and patience of its own.
 //! Where UDP is blocked a peer connects to the TCP candidate of the same port (RFC 6544), framed by RFC 4571.
 
 use crate::harness::{Theatre, next_frame, within};

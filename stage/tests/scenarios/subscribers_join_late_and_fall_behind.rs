@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_methods)] // IO: sockets and patience of its own.
 //! A subscriber that comes late hears of the tracks that are there and gets a key frame soon; one that takes nothing
 //! holds nobody up.
 
