@@ -2,14 +2,16 @@
 //!
 //! A ring of 1,024 packets holds what has arrived and not left. A frame is a run of packets with one timestamp,
 //! closed by the marker bit or by the next timestamp; it leaves as soon as it is whole and all before it have left.
-//! A hole is waited for as long as [`Jitter::wait`] says; then audio goes on behind it, and video goes on at the next
-//! key frame, for which the session asks until one is there.
+//! What is missing from video is asked for ([`Assembler::poll_missing`]). A hole is waited for as long as
+//! [`Jitter::wait`] says; then audio goes on behind it, and video goes on at the next key frame, for which the session
+//! asks until one is there.
 
 use crate::depacketize::{DepacketizeError, Depacketized, Depacketizer, KeyStart, key_start};
 use crate::jitter::Jitter;
 use bytes::Bytes;
 use footlight_media::codec::{Codec, Kind};
 use footlight_media::time::SessionTime;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Packets that are held: 1.2 MB of 1,200 bytes, a second and a half at 6 Mbit/s.
@@ -18,6 +20,11 @@ pub const RING_PACKETS: usize = 1_024;
 pub const MAX_PAYLOAD_BYTES: usize = 4_096;
 /// Before the first frame has left, packets that were overtaken by the first to arrive are still taken.
 const OVERTAKEN_AT_START: i64 = 64;
+
+/// A packet that was asked for so often does not exist any more.
+const MAX_ASKS: u32 = 10;
+/// Only the newest so many packets are asked for: a hole of more is an outage, after which a key frame is cheaper.
+const ASK_BACK: i64 = 256;
 
 /// One packet, as far as assembling goes.
 #[derive(Debug, Clone)]
@@ -64,11 +71,12 @@ pub struct AssemblerCounts {
     pub frames_refused: u64,
 }
 
-enum Cell {
-    Empty,
-    /// Known to be missing since then.
-    Missing(SessionTime),
-    Held(Held),
+/// A packet that was overtaken.
+struct Missing {
+    /// When the first later packet came.
+    since: SessionTime,
+    asks: u32,
+    last_ask: Option<SessionTime>,
 }
 
 struct Held {
@@ -92,7 +100,10 @@ pub struct Assembler {
     codec: Codec,
     depacketizer: Depacketizer,
     jitter: Jitter,
-    ring: Box<[Cell]>,
+    ring: Box<[Option<Held>]>,
+    /// By number, below `highest`: what is still waited for, and what was given up lately (a late one says that the
+    /// wait was too short). Never more than the ring has places.
+    missing: BTreeMap<i64, Missing>,
     /// Number of the first packet that has not left, counted beyond 16 bits.
     next: i64,
     /// Number of the newest packet. Below `next` when the ring holds nothing.
@@ -117,7 +128,8 @@ impl Assembler {
             codec,
             depacketizer,
             jitter: Jitter::new(codec.kind()),
-            ring: (0..RING_PACKETS).map(|_| Cell::Empty).collect(),
+            ring: (0..RING_PACKETS).map(|_| None).collect(),
+            missing: BTreeMap::new(),
             next: 0,
             highest: -1,
             started: false,
@@ -151,32 +163,47 @@ impl Assembler {
         &mut self.jitter
     }
 
-    /// Takes a packet. Afterwards [`Self::poll`] until it gives nothing.
-    pub fn insert(&mut self, packet: Arrival, now: SessionTime) {
+    /// Takes a packet; `recovered` says that it came as a retransmission. Afterwards [`Self::poll`] until it gives
+    /// nothing.
+    pub fn insert(&mut self, packet: Arrival, recovered: bool, now: SessionTime) {
         if packet.payload.len() > MAX_PAYLOAD_BYTES {
             self.counts.frames_refused += 1;
             return;
         }
         let Some(number) = self.number(packet.sequence, now) else { return };
-        if number < self.next {
-            self.late(number, now);
-            return;
-        }
         if number > self.highest {
-            for missing in self.highest + 1..number {
-                *self.cell(missing) = Cell::Missing(now);
+            for skipped in self.highest.max(self.next - 1) + 1..number {
+                self.missing.insert(skipped, Missing { since: now, asks: 0, last_ask: None });
             }
             self.highest = number;
             self.make_room(number);
-        } else if let Cell::Missing(since) = *self.cell(number) {
-            self.jitter.on_recovered(micros_between(since, now));
-        } else if matches!(self.cell(number), Cell::Held(_)) {
-            self.counts.packets_late_or_double += 1;
-            return;
+        } else {
+            self.learn_from(number, recovered, now);
+            if number < self.next || self.held(number).is_some() {
+                self.counts.packets_late_or_double += 1;
+                return;
+            }
         }
-        *self.cell(number) = Cell::Held(Held { number, arrived: now, packet });
+        self.ring[index(number)] = Some(Held { number, arrived: now, packet });
         self.note_key_start(number);
         self.note_key_start(number + 1);
+    }
+
+    /// Sequence numbers to ask the sender for now (generic NACK, RFC 4585 section 6.2.1).
+    pub fn poll_missing(&mut self, now: SessionTime) -> Vec<u16> {
+        let (after, interval) = (self.jitter.ask_after(), self.jitter.ask_interval());
+        let mut asked = Vec::new();
+        if self.codec.kind() == Kind::Audio {
+            return asked;
+        }
+        for (number, missing) in self.missing.range_mut(self.next.max(self.highest - ASK_BACK)..) {
+            if missing.due(after, interval).is_some_and(|due| due <= now) {
+                missing.asks += 1;
+                missing.last_ask = Some(now);
+                asked.push(*number as u16);
+            }
+        }
+        asked
     }
 
     /// The next frame that can leave.
@@ -202,15 +229,23 @@ impl Assembler {
         }
     }
 
-    /// When [`Self::poll`] may have something without a further packet.
+    /// When [`Self::poll`] or [`Self::poll_missing`] may have something without a further packet.
     pub fn poll_timeout(&self) -> Option<SessionTime> {
-        if self.waiting_for_key && self.key_candidate.is_none() {
-            return None;
-        }
-        match self.head() {
-            Head::Hole(since) => Some(since + self.jitter.wait()),
+        let gives_up = match self.head() {
+            Head::Hole(since) if !self.waiting_for_key || self.key_candidate.is_some() => {
+                Some(since + self.jitter.wait())
+            }
             _ => None,
-        }
+        };
+        let (after, interval) = (self.jitter.ask_after(), self.jitter.ask_interval());
+        let asks = match self.codec.kind() {
+            Kind::Audio => None,
+            Kind::Video => {
+                let asked_for = self.missing.range(self.next.max(self.highest - ASK_BACK)..);
+                asked_for.filter_map(|(_, missing)| missing.due(after, interval)).min()
+            }
+        };
+        [gives_up, asks].into_iter().flatten().min()
     }
 
     /// Places a 16-bit sequence number on the counting line. `None` for one that is out of all bounds; the second in
@@ -227,8 +262,8 @@ impl Assembler {
         let number = newest + ahead;
         let nothing_left_yet = self.counts.assembled == 0 && self.counts.holes_abandoned == 0;
         if nothing_left_yet && (self.next - OVERTAKEN_AT_START..self.next).contains(&number) {
-            for missing in number..self.next {
-                *self.cell(missing) = Cell::Missing(now);
+            for overtaken in number..self.next {
+                self.missing.insert(overtaken, Missing { since: now, asks: 0, last_ask: None });
             }
             self.next = number;
         }
@@ -245,7 +280,8 @@ impl Assembler {
     }
 
     fn restart(&mut self, number: i64) {
-        self.ring.iter_mut().for_each(|cell| *cell = Cell::Empty);
+        self.ring.iter_mut().for_each(|place| *place = None);
+        self.missing.clear();
         self.next = number;
         self.highest = number - 1;
         self.key_candidate = None;
@@ -254,20 +290,21 @@ impl Assembler {
         self.lose_continuity();
     }
 
-    fn late(&mut self, number: i64, now: SessionTime) {
-        self.counts.packets_late_or_double += 1;
-        // Its cell still says since when it was missed, unless a later packet has taken it: the wait was too short.
-        if number > self.highest - RING_PACKETS as i64
-            && let Cell::Missing(since) = *self.cell(number)
-        {
-            *self.cell(number) = Cell::Empty;
-            self.jitter.on_recovered(micros_between(since, now));
+    /// What the coming of a missing packet says about the network, whether it comes in time or not.
+    fn learn_from(&mut self, number: i64, recovered: bool, now: SessionTime) {
+        let Some(missing) = self.missing.remove(&number) else { return };
+        match missing.last_ask {
+            // Of several asks nobody knows which was answered (Karn's rule).
+            Some(asked) if recovered && missing.asks == 1 => self.jitter.on_round_trip(micros_between(asked, now)),
+            _ if !recovered => self.jitter.on_disorder(micros_between(missing.since, now)),
+            _ => {}
         }
     }
 
     /// Packets that the ring can no longer hold are given up.
     fn make_room(&mut self, number: i64) {
         let oldest = number - RING_PACKETS as i64 + 1;
+        self.missing = self.missing.split_off(&oldest);
         if self.next < oldest {
             self.counts.holes_abandoned += u64::from(!self.waiting_for_key);
             self.at_boundary = false;
@@ -310,9 +347,9 @@ impl Assembler {
     fn head(&self) -> Head {
         let mut frame_timestamp = None;
         for number in self.next..=self.highest {
-            match &self.ring[index(number)] {
-                Cell::Missing(since) => return Head::Hole(*since),
-                Cell::Held(held) if held.number == number => {
+            match self.held(number) {
+                None => return self.missing.get(&number).map_or(Head::Unfinished, |missing| Head::Hole(missing.since)),
+                Some(held) => {
                     let timestamp = held.packet.timestamp;
                     if *frame_timestamp.get_or_insert(timestamp) != timestamp {
                         return Head::Whole(self.next, number - 1);
@@ -321,7 +358,6 @@ impl Assembler {
                         return Head::Whole(self.next, number);
                     }
                 }
-                _ => return Head::Unfinished,
             }
         }
         Head::Unfinished
@@ -359,41 +395,29 @@ impl Assembler {
     fn abandon_hole(&mut self) {
         self.counts.holes_abandoned += 1;
         let mut number = self.next;
-        // To the hole, over what is left of the frame that it broke, and over the hole.
-        while number <= self.highest && matches!(self.ring[index(number)], Cell::Held(_)) {
+        // Over what is left of the frame that the hole broke, and over the hole.
+        while self.held(number).is_some() {
             number += 1;
         }
-        while number <= self.highest && matches!(self.ring[index(number)], Cell::Missing(_)) {
+        while number <= self.highest && self.held(number).is_none() {
             self.counts.packets_lost += 1;
             number += 1;
         }
-        // The missing cells stay as they are: a packet that comes late says how short the wait was.
-        self.forget_held(self.next, number);
         self.at_boundary = false;
-        self.next = number;
-        self.key_candidate = self.key_candidate.filter(|candidate| *candidate >= number);
-        self.find_key_candidate();
+        self.advance_to(number);
         self.lose_continuity();
     }
 
     fn advance_to(&mut self, number: i64) {
         for passed in self.next..number.min(self.highest + 1) {
-            if matches!(self.cell(passed), Cell::Held(_)) {
-                *self.cell(passed) = Cell::Empty;
+            if self.held(passed).is_some() {
+                self.ring[index(passed)] = None;
             }
         }
         self.next = number;
         if self.key_candidate.is_some_and(|candidate| candidate < number) {
             self.key_candidate = None;
             self.find_key_candidate();
-        }
-    }
-
-    fn forget_held(&mut self, from: i64, to: i64) {
-        for number in from..to {
-            if matches!(self.cell(number), Cell::Held(_)) {
-                *self.cell(number) = Cell::Empty;
-            }
         }
     }
 
@@ -406,14 +430,17 @@ impl Assembler {
         }
     }
 
-    fn cell(&mut self, number: i64) -> &mut Cell {
-        &mut self.ring[index(number)]
-    }
-
     fn held(&self, number: i64) -> Option<&Held> {
-        match &self.ring[index(number)] {
-            Cell::Held(held) if held.number == number => Some(held),
-            _ => None,
+        self.ring[index(number)].as_ref().filter(|held| held.number == number)
+    }
+}
+
+impl Missing {
+    fn due(&self, after: Duration, interval: Duration) -> Option<SessionTime> {
+        match self.last_ask {
+            None => Some(self.since + after),
+            Some(last) if self.asks < MAX_ASKS => Some(last + interval),
+            Some(_) => None,
         }
     }
 }
@@ -471,13 +498,15 @@ mod tests {
                 && deadline < at(ms)
             {
                 let before = left.len();
+                let asked = assembler.poll_missing(deadline).len();
                 left.extend(std::iter::from_fn(|| assembler.poll(deadline)).map(|f| (f.timestamp, f.discontinuity)));
-                if left.len() == before && assembler.poll_timeout() == Some(deadline) {
+                if left.len() == before && asked == 0 && assembler.poll_timeout() == Some(deadline) {
                     break;
                 }
             }
             now = ms;
-            assembler.insert(packet, at(ms));
+            assembler.insert(packet, false, at(ms));
+            let _ = assembler.poll_missing(at(ms));
             left.extend(std::iter::from_fn(|| assembler.poll(at(ms))).map(|f| (f.timestamp, f.discontinuity)));
         }
         left.extend(std::iter::from_fn(|| assembler.poll(at(now + 1_000))).map(|f| (f.timestamp, f.discontinuity)));
@@ -580,6 +609,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_asked_for_and_asked_for_again() {
+        let mut assembler = assembler(Codec::Vp8);
+        let mut all = packets(3);
+        assembler.insert(all.remove(0), false, at(0));
+        let lost = all.remove(0);
+        assembler.insert(all.remove(0), false, at(5));
+        assert!(assembler.poll_missing(at(5)).is_empty(), "it may yet come by itself");
+        assert_eq!(assembler.poll_timeout(), Some(at(15)));
+        assert_eq!(assembler.poll_missing(at(15)), [lost.sequence]);
+        assert!(assembler.poll_missing(at(15)).is_empty());
+        assert_eq!(assembler.poll_timeout(), Some(at(65)));
+        assert_eq!(assembler.poll_missing(at(65)), [lost.sequence]);
+        assembler.insert(lost, true, at(70));
+        assert!(assembler.poll_missing(at(500)).is_empty());
+        assert!(assembler.poll(at(70)).is_some());
+    }
+
+    #[test]
     fn sound_goes_on_behind_a_hole() {
         let sound = |number: u16| Arrival {
             sequence: number,
@@ -644,7 +691,8 @@ mod tests {
                     now += step;
                     let payload = payload.clone().into();
                     let packet = Arrival { sequence: *sequence, timestamp: *timestamp, marker: *marker, payload };
-                    assembler.insert(packet, at(now));
+                    assembler.insert(packet, now % 2 == 0, at(now));
+                    let _ = assembler.poll_missing(at(now));
                     while assembler.poll(at(now)).is_some() {}
                 }
             }

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::fanout::{Delivery, Subscriber};
 use crate::mux::Mux;
 use crate::peer::{Endpoint, FromPeer, Gate, Peer, PeerEvent, Sink};
+use crate::reports::Feedback;
 use crate::sdp::Offer;
 use crate::session::{EndReason, Input, Output, Session, TrackStats};
 use footlight_media::time::SessionTime;
@@ -140,8 +141,6 @@ pub struct SessionStats {
     pub connected: bool,
     /// Its tracks.
     pub tracks: Vec<TrackStats>,
-    /// Sequence numbers that were asked for again.
-    pub nacked: u64,
     /// Datagrams and packets that this process lost by not keeping up.
     pub dropped: u64,
 }
@@ -491,7 +490,10 @@ impl Owner {
         loop {
             let Some(running) = self.sessions.get_mut(&number) else { return };
             match running.core.poll_output() {
-                Some(Output::Pli { ssrc }) => running.connection.request_key_frame(ssrc),
+                Some(Output::Pli { ssrc }) => running.connection.send(Feedback::Pli { ssrc }),
+                Some(Output::Nack { ssrc, sequences }) => {
+                    running.connection.send(Feedback::Nack { ssrc, sequences });
+                }
                 Some(Output::Event(event)) => {
                     observe(&event);
                     let wanted = self.rooms.get_mut(&running.room).and_then(|room| room.deliver(&event));
@@ -553,7 +555,6 @@ impl Owner {
             age: Duration::from_micros(now.micros_since(running.started).max(0).unsigned_abs()),
             connected: running.connected,
             tracks: running.core.stats(),
-            nacked: running.gate.nacked.load(Ordering::Relaxed),
             dropped: running.gate.dropped.load(Ordering::Relaxed) + running.connection.datagrams_dropped(),
         };
         self.sessions.values_mut().map(of).collect()

@@ -1,40 +1,71 @@
-//! How long a missing packet is worth waiting for.
+//! What a track's network is like: how uneven, how disorderly, how far away. From it follow when to ask for a missing
+//! packet, when to ask again, and how long the packet is worth waiting for.
 //!
-//! Waiting is cheap (a frame that is late by less than the packager's own wait costs nothing), dropping is dear (the
-//! picture stands until the next key frame), so the wait covers nearly every recovery that this network has shown.
+//! Waiting is cheap (only frames behind a hole wait at all), dropping is dear (the picture stands until the next key
+//! frame), so the wait leaves room for several tries.
 
 use footlight_media::codec::Kind;
 use std::time::Duration;
 
 /// Past this a frame would be late for its place in the stream anyway.
 pub const MAX_WAIT: Duration = Duration::from_millis(400);
-/// Reordering alone takes this much on a good network.
-const MIN_WAIT_VIDEO: Duration = Duration::from_millis(80);
-/// Audio is never asked for again, so only reordering is waited for.
-const MIN_WAIT_AUDIO: Duration = Duration::from_millis(20);
-/// Before anything was recovered: a request each 30 ms and a round trip of 100 ms leave room for three tries.
-const FIRST_WAIT_VIDEO: Duration = Duration::from_millis(200);
-/// Before anything was reordered.
-const FIRST_WAIT_AUDIO: Duration = Duration::from_millis(60);
-/// A retransmission may be lost too: two more rounds of requests at 30 ms.
-const SPARE_ROUNDS: Duration = Duration::from_millis(60);
+/// Tries that the wait leaves room for. At 5 % loss each way a try fails one time in ten, and a picture in a hundred
+/// thousand is then lost.
+const TRIES: u32 = 5;
+/// A packet that comes by itself this late or earlier need not be asked for; before any did.
+const FIRST_DISORDER: Duration = Duration::from_millis(10);
+/// Past this a packet is asked for even if it may still come by itself.
+const MAX_DISORDER: Duration = Duration::from_millis(30);
+/// A round trip, before one was measured.
+const FIRST_ROUND_TRIP: Duration = Duration::from_millis(50);
+/// Asking more often than this only doubles packets.
+const MIN_ASK_INTERVAL: Duration = Duration::from_millis(30);
+/// Audio is never asked for again, so only disorder is waited for.
+const AUDIO_WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(120);
+/// Asking and answering take a few milliseconds of everybody's timers.
+const SLACK: Duration = Duration::from_millis(20);
 
-/// The wait of one track, learned from the holes that were filled.
+/// Mean and mean deviation, smoothed as TCP smooths its round trip (RFC 6298 section 2).
+#[derive(Debug, Clone, Copy)]
+struct Smoothed {
+    mean_us: i64,
+    deviation_us: i64,
+}
+
+impl Smoothed {
+    fn update(smoothed: &mut Option<Self>, sample: Duration) {
+        let sample_us = sample.min(MAX_WAIT).as_micros() as i64;
+        *smoothed = Some(match *smoothed {
+            None => Self { mean_us: sample_us, deviation_us: sample_us / 2 },
+            Some(Self { mean_us, deviation_us }) => {
+                let error = sample_us - mean_us;
+                Self { mean_us: mean_us + error / 8, deviation_us: deviation_us + (error.abs() - deviation_us) / 4 }
+            }
+        });
+    }
+
+    fn mean_and(self, deviations: i64) -> Duration {
+        Duration::from_micros((self.mean_us + deviations * self.deviation_us).max(0).unsigned_abs())
+    }
+}
+
+/// The network of one track.
 #[derive(Debug, Clone)]
 pub struct Jitter {
     kind: Kind,
     /// RFC 3550 section 6.4.1, in microseconds times 16.
     interarrival_us_x16: i64,
     last: Option<(i64, i64)>,
-    /// Mean and mean deviation of the time from noticing a hole to its filling, in microseconds, smoothed as TCP
-    /// smooths its round trip (RFC 6298 section 2). `None` before the first.
-    recovery: Option<(i64, i64)>,
+    /// How late packets come that were overtaken and came by themselves.
+    disorder: Option<Smoothed>,
+    /// From asking for a packet to its coming.
+    round_trip: Option<Smoothed>,
 }
 
 impl Jitter {
     /// Nothing learned yet.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, interarrival_us_x16: 0, last: None, recovery: None }
+        Self { kind, interarrival_us_x16: 0, last: None, disorder: None, round_trip: None }
     }
 
     /// A packet arrived in order: `arrival_us` on the session clock, `media_us` on the sender's.
@@ -50,16 +81,14 @@ impl Jitter {
         self.last = Some((arrival_us, media_us));
     }
 
-    /// A hole was filled `waited` after it was noticed, in time or too late.
-    pub fn on_recovered(&mut self, waited: Duration) {
-        let sample = waited.min(MAX_WAIT).as_micros() as i64;
-        self.recovery = Some(match self.recovery {
-            None => (sample, sample / 2),
-            Some((mean, deviation)) => {
-                let error = sample - mean;
-                (mean + error / 8, deviation + (error.abs() - deviation) / 4)
-            }
-        });
+    /// A packet came by itself, `late` after one that was sent later.
+    pub fn on_disorder(&mut self, late: Duration) {
+        Smoothed::update(&mut self.disorder, late);
+    }
+
+    /// A packet came that had been asked for once, `after` that.
+    pub fn on_round_trip(&mut self, after: Duration) {
+        Smoothed::update(&mut self.round_trip, after);
     }
 
     /// RFC 3550's interarrival jitter.
@@ -67,17 +96,25 @@ impl Jitter {
         Duration::from_micros((self.interarrival_us_x16 / 16).unsigned_abs())
     }
 
-    /// How long to wait for a missing packet, from when it was noticed.
+    /// How long after it was missed a packet is first asked for.
+    pub fn ask_after(&self) -> Duration {
+        self.disorder.map_or(FIRST_DISORDER, |disorder| disorder.mean_and(3)).min(MAX_DISORDER)
+    }
+
+    /// How long after that it is asked for again, and again.
+    pub fn ask_interval(&self) -> Duration {
+        self.round_trip.map_or(FIRST_ROUND_TRIP, |round_trip| round_trip.mean_and(4)).max(MIN_ASK_INTERVAL)
+    }
+
+    /// How long to wait for a missing packet, from when it was missed.
     pub fn wait(&self) -> Duration {
-        let (first, least, spare) = match self.kind {
-            Kind::Video => (FIRST_WAIT_VIDEO, MIN_WAIT_VIDEO, SPARE_ROUNDS),
-            Kind::Audio => (FIRST_WAIT_AUDIO, MIN_WAIT_AUDIO, Duration::ZERO),
-        };
-        let learned = match self.recovery {
-            None => first,
-            Some((mean, deviation)) => Duration::from_micros((mean + 4 * deviation).unsigned_abs()) + spare,
-        };
-        (learned + 2 * self.interarrival()).clamp(least, MAX_WAIT)
+        match self.kind {
+            Kind::Video => (self.ask_after() + TRIES * self.ask_interval() + SLACK).min(MAX_WAIT),
+            Kind::Audio => {
+                let disorder = self.disorder.map_or(FIRST_DISORDER, |disorder| disorder.mean_and(4));
+                (disorder + 2 * self.interarrival()).clamp(*AUDIO_WAIT.start(), *AUDIO_WAIT.end())
+            }
+        }
     }
 }
 
@@ -86,22 +123,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_follows_what_the_network_shows() {
-        let check = |kind, recoveries_ms: &[u64], want_ms: std::ops::RangeInclusive<u128>| {
+    fn waits_follow_what_the_network_shows() {
+        let check = |kind, late_ms: &[u64], trips_ms: &[u64], want_ms: [u128; 3]| {
             let mut jitter = Jitter::new(kind);
-            for &ms in recoveries_ms {
-                jitter.on_recovered(Duration::from_millis(ms));
-            }
-            let wait = jitter.wait().as_millis();
-            assert!(want_ms.contains(&wait), "{kind:?} after {recoveries_ms:?}: {wait} ms");
+            late_ms.iter().for_each(|ms| jitter.on_disorder(Duration::from_millis(*ms)));
+            trips_ms.iter().for_each(|ms| jitter.on_round_trip(Duration::from_millis(*ms)));
+            let got = [jitter.ask_after(), jitter.ask_interval(), jitter.wait()].map(|wait| wait.as_millis());
+            assert_eq!(got, want_ms, "{kind:?} after {late_ms:?} and {trips_ms:?}");
         };
-        check(Kind::Video, &[], 200..=200);
-        check(Kind::Audio, &[], 60..=60);
-        check(Kind::Video, &[30; 40], 90..=100);
-        check(Kind::Video, &[5; 40], 80..=80);
-        check(Kind::Video, &[2_000; 10], 400..=400);
-        check(Kind::Video, &[30, 60, 35, 90, 30, 62, 33, 31, 95, 40], 150..=260);
-        check(Kind::Audio, &[5; 40], 20..=20);
+        check(Kind::Video, &[], &[], [10, 50, 280]);
+        check(Kind::Video, &[2; 40], &[1; 40], [2, 30, 172]);
+        check(Kind::Video, &[], &[100; 40], [10, 100, 400]);
+        check(Kind::Video, &[90; 40], &[60_000; 40], [30, 400, 400]);
+        check(Kind::Audio, &[], &[], [10, 50, 20]);
+        check(Kind::Audio, &[60; 40], &[], [30, 50, 60]);
+        check(Kind::Audio, &[400; 40], &[], [30, 50, 120]);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! WebRTC in: from a WHIP offer to encoded frames on the session clock. Stage knows no pixels.
 //!
 //! In flow order: [`whip`] takes offers, which [`sdp`] checks; [`peer`](mod@peer) answers them over the one port of
-//! [`mux`](mod@mux); [`rtx`](mod@rtx) puts retransmissions back and [`reports`](mod@reports) taps packets and sender
-//! reports; [`session`] is the pure core of one peer: it has [`assemble`] make frames of packets, with [`depacketize`]
-//! and [`sps`] reading what is in them and [`jitter`] saying how long to wait, and [`sync`] place them on the session
-//! clock. [`driver`] owns all sessions and hands frames to subscribers through [`fanout`].
+//! [`mux`](mod@mux); [`reports`](mod@reports) taps packets and sender reports; [`session`] is the pure core of one
+//! peer: it has [`assemble`] make frames of packets, with [`depacketize`] and [`sps`] reading what is in them and
+//! [`jitter`] saying when to ask again and how long to wait, and [`sync`] place them on the session clock. [`driver`] owns all sessions and hands frames to subscribers through [`fanout`].
 //!
-//! Only `peer`, `mux`, `rtx` and `reports` name the `webrtc` and `rtc` crates (and `driver` picks their crypto
+//! Only `peer`, `mux` and `reports` name the `webrtc` and `rtc` crates (and `driver` picks their crypto
 //! provider). Only they, `driver` and `whip` do IO.
 
 pub mod config;
@@ -29,4 +28,3 @@ mod mux;
 mod peer;
 mod problem;
 mod reports;
-mod rtx;

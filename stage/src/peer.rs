@@ -2,15 +2,14 @@
 //! One WebRTC connection to one peer, receiving only.
 
 use crate::mux::{Credentials, Mux, Port};
-use crate::reports::{self, MediaTap, WireTap};
-use crate::rtx::{self, UnRtx};
+use crate::reports::{self, Feedback, MediaTap, WireTap};
 use crate::sdp::{Answer, Offer, OfferedMedia};
 use crate::session::{RtpPacket, SenderReport};
 use footlight_media::codec::{Codec, Kind};
 use footlight_media::time::SessionTime;
 use rtc::crypto::{RTCCryptoProvider, SignatureScheme};
 use rtc::ice::mdns::MulticastDnsMode;
-use rtc::interceptor::{NackGeneratorBuilder, ReceiverReportBuilder, Registry, Slot};
+use rtc::interceptor::{ReceiverReportBuilder, Registry, Slot};
 use rtc::peer_connection::certificate::{CertificateParams, RTCCertificate};
 use rtc::peer_connection::configuration::interceptor_registry::configure_twcc_receiver_only;
 use rtc::peer_connection::transport::RTCDtlsRole;
@@ -32,15 +31,10 @@ use webrtc::peer_connection::{
 const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(8);
 const ICE_FAILED_AFTER: Duration = Duration::from_secs(4);
 const ICE_KEEPALIVE: Duration = Duration::from_secs(2);
-/// A missing packet is asked for again each 30 ms, so that three tries fit into the 100 ms that a picture may wait
-/// without being late.
-const NACK_INTERVAL: Duration = Duration::from_millis(30);
-/// A packet that did not come after ten requests is lost: 300 ms, most of what the assembler waits.
-const NACKS_PER_PACKET: u16 = 10;
 /// Gathering is local and takes a millisecond; this only bounds a bug.
 const GATHERING_WAIT: Duration = Duration::from_secs(2);
-/// Key frame requests under way: one per video track and its repeats.
-const KEY_FRAME_REQUESTS: usize = 8;
+/// Requests under way to one sender: they leave with the next packet that comes.
+const FEEDBACK_QUEUE: usize = 32;
 /// Arrivals of one peer that the owner loop has not looked at yet. A peer at 5 Mbit/s sends 600 packets a second, so
 /// this is most of a second; who floods loses their own packets and nobody else's.
 pub(crate) const IN_FLIGHT_PER_PEER: usize = 512;
@@ -104,7 +98,7 @@ impl Endpoint {
     /// Answers an offer. When this returns, the peer's first check is already expected.
     pub(crate) async fn negotiate(&self, offer: &Offer, sink: Sink) -> Result<(Peer, Answer), NegotiationError> {
         let port = self.mux.open_port();
-        let (wanted, requests) = mpsc::channel(KEY_FRAME_REQUESTS);
+        let (feedback, requests) = mpsc::channel(FEEDBACK_QUEUE);
         let mut media = media_engine(offer).map_err(internal)?;
         let registry = interceptors(&mut media, &sink, requests).map_err(internal)?;
         let (gathered, gathering) = watch::channel(false);
@@ -129,7 +123,7 @@ impl Endpoint {
             .build()
             .await
             .map_err(internal)?;
-        let peer = Peer { connection: Arc::new(connection), port, wanted };
+        let peer = Peer { connection: Arc::new(connection), port, feedback };
         match self.answer(&peer, offer, gathering).await {
             Ok(answer) => Ok((peer, answer)),
             Err(error) => {
@@ -231,21 +225,15 @@ fn codec(media: &OfferedMedia) -> RTCRtpCodecParameters {
     RTCRtpCodecParameters { rtp_codec, payload_type: media.payload_type }
 }
 
-/// The chain, from the wire to the application. Nothing is sent but feedback, so what serves senders is left out.
+/// The chain, from the wire to the application. Nothing is sent but feedback, so what serves senders is left out; and
+/// the session itself asks for what is missing, because it knows what is still worth having.
 fn interceptors(
     media: &mut MediaEngine,
     sink: &Sink,
-    requests: mpsc::Receiver<u32>,
+    requests: mpsc::Receiver<Feedback>,
 ) -> Result<Registry, webrtc::error::Error> {
-    let nack = NackGeneratorBuilder::new()
-        .with_size(1_024)
-        .with_interval(NACK_INTERVAL)
-        .with_max_nacks_per_packet(NACKS_PER_PACKET)
-        .build();
     let registry = Registry::new()
         .with(Slot::from(reports::WIRE_SLOT), WireTap::new(sink.clone()))
-        .with(Slot::from(rtx::SLOT), UnRtx::default())
-        .with(Slot::NackGenerator, nack)
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
         .with(Slot::from(reports::MEDIA_SLOT), MediaTap::new(sink.clone(), requests));
     configure_twcc_receiver_only(registry, media)
@@ -255,14 +243,14 @@ fn interceptors(
 pub(crate) struct Peer {
     connection: Arc<dyn PeerConnection>,
     port: Arc<Port>,
-    wanted: mpsc::Sender<u32>,
+    feedback: mpsc::Sender<Feedback>,
 }
 
 impl Peer {
-    /// Asks the sender of `ssrc` for a key frame (PLI, RFC 4585 section 6.3.1).
-    pub(crate) fn request_key_frame(&self, ssrc: u32) {
-        // Full means that as many requests already wait for the next packet.
-        let _ = self.wanted.try_send(ssrc);
+    /// Sends feedback with the next packet that comes.
+    pub(crate) fn send(&self, feedback: Feedback) {
+        // Full means that nothing has come since as many requests: then nothing is there to repair.
+        let _ = self.feedback.try_send(feedback);
     }
 
     /// Datagrams that arrived and were lost before the connection read them.
@@ -311,8 +299,6 @@ pub(crate) struct Gate {
     pub(crate) in_flight: AtomicUsize,
     /// Arrivals dropped because [`IN_FLIGHT_PER_PEER`] were.
     pub(crate) dropped: AtomicU64,
-    /// Sequence numbers that were asked for again.
-    pub(crate) nacked: AtomicU64,
 }
 
 impl Sink {
@@ -326,10 +312,6 @@ impl Sink {
 
     pub(crate) fn sender_report(&self, now: Instant, report: SenderReport) {
         self.send(now, PeerEvent::Report(report));
-    }
-
-    pub(crate) fn count_nacked(&self, sequence_numbers: u64) {
-        self.gate.nacked.fetch_add(sequence_numbers, Ordering::Relaxed);
     }
 
     fn send(&self, now: Instant, event: PeerEvent) {

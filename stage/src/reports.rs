@@ -1,15 +1,15 @@
 //! Taps on the interceptor chain: what the `webrtc` crate knows and does not hand out.
 //!
-//! [`WireTap`], next to the wire, takes sender reports in and counts the feedback that goes out. [`MediaTap`], next
-//! to the application, takes every RTP packet with its arrival time into our own bounded queue (the crate's own holds
-//! 256 packets and then drops silently) and sends the key frame requests.
+//! [`WireTap`], next to the wire, takes sender reports. [`MediaTap`], next to the application, takes every RTP packet
+//! with its arrival time into our own bounded queue (the crate's own holds 256 packets and then drops silently) and
+//! sends the feedback that the session asks for.
 
 use crate::peer::Sink;
 use crate::session::{RtpPacket, SenderReport};
-use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::sender_report::SenderReport as RtcpSenderReport;
-use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
 use rtc::shared::error::Error;
@@ -22,7 +22,7 @@ pub(crate) const WIRE_SLOT: usize = 10;
 /// After every interceptor of the crate on the way in (its last is the jitter buffer, 13,000).
 pub(crate) const MEDIA_SLOT: usize = 14_000;
 
-/// Takes sender reports; counts NACKs.
+/// Takes sender reports.
 pub(crate) struct WireTap {
     sink: Sink,
     read: VecDeque<TaggedPacket>,
@@ -60,14 +60,6 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for WireTap {
     }
 
     fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        if let Packet::Rtcp(packets) = &message.message.packet {
-            for packet in packets {
-                if let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() {
-                    let asked: u32 = nack.nacks.iter().map(|pair| 1 + pair.lost_packets.count_ones()).sum();
-                    self.sink.count_nacked(u64::from(asked));
-                }
-            }
-        }
         self.write.push_back(message);
         Ok(())
     }
@@ -77,18 +69,18 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for WireTap {
     }
 }
 
-/// Takes media out of the chain, puts key frame requests into it.
+/// Takes media out of the chain, puts feedback into it.
 pub(crate) struct MediaTap {
     sink: Sink,
-    /// SSRCs whose sender is to send a key frame. Read at each packet: without packets there is nothing to repair.
-    wanted: mpsc::Receiver<u32>,
+    /// Read at each packet: without packets there is nothing to repair.
+    feedback: mpsc::Receiver<Feedback>,
     read: VecDeque<TaggedPacket>,
     write: VecDeque<TaggedPacket>,
 }
 
 impl MediaTap {
-    pub(crate) fn new(sink: Sink, wanted: mpsc::Receiver<u32>) -> Self {
-        Self { sink, wanted, read: VecDeque::new(), write: VecDeque::new() }
+    pub(crate) fn new(sink: Sink, feedback: mpsc::Receiver<Feedback>) -> Self {
+        Self { sink, feedback, read: VecDeque::new(), write: VecDeque::new() }
     }
 }
 
@@ -100,16 +92,13 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for MediaTap {
     type Time = Instant;
 
     fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        while let Ok(media_ssrc) = self.wanted.try_recv() {
-            // The sender's SSRC may be anything where nothing is sent (RFC 4585 section 6.1).
-            let pli = PictureLossIndication { sender_ssrc: 1, media_ssrc };
+        while let Ok(feedback) = self.feedback.try_recv() {
             self.write.push_back(TaggedPacket {
                 now: message.now,
                 transport: TransportContext::default(),
-                message: AttributedPacket::new(Packet::Rtcp(vec![Box::new(pli)])),
+                message: AttributedPacket::new(Packet::Rtcp(vec![feedback.into_rtcp()])),
             });
         }
-        let recovered = message.message.has(&Attribute::Retransmission);
         match message.message.packet {
             Packet::Rtp(packet) => self.sink.rtp(
                 message.now,
@@ -119,7 +108,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for MediaTap {
                     sequence: packet.header.sequence_number,
                     timestamp: packet.header.timestamp,
                     marker: packet.header.marker,
-                    recovered,
+                    recovered: false,
                     payload: packet.payload,
                 },
             ),
@@ -139,6 +128,28 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for MediaTap {
 
     fn poll_write(&mut self) -> Option<TaggedPacket> {
         self.write.pop_front()
+    }
+}
+
+/// What a session asks of a sender.
+#[derive(Debug)]
+pub(crate) enum Feedback {
+    Pli { ssrc: u32 },
+    Nack { ssrc: u32, sequences: Vec<u16> },
+}
+
+impl Feedback {
+    fn into_rtcp(self) -> Box<dyn rtc::rtcp::Packet> {
+        // The sender's SSRC may be anything where nothing is sent (RFC 4585 section 6.1).
+        const SENDER_SSRC: u32 = 1;
+        match self {
+            Self::Pli { ssrc } => Box::new(PictureLossIndication { sender_ssrc: SENDER_SSRC, media_ssrc: ssrc }),
+            Self::Nack { ssrc, sequences } => Box::new(TransportLayerNack {
+                sender_ssrc: SENDER_SSRC,
+                media_ssrc: ssrc,
+                nacks: nack_pairs_from_sequence_numbers(&sequences),
+            }),
+        }
     }
 }
 

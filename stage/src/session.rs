@@ -45,7 +45,7 @@ pub struct RtpPacket {
     pub timestamp: u32,
     /// Marker bit.
     pub marker: bool,
-    /// It came as a retransmission.
+    /// It is known to be a retransmission.
     pub recovered: bool,
     /// Payload without padding.
     pub payload: Bytes,
@@ -87,10 +87,17 @@ pub enum Input {
 pub enum Output {
     /// For the subscribers.
     Event(TrackEvent),
-    /// Send a picture loss indication to this SSRC.
+    /// Send a picture loss indication to this SSRC (RFC 4585 section 6.3.1).
     Pli {
         /// The video sender.
         ssrc: u32,
+    },
+    /// Ask this SSRC for packets again (generic NACK, RFC 4585 section 6.2.1).
+    Nack {
+        /// The video sender.
+        ssrc: u32,
+        /// What is missing, in order.
+        sequences: Vec<u16>,
     },
     /// The session is over; the tracks have been removed. Nothing follows.
     Ended(EndReason),
@@ -120,6 +127,8 @@ pub struct TrackStats {
     pub retransmissions: u64,
     /// Packets of an SSRC that is not the track's.
     pub foreign_packets: u64,
+    /// Sequence numbers that were asked for again.
+    pub nacked: u64,
     /// Key frame requests sent.
     pub plis: u64,
     /// Frames, holes and losses.
@@ -203,6 +212,7 @@ impl Session {
         }
         for slot in 0..self.tracks.len() {
             self.release_frames(slot, now);
+            self.ask_for_missing(slot, now);
             self.request_key_frame(slot, now);
         }
         self.check_liveness(now);
@@ -289,6 +299,7 @@ impl Session {
                 bytes: 0,
                 retransmissions: 0,
                 foreign_packets: 0,
+                nacked: 0,
                 plis: 0,
                 assembler: AssemblerCounts::default(),
                 jitter: Duration::ZERO,
@@ -300,8 +311,7 @@ impl Session {
     }
 
     fn rtp(&mut self, packet: RtpPacket, now: SessionTime) {
-        let slot = self.tracks.iter().position(|track| track.media.payload_type == packet.payload_type);
-        let Some(slot) = slot else { return };
+        let Some((slot, packet)) = self.unwrap_rtx(packet) else { return };
         let track = &mut self.tracks[slot];
         if track.ssrc != Some(packet.ssrc) {
             let silent = |last: SessionTime| now >= last + SSRC_SILENCE;
@@ -325,8 +335,29 @@ impl Session {
         if !packet.recovered {
             track.assembler.jitter().on_packet(now.as_micros(), media_us);
         }
-        let RtpPacket { sequence, timestamp, marker, payload, .. } = packet;
-        track.assembler.insert(Arrival { sequence, timestamp, marker, payload }, now);
+        let RtpPacket { sequence, timestamp, marker, recovered, payload, .. } = packet;
+        track.assembler.insert(Arrival { sequence, timestamp, marker, payload }, recovered, now);
+    }
+
+    /// The track that a packet belongs to, and the packet as it was first sent: a retransmission carries the original
+    /// sequence number before the payload (RFC 4588 section 4) and is known by its payload type, so that streams whose
+    /// SSRCs the offer does not declare are repaired too.
+    fn unwrap_rtx(&self, mut packet: RtpPacket) -> Option<(usize, RtpPacket)> {
+        for (slot, track) in self.tracks.iter().enumerate() {
+            if track.media.payload_type == packet.payload_type {
+                return Some((slot, packet));
+            }
+            if track.media.rtx_payload_type == Some(packet.payload_type) {
+                // Bandwidth probes are retransmissions of nothing.
+                let original = *packet.payload.first_chunk()?;
+                packet.ssrc = track.ssrc?;
+                packet.sequence = u16::from_be_bytes(original);
+                packet.payload = packet.payload.slice(2..);
+                packet.recovered = true;
+                return Some((slot, packet));
+            }
+        }
+        None
     }
 
     fn release_frames(&mut self, slot: usize, now: SessionTime) {
@@ -355,6 +386,16 @@ impl Session {
                 data: frame.data,
                 stamps: IngestStamps { first_packet, last_packet, assembled: now },
             })));
+        }
+    }
+
+    fn ask_for_missing(&mut self, slot: usize, now: SessionTime) {
+        let track = &mut self.tracks[slot];
+        let Some(ssrc) = track.ssrc else { return };
+        let sequences = track.assembler.poll_missing(now);
+        if !sequences.is_empty() {
+            track.stats.nacked += sequences.len() as u64;
+            self.outputs.push_back(Output::Nack { ssrc, sequences });
         }
     }
 
@@ -420,7 +461,7 @@ mod tests {
             codec,
             payload_type: if video { 96 } else { 111 },
             fmtp: String::new(),
-            rtx_payload_type: None,
+            rtx_payload_type: video.then_some(97),
             ssrc: Some(if video { 2_000 } else { 1_000 }),
         }
     }
@@ -566,10 +607,17 @@ mod tests {
         session.handle_input(Input::Rtp(video(1, true)), at(0));
         session.handle_input(Input::Rtp(video(3, false)), at(66));
         assert_eq!(frames(&outputs(&mut session)).len(), 1);
-        // 200 ms before anything was ever recovered, and a trace of jitter.
-        let deadline = session.poll_timeout().expect("a hole is waited for");
-        assert!((200_000..201_000).contains(&deadline.micros_since(at(66))), "{deadline:?}");
-        session.handle_input(Input::Rtp(RtpPacket { recovered: true, ..video(2, false) }), at(120));
+        assert_eq!(session.poll_timeout(), Some(at(76)), "first it is asked for");
+        session.handle_input(Input::Timeout, at(76));
+        assert_eq!(outputs(&mut session), [Output::Nack { ssrc: 2_000, sequences: vec![2] }]);
+        let again = RtpPacket {
+            ssrc: 9_999,
+            payload_type: 97,
+            sequence: 7_777,
+            payload: [&[0, 2], &video(2, false).payload[..]].concat().into(),
+            ..video(2, false)
+        };
+        session.handle_input(Input::Rtp(again), at(120));
         let out = outputs(&mut session);
         assert_eq!(frames(&out).iter().map(|frame| frame.discontinuity).collect::<Vec<_>>(), [false, false]);
         assert_eq!(session.stats()[1].retransmissions, 1);

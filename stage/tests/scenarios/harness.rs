@@ -3,11 +3,13 @@
 
 use crate::support::{Client, Setup};
 use bytes::Bytes;
+use footlight_media::codec::Codec;
+use footlight_media::frame::EncodedFrame;
 use footlight_media::track::{PeerKey, TrackEvent};
 use footlight_stage::config::Config;
 use footlight_stage::driver::{Stage, Subscription};
 use footlight_stage::whip::{Publisher, Refusal, Whip};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,6 +85,26 @@ impl Theatre {
         self.join(room, peer, Client::udp(&Setup::default(), None).await).await
     }
 
+    /// A PATCH or DELETE of a session by a peer of its room.
+    pub async fn change(
+        &self,
+        method: Method,
+        url: &str,
+        token: &str,
+        if_match: Option<&str>,
+        body: &str,
+    ) -> Response<String> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header("Authorization", format!("Bearer {token}"))
+            .header("Content-Type", "application/trickle-ice-sdpfrag");
+        if let Some(if_match) = if_match {
+            request = request.header("If-Match", if_match);
+        }
+        self.send(request.body(body.to_owned()).unwrap()).await
+    }
+
     pub async fn subscribe(&self, room: &str) -> Subscription {
         self.stage.subscribe(room).await.unwrap()
     }
@@ -97,6 +119,20 @@ pub struct Joined {
 /// Awaits, within [`PATIENCE`].
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("happens within the scenario's patience")
+}
+
+/// The next frame of a track with this codec, and the track.
+pub async fn next_frame(subscription: &mut Subscription, codec: Codec) -> EncodedFrame {
+    let mut tracks = Vec::new();
+    next_event(subscription, |event| match event {
+        TrackEvent::Added { track, codec: added, .. } if added == codec => {
+            tracks.push(track);
+            None
+        }
+        TrackEvent::Frame(frame) if tracks.contains(&frame.track) => Some(frame),
+        _ => None,
+    })
+    .await
 }
 
 /// The next event for which `wanted` gives something.

@@ -6,4 +6,14 @@ mod support;
 
 mod harness;
 
+mod bad_input_hurts_nobody_else;
+mod bad_networks_cost_few_frames;
+mod connects_over_tcp;
+mod floods_do_not_hurt_who_is_on;
+mod many_peers_share_one_port;
+mod newest_session_takes_over;
 mod publishes_and_gets_frames;
+mod sessions_end_when_they_should;
+mod subscribers_join_late_and_fall_behind;
+mod trickle_and_restart;
+mod whip_rules;

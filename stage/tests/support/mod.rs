@@ -20,6 +20,7 @@ use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::watch;
 
 /// What a client offers.
 #[derive(Debug, Clone)]
@@ -68,12 +69,25 @@ pub struct Client {
     transport: Transport,
     local: SocketAddr,
     offer: String,
+    answer: String,
     pending: Option<SdpPendingOffer>,
     video: Option<Mid>,
     audio: Option<Mid>,
     pub seen: Seen,
     publishing: Option<Publishing>,
     scripted: VecDeque<(Instant, MediaKind, Packet)>,
+}
+
+/// A client that runs by itself.
+pub struct Running {
+    pub seen: watch::Receiver<Seen>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 struct Publishing {
@@ -121,6 +135,7 @@ impl Client {
             transport,
             local,
             offer: offer.to_sdp_string(),
+            answer: String::new(),
             pending: Some(pending),
             video,
             audio,
@@ -134,8 +149,14 @@ impl Client {
         &self.offer
     }
 
+    /// The server's last answer.
+    pub fn answer(&self) -> &str {
+        &self.answer
+    }
+
     /// Takes the server's answer.
     pub fn accept(&mut self, answer: &str) {
+        self.answer = answer.to_owned();
         let mut answer = answer.to_owned();
         if let Transport::Udp { through: Some(relay), server, .. } = &mut self.transport {
             *server = udp_candidate(&answer);
@@ -144,6 +165,19 @@ impl Client {
         }
         let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
         self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
+    }
+
+    /// Takes the fragment that answers an ICE restart: the last answer with the fragment's credentials.
+    pub fn accept_restart(&mut self, fragment: &str) {
+        let value = |name: &str| fragment.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+        let (ufrag, pwd) = (value("a=ice-ufrag:"), value("a=ice-pwd:"));
+        let answer = self.answer.lines().map(|line| match line {
+            _ if line.starts_with("a=ice-ufrag:") => &ufrag,
+            _ if line.starts_with("a=ice-pwd:") => &pwd,
+            _ => line,
+        });
+        let answer: String = answer.map(|line| format!("{line}\r\n")).collect();
+        self.accept(&answer);
     }
 
     /// New ICE credentials, as the fragment of an ICE restart.
@@ -180,6 +214,18 @@ impl Client {
         while Instant::now() < end {
             self.step(end).await;
         }
+    }
+
+    /// Runs as a task from now on, until the handle is dropped: dropped without a word, as a killed process is.
+    pub fn spawn(mut self) -> Running {
+        let (told, seen) = watch::channel(self.seen);
+        let task = tokio::spawn(async move {
+            loop {
+                self.step(Instant::now() + Duration::from_millis(100)).await;
+                told.send_if_modified(|seen| std::mem::replace(seen, self.seen) != self.seen);
+            }
+        });
+        Running { seen, task }
     }
 
     /// Everything that is due, then one wait: for a datagram, a timer or `end`.

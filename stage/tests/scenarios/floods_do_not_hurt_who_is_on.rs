@@ -1,0 +1,71 @@
+#![allow(clippy::disallowed_methods)] // IO: paces a flood.
+//! A thousand POSTs a second: most are told to come back, and who is publishing does not miss a frame.
+
+use crate::harness::{Theatre, loopback, next_event, next_frame};
+use crate::support::media::{Clip, Video};
+use crate::support::{Client, Setup};
+use footlight_media::codec::Codec;
+use footlight_media::track::TrackEvent;
+use footlight_stage::config::Config;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_offers_a_second() {
+    let theatre = Arc::new(Theatre::with(Config { offers_per_second: 20, offer_burst: 20, ..loopback() }).await);
+    let mut subscription = theatre.subscribe("room").await;
+    let setup = Setup { video: vec![Video::Vp8], audio: false };
+    let mut joined = theatre.join("room", "ada", Client::udp(&setup, None).await).await;
+    joined.client.publish(Some(Clip::synthetic(Video::Vp8, (320, 180), 300_000, 1)), false);
+    let _running = joined.client.spawn();
+    let track = next_frame(&mut subscription, Codec::Vp8).await.track;
+
+    let offer = Client::udp(&Setup::default(), None).await.offer().to_owned();
+    let mut answers = JoinSet::new();
+    let begin = Instant::now();
+    for number in 0..3_000_u32 {
+        tokio::time::sleep_until((begin + Duration::from_millis(u64::from(number))).into()).await;
+        let (theatre, offer) = (Arc::clone(&theatre), offer.clone());
+        answers.spawn(async move {
+            let answer = theatre.post("room", &format!("flood{}", number % 50), &offer).await;
+            (answer.status().as_u16(), answer.headers().get("retry-after").cloned())
+        });
+    }
+    let (mut created, mut busy) = (0, 0);
+    while let Some(answer) = answers.join_next().await {
+        match answer.unwrap() {
+            (201, _) => created += 1,
+            (503, Some(_)) => busy += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    println!("{created} answered, {busy} told to come back");
+    assert!((20..=100).contains(&created) && busy > 2_500);
+    let mut frames = 0;
+    while frames < 90 {
+        next_event(&mut subscription, |event| {
+            if let TrackEvent::Frame(frame) = event
+                && frame.track == track
+            {
+                assert!(!frame.discontinuity);
+                let took = frame.stamps.assembled.micros_since(frame.stamps.first_packet);
+                assert!(took < 400_000, "assembled after {took} us");
+                frames += 1;
+            }
+            Some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_counted() {
+    let theatre = Theatre::with(Config { max_sessions: 2, ..loopback() }).await;
+    let offer = Client::udp(&Setup::default(), None).await.offer().to_owned();
+    for (peer, want) in [("a", 201), ("b", 201), ("c", 503), ("a", 201)] {
+        let answer = theatre.post("room", peer, &offer).await;
+        assert_eq!(answer.status(), want, "{peer}: {}", answer.body());
+    }
+    assert_eq!(theatre.stage.stats().await.len(), 2);
+}

@@ -1,0 +1,204 @@
+//! RFC 9725 as a client sees it, rule by rule.
+
+use crate::harness::{Theatre, loopback};
+use crate::support::{Client, Setup};
+use footlight_stage::config::{Config, IceServer};
+use http::{Method, Request, Response};
+
+async fn offer() -> String {
+    Client::udp(&Setup::default(), None).await.offer().to_owned()
+}
+
+/// A POST to room `room` with a good token, as text of a header map: `name: value` lines.
+async fn post(theatre: &Theatre, headers: &[(&str, &str)], body: &str) -> Response<String> {
+    let mut request = Request::post("/whip/room");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    theatre.send(request.body(body.to_owned()).unwrap()).await
+}
+
+const TOKEN: (&str, &str) = ("Authorization", "Bearer room:ada");
+const SDP: (&str, &str) = ("Content-Type", "application/sdp");
+
+#[tokio::test]
+async fn an_offer_is_answered_201_with_all_that_a_client_needs() {
+    let credentials = Some(("user".to_owned(), "secret".to_owned()));
+    let ice_servers = vec![
+        IceServer { url: "stun:stun.example.net".into(), credentials: None },
+        IceServer { url: "turn:turn.example.net?transport=udp".into(), credentials },
+    ];
+    let theatre = Theatre::with(Config { ice_servers, ..loopback() }).await;
+    let answer = post(&theatre, &[TOKEN, ("Content-Type", "application/sdp; charset=utf-8")], &offer().await).await;
+    assert_eq!(answer.status(), 201);
+    let header = |name: &str| answer.headers()[name].to_str().unwrap();
+    assert_eq!(header("content-type"), "application/sdp");
+    assert_eq!(header("accept-patch"), "application/trickle-ice-sdpfrag");
+    let id = header("location").strip_prefix("/whip/room/").unwrap();
+    assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "128 random bits: {id}");
+    let etag = header("etag");
+    assert!(etag.starts_with('"') && etag.ends_with('"') && etag.len() > 10, "strong: {etag}");
+    let links: Vec<_> = answer.headers().get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+    assert_eq!(links[0], "<stun:stun.example.net>; rel=\"ice-server\"");
+    assert_eq!(
+        links[1],
+        "<turn:turn.example.net?transport=udp>; rel=\"ice-server\"; username=\"user\"; credential=\"secret\"; \
+         credential-type=\"password\""
+    );
+    let sdp = answer.body();
+    for want in ["a=ice-lite", "a=recvonly", "a=setup:passive", "a=rtcp-mux", "a=end-of-candidates", "a=group:BUNDLE"] {
+        assert!(sdp.contains(want), "{want} in\n{sdp}");
+    }
+    assert!(sdp.contains(" udp ") && sdp.contains("tcptype passive"), "{sdp}");
+    assert!(!sdp.contains("a=sendonly") && !sdp.contains("a=sendrecv"), "{sdp}");
+    // H.264 alone is answered where both are offered; Opus with in-band FEC.
+    assert!(sdp.contains("H264/90000") && !sdp.contains("VP8/90000"), "{sdp}");
+    assert!(sdp.contains("useinbandfec=1") && sdp.contains("nack pli") && sdp.contains("transport-cc"), "{sdp}");
+    let second = post(&theatre, &[TOKEN, SDP], &offer().await).await;
+    assert_ne!(second.headers()["location"], answer.headers()["location"]);
+}
+
+#[tokio::test]
+async fn every_answer_carries_cors_headers() {
+    let theatre = Theatre::open().await;
+    let offer = offer().await;
+    let url = theatre.post("room", "ada", &offer).await.headers()["location"].to_str().unwrap().to_owned();
+    let cases = [
+        (Method::POST, "/whip/room", 415),
+        (Method::OPTIONS, "/whip/room", 200),
+        (Method::GET, "/whip/room", 405),
+        (Method::HEAD, "/whip/room", 405),
+        (Method::PUT, "/whip/room", 405),
+        (Method::GET, &url, 405),
+        (Method::POST, &url, 405),
+        (Method::OPTIONS, &url, 200),
+        (Method::PATCH, &url, 415),
+        (Method::GET, "/whip/", 404),
+        (Method::POST, "/whip/a.b", 404),
+        (Method::POST, "/whip/room/x/y", 404),
+        (Method::DELETE, "/whip/room/00000000000000000000000000000000", 404),
+    ];
+    for (method, path, want) in cases {
+        let request = Request::builder().method(&method).uri(path).header(TOKEN.0, TOKEN.1);
+        let answer = theatre.send(request.body(String::new()).unwrap()).await;
+        assert_eq!(answer.status(), want, "{method} {path}: {}", answer.body());
+        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+        let exposed = answer.headers()["access-control-expose-headers"].to_str().unwrap();
+        assert!(["Location", "ETag", "Link"].iter().all(|name| exposed.contains(name)), "{exposed}");
+        if want >= 400 {
+            assert_eq!(answer.headers()["content-type"], "application/problem+json");
+            let problem: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+            assert_eq!(problem["status"], want);
+            assert!(["title", "thing", "cure"].iter().all(|key| problem[key].is_string()), "{problem}");
+        }
+        if want == 405 {
+            assert!(answer.headers().contains_key("allow"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn preflights_need_no_token_and_name_what_is_accepted() {
+    let theatre = Theatre::open().await;
+    let options = async |path: &str| theatre.send(Request::options(path).body(String::new()).unwrap()).await;
+    let endpoint = options("/whip/room").await;
+    assert_eq!(endpoint.status(), 200);
+    assert_eq!(endpoint.headers()["accept-post"], "application/sdp");
+    assert_eq!(endpoint.headers()["access-control-allow-methods"], "POST, OPTIONS");
+    let session = options("/whip/room/abc").await;
+    assert_eq!(session.headers()["accept-patch"], "application/trickle-ice-sdpfrag");
+    assert_eq!(session.headers()["access-control-allow-methods"], "PATCH, DELETE, OPTIONS");
+    for answer in [endpoint, session] {
+        let allowed = answer.headers()["access-control-allow-headers"].to_str().unwrap();
+        assert!(["Authorization", "Content-Type", "If-Match"].iter().all(|name| allowed.contains(name)));
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_asked_for_and_nothing_is_given_away() {
+    let theatre = Theatre::open().await;
+    let offer = offer().await;
+    let mut bodies = Vec::new();
+    for room in ["room", "unknown"] {
+        for token in [None, Some("Bearer bad"), Some("Basic cm9vbTphZGE="), Some("bearer"), Some("Bearer ")] {
+            let mut request = Request::post(format!("/whip/{room}")).header(SDP.0, SDP.1);
+            if let Some(token) = token {
+                request = request.header("Authorization", token);
+            }
+            let answer = theatre.send(request.body(offer.clone()).unwrap()).await;
+            assert_eq!(answer.status(), 401, "{token:?}");
+            assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+            bodies.push(answer.into_body());
+        }
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1, "a stranger learns nothing from the body");
+    for (token, want) in [("viewer:ada", 403), ("other:ada", 403), ("unknown:ada", 403)] {
+        let token = format!("bearer {token}");
+        let answer = post(&theatre, &[("Authorization", &token), SDP], &offer).await;
+        assert_eq!(answer.status(), want, "{token}");
+    }
+    let unknown = theatre.post("unknown", "ada", &offer).await;
+    assert_eq!(unknown.status(), 404);
+}
+
+#[tokio::test]
+async fn somebody_elses_session_is_out_of_reach() {
+    let theatre = Theatre::open().await;
+    let mut subscription = theatre.subscribe("room").await;
+    let joined = theatre.join_udp("room", "ada").await;
+    let fragment = "a=ice-ufrag:evil\r\na=ice-pwd:0123456789012345678901\r\n";
+    for (token, want) in [("room:eve", 403), ("other:ada", 403), ("bad", 401), ("viewer:ada", 403)] {
+        for method in [Method::PATCH, Method::DELETE] {
+            let answer = theatre.change(method.clone(), &joined.url, token, Some("*"), fragment).await;
+            assert_eq!(answer.status(), want, "{method} by {token}");
+        }
+    }
+    // By way of another room in which eve may publish.
+    let moved = joined.url.replace("/whip/room/", "/whip/other/");
+    let answer = theatre.change(Method::DELETE, &moved, "other:ada", None, "").await;
+    assert_eq!(answer.status(), 404);
+    assert_eq!(theatre.stage.stats().await.len(), 1, "it still runs");
+    assert!(subscription.events.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn offers_that_cannot_be_taken_are_refused_whole() {
+    let theatre = Theatre::open().await;
+    let good = offer().await;
+    let huge = format!("{good}{}", "a=x:0123456789012345678901234567890123456789\r\n".repeat(2_000));
+    let check = async |what: &str, offer: String, want: u16| {
+        let answer = post(&theatre, &[TOKEN, SDP], &offer).await;
+        assert_eq!(answer.status(), want, "{what}: {}", answer.body());
+        let problem: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+        assert!(problem["cure"].as_str().is_some_and(|cure| !cure.is_empty()));
+    };
+    check("empty", String::new(), 400).await;
+    check("not SDP", "hello".into(), 400).await;
+    check("cut off", good[..good.len() / 2].into(), 406).await;
+    check("over 64 KB", huge, 413).await;
+    check("no supported video codec", good.replace("H264/", "H265/").replace("VP8/", "AV1/"), 406).await;
+    check("no supported audio codec", good.replace("opus/", "PCMU/"), 406).await;
+    check("recvonly", good.replace("a=sendonly", "a=recvonly"), 406).await;
+    check("no bundle", good.replace("a=group:BUNDLE", "a=group:LS"), 406).await;
+    check("no rtcp-mux", good.replace("a=rtcp-mux\r\n", ""), 406).await;
+    check("DTLS passive", good.replace("a=setup:actpass", "a=setup:passive"), 422).await;
+    let video = &good[good.find("m=video").unwrap()..];
+    check("two videos", format!("{good}{video}"), 406).await;
+    assert!(theatre.stage.stats().await.is_empty());
+    let answer = post(&theatre, &[TOKEN, SDP], &good.replace("a=sendonly", "a=sendrecv")).await;
+    assert_eq!(answer.status(), 201, "sendrecv is allowed");
+    assert!(answer.body().contains("a=recvonly"), "{}", answer.body());
+    let answer = post(&theatre, &[TOKEN, SDP], &good.replace("a=setup:actpass", "a=setup:active")).await;
+    assert_eq!(answer.status(), 201, "active is allowed");
+    assert!(answer.body().contains("a=setup:passive"), "{}", answer.body());
+}
+
+#[tokio::test]
+async fn other_media_types_are_415() {
+    let theatre = Theatre::open().await;
+    for kind in ["text/plain", "application/json", "application/trickle-ice-sdpfrag"] {
+        let answer = post(&theatre, &[TOKEN, ("Content-Type", kind)], &offer().await).await;
+        assert_eq!(answer.status(), 415, "{kind}");
+    }
+}
