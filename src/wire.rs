@@ -165,7 +165,16 @@ pub async fn serve_origin(
     tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
     let public_url = public_url(&config, addresses.0);
     let publish = Some(addresses.2);
-    Ok(Running { http: addresses.0, https: None, admin: addresses.1, publish, webrtc: None, control: None, public_url, tasks })
+    Ok(Running {
+        http: addresses.0,
+        https: None,
+        admin: addresses.1,
+        publish,
+        webrtc: None,
+        control: None,
+        public_url,
+        tasks,
+    })
 }
 
 /// An edge alone: `footlight edge`.

@@ -15,7 +15,18 @@ pub fn moving(width: u32, height: u32, kbps: u32, seconds: u32) -> Clip {
 fn encode(source: &str, kbps: u32) -> Clip {
     let output = std::process::Command::new("ffmpeg")
         .args(["-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", "-c:v", "libx264"])
-        .args(["-preset", "superfast", "-profile:v", "baseline", "-bf", "0", "-g", "30", "-x264-params", "scenecut=0:aud=1:repeat-headers=1"])
+        .args([
+            "-preset",
+            "superfast",
+            "-profile:v",
+            "baseline",
+            "-bf",
+            "0",
+            "-g",
+            "30",
+            "-x264-params",
+            "scenecut=0:aud=1:repeat-headers=1",
+        ])
         .args(["-b:v", &format!("{kbps}k"), "-maxrate", &format!("{kbps}k"), "-bufsize", &format!("{kbps}k")])
         .args(["-f", "h264", "-"])
         .output()

@@ -61,7 +61,14 @@ impl Playlist {
             } else if !line.starts_with('#') {
                 let msn = self.first_msn() + segments.len() as u64;
                 let discontinuity = std::mem::take(&mut discontinuity);
-                segments.push(Segment { msn, uri: line.to_owned(), seconds, discontinuity, init: init.clone(), date: date.clone() });
+                segments.push(Segment {
+                    msn,
+                    uri: line.to_owned(),
+                    seconds,
+                    discontinuity,
+                    init: init.clone(),
+                    date: date.clone(),
+                });
             }
         }
         segments

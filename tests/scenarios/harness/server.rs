@@ -94,7 +94,13 @@ impl Server {
     }
 
     /// One HTTP request; `path` is below the HTTP listener.
-    pub async fn request(&self, method: Method, path: &str, token: Option<&str>, body: Option<(&str, String)>) -> (StatusCode, http::HeaderMap, Bytes) {
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<(&str, String)>,
+    ) -> (StatusCode, http::HeaderMap, Bytes) {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url("http")));
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -166,7 +172,8 @@ impl Server {
 
 /// A token of `footlight token` with the credentials of a data directory.
 pub async fn mint(data_dir: &Path, args: &[&str]) -> String {
-    let output = Command::new(FOOTLIGHT).arg("token").args(args).arg("--data-dir").arg(data_dir).output().await.unwrap();
+    let output =
+        Command::new(FOOTLIGHT).arg("token").args(args).arg("--data-dir").arg(data_dir).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
