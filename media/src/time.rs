@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_the_calendar() {
-        let check = |seconds: i64, want: &str| assert_eq!(WallTime::from_micros(seconds * 1_000_000).rfc3339_millis(), want);
+        let check =
+            |seconds: i64, want: &str| assert_eq!(WallTime::from_micros(seconds * 1_000_000).rfc3339_millis(), want);
         check(0, "1970-01-01T00:00:00.000Z");
         check(951_782_400, "2000-02-29T00:00:00.000Z");
         check(1_767_225_599, "2025-12-31T23:59:59.000Z");

@@ -1,1 +1,23 @@
-//! placeholder
+//! Frames in, objects out: decodes what peers send, composes one picture and one mix, encodes the ladder, cuts it into CMAF
+//! segments and parts, and publishes them with their playlists.
+
+pub mod canvas;
+pub mod clock;
+pub mod cmaf;
+pub mod compositor;
+pub mod decode;
+pub mod driver;
+pub mod encode;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
+pub mod ffmpeg;
+pub mod ladder;
+pub mod layout;
+pub mod mixer;
+pub mod objects;
+pub mod playlist;
+pub mod publish;
+pub mod segmenter;
+pub mod session;
+pub mod stages;
+pub mod timeline;

@@ -1,0 +1,53 @@
+# Everything that is done with this tree. Each target installs what it needs (scripts/setup) and keeps build output
+# outside the checkout, so that a fresh clone builds what has changed and no more.
+
+CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footlight/target
+export CARGO_TARGET_DIR
+# Failpoints are compiled into what is tested: a frame can then ask to crash its decoder.
+TEST_FEATURES := --features failpoints
+FUZZ_SECONDS ?= 10
+
+.PHONY: run test lint web fuzz-build fuzz setup setup-test fmt help bench-ingest soak-browser
+
+run: setup web ## Build, go live with the demo room, print its links
+	cargo run --release --quiet -- demo
+
+test: setup-test web ## Everything that CI runs, but for the lints
+	cargo nextest run --workspace $(TEST_FEATURES)
+	cargo test --workspace --doc $(TEST_FEATURES)
+	$(MAKE) fuzz
+
+lint: setup web ## Format, clippy, types of the pages
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(TEST_FEATURES) -- -D warnings
+	cd web && npm run --silent lint
+
+fmt:
+	cargo fmt --all
+
+web: web/dist/.built ## The pages, embedded in the binary
+
+web/dist/.built: web/package-lock.json $(wildcard web/*.html web/src/* web/*.json web/*.js)
+	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	touch $@
+
+fuzz-build: setup-test ## All fuzz targets, built
+	scripts/fuzz build
+
+fuzz: setup-test ## Each fuzz target for FUZZ_SECONDS
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz run
+
+bench-ingest: setup-test web ## CPU and memory per publisher
+	cargo bench --bench ingest
+
+soak-browser: setup-test web ## The browser scenario for a minute
+	WATCH_SECONDS=60 cargo nextest run -p footlight $(TEST_FEATURES) a_camera_in_a_browser
+
+setup:
+	@scripts/setup build
+
+setup-test:
+	@scripts/setup test
+
+help: ## This
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14

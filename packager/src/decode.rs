@@ -1,0 +1,196 @@
+//! Decoders for what peers send: H.264, VP8 and Opus with FFmpeg's own decoders, which cost less than libvpx and libopus.
+
+use crate::ffmpeg::{FfmpegError, Picture};
+use ffmpeg_next::codec::{self, Id, decoder, packet};
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::frame;
+use footlight_media::codec::Codec;
+use footlight_media::time::SessionTime;
+
+/// Samples a second of everything that is mixed.
+pub const SAMPLE_RATE: u32 = 48_000;
+
+/// Pixels of the largest picture that is decoded: 4096 x 2304. Stage refuses larger ones by their headers; this is the second door, because a 200 KB file of
+/// 8192x8192 costs 394 MB.
+const MAX_PIXELS: i64 = 4096 * 2304;
+
+/// Decodes one track's pictures.
+pub struct VideoDecoder {
+    decoder: decoder::Opened,
+}
+
+impl VideoDecoder {
+    /// A decoder with one thread and no reordering delay.
+    pub fn new(codec: Codec) -> Result<Self, FfmpegError> {
+        Ok(Self { decoder: open(codec)? })
+    }
+
+    /// Decodes one frame that is shown at `time`; answers with the pictures that came out, with their times.
+    pub fn decode(&mut self, data: &[u8], time: SessionTime) -> Result<Vec<(SessionTime, Picture)>, FfmpegError> {
+        let mut packet = codec::packet::Packet::copy(data);
+        packet.set_pts(Some(time.as_micros()));
+        send(&mut self.decoder, &packet)?;
+        let mut pictures = Vec::new();
+        loop {
+            let mut frame = frame::Video::empty();
+            if self.decoder.receive_frame(&mut frame).is_err() {
+                return Ok(pictures);
+            }
+            let time = frame.pts().map_or(time, SessionTime::from_micros);
+            // Anything but 8-bit 4:2:0 (screen content in 4:4:4) is refused rather than drawn wrongly; full range is converted where it is scaled.
+            if ![Pixel::YUV420P, Pixel::YUVJ420P].contains(&frame.format()) {
+                return Err(FfmpegError::Input(format!("pixel format {:?}, need 4:2:0 of 8 bits", frame.format())));
+            }
+            pictures.push((time, Picture(frame)));
+        }
+    }
+}
+
+/// Planar stereo samples from -1 to 1.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Pcm {
+    /// Left.
+    pub left: Vec<f32>,
+    /// Right; as long as left.
+    pub right: Vec<f32>,
+}
+
+/// Decodes one track's sound and stretches it by up to half a percent to hold it on the session clock.
+pub struct AudioDecoder {
+    decoder: decoder::Opened,
+    resampler: Resampler,
+}
+
+impl AudioDecoder {
+    /// A decoder for `codec`.
+    pub fn new(codec: Codec) -> Result<Self, FfmpegError> {
+        Ok(Self { decoder: open(codec)?, resampler: Resampler::new()? })
+    }
+
+    /// Decodes one packet into 48 kHz stereo, longer by `stretch` samples (shorter where negative).
+    pub fn decode(&mut self, data: &[u8], stretch: i32) -> Result<Pcm, FfmpegError> {
+        send(&mut self.decoder, &codec::packet::Packet::copy(data))?;
+        let mut pcm = Pcm::default();
+        let mut frame = frame::Audio::empty();
+        while self.decoder.receive_frame(&mut frame).is_ok() {
+            self.resampler.append(&frame, stretch, &mut pcm)?;
+        }
+        Ok(pcm)
+    }
+}
+
+/// swresample from whatever a decoder gives to 48 kHz planar stereo, always in its resampling mode, so that a stretch begins without a click.
+struct Resampler {
+    context: *mut ffmpeg_next::ffi::SwrContext,
+    /// Format, channel layout and rate of the last frame: a change makes a new context.
+    input: Option<(i32, u64, i32)>,
+}
+
+// SAFETY: the context is owned and used through `&mut` alone.
+unsafe impl Send for Resampler {}
+
+impl Resampler {
+    #[allow(clippy::unnecessary_wraps)] // made when the first frame tells the format
+    fn new() -> Result<Self, FfmpegError> {
+        Ok(Self { context: std::ptr::null_mut(), input: None })
+    }
+
+    fn append(&mut self, frame: &frame::Audio, stretch: i32, pcm: &mut Pcm) -> Result<(), FfmpegError> {
+        use ffmpeg_next::ffi;
+        self.prepare(frame)?;
+        let samples = i32::try_from(frame.samples()).expect("an audio frame has thousands of samples at most");
+        let room = frame.samples() * 2 + 1024;
+        let at = pcm.left.len();
+        pcm.left.resize(at + room, 0.0);
+        pcm.right.resize(at + room, 0.0);
+        // SAFETY: both output planes have `room` floats from `at` on, and swr_convert writes at most that many; the input planes belong to `frame`.
+        let got = unsafe {
+            if stretch != 0 {
+                ffi::swr_set_compensation(self.context, stretch, samples);
+            }
+            let mut out = [pcm.left[at..].as_mut_ptr().cast::<u8>(), pcm.right[at..].as_mut_ptr().cast::<u8>()];
+            let data = (*frame.as_ptr()).extended_data.cast::<*const u8>();
+            let room = i32::try_from(room).expect("thousands");
+            ffi::swr_convert(self.context, out.as_mut_ptr(), room, data, samples)
+        };
+        let written = usize::try_from(got).unwrap_or(0);
+        pcm.left.truncate(at + written);
+        pcm.right.truncate(at + written);
+        if got < 0 { Err(FfmpegError::setup("resampling", ffmpeg_next::Error::from(got))) } else { Ok(()) }
+    }
+
+    fn prepare(&mut self, frame: &frame::Audio) -> Result<(), FfmpegError> {
+        use ffmpeg_next::ffi;
+        let mono = frame.channels() == 1;
+        let layout = if mono { ffi::AV_CH_LAYOUT_MONO } else { ffi::AV_CH_LAYOUT_STEREO };
+        if frame.channels() > 2 {
+            return Err(FfmpegError::Input(format!("{} channels, need 1 or 2", frame.channels())));
+        }
+        // SAFETY: reads two integers of a live frame.
+        let (format, rate) = unsafe { ((*frame.as_ptr()).format, (*frame.as_ptr()).sample_rate) };
+        if self.input == Some((format, layout, rate)) {
+            return Ok(());
+        }
+        // SAFETY: frees what the last call made, then makes and opens a context from checked numbers; every failure leaves a null pointer
+        // and no remembered input.
+        let opened = unsafe {
+            ffi::swr_free(&raw mut self.context);
+            self.input = None;
+            let out_rate = i32::try_from(SAMPLE_RATE).expect("48,000");
+            self.context = ffi::swr_alloc_set_opts(
+                std::ptr::null_mut(),
+                ffi::AV_CH_LAYOUT_STEREO.cast_signed(),
+                ffi::AVSampleFormat::AV_SAMPLE_FMT_FLTP,
+                out_rate,
+                layout.cast_signed(),
+                std::mem::transmute::<i32, ffi::AVSampleFormat>(format),
+                rate,
+                0,
+                std::ptr::null_mut(),
+            );
+            ffi::av_opt_set_int(self.context.cast(), c"flags".as_ptr(), i64::from(ffi::SWR_FLAG_RESAMPLE), 0);
+            ffi::swr_init(self.context)
+        };
+        if opened < 0 {
+            return Err(FfmpegError::setup("resampler", ffmpeg_next::Error::from(opened)));
+        }
+        self.input = Some((format, layout, rate));
+        Ok(())
+    }
+}
+
+impl Drop for Resampler {
+    fn drop(&mut self) {
+        // SAFETY: frees what `prepare` made; null is fine.
+        unsafe { ffmpeg_next::ffi::swr_free(&raw mut self.context) };
+    }
+}
+
+fn open(codec: Codec) -> Result<decoder::Opened, FfmpegError> {
+    let (id, name) = match codec {
+        Codec::H264 => (Id::H264, "h264"),
+        Codec::Vp8 => (Id::VP8, "vp8"),
+        Codec::Opus => (Id::OPUS, "opus"),
+    };
+    // By name, because FFmpeg built with libvpx or libopus may prefer those.
+    let found = decoder::find_by_name(name).or_else(|| decoder::find(id));
+    let what = || format!("decoder {name}");
+    let found = found.ok_or_else(|| FfmpegError::setup(what(), ffmpeg_next::Error::DecoderNotFound))?;
+    let mut context = codec::Context::new_with_codec(found);
+    // SAFETY: plain fields of a context that is not open yet.
+    unsafe {
+        let raw = context.as_mut_ptr();
+        (*raw).thread_count = 1;
+        (*raw).flags |= i32::try_from(ffmpeg_next::ffi::AV_CODEC_FLAG_LOW_DELAY).expect("a flag bit");
+        (*raw).max_pixels = MAX_PIXELS;
+        (*raw).pkt_timebase = ffmpeg_next::ffi::AVRational { num: 1, den: 1_000_000 };
+        if codec == Codec::Opus {
+            (*raw).sample_rate = i32::try_from(SAMPLE_RATE).expect("48,000");
+        }
+    }
+    context.decoder().open_as(found).map_err(|e| FfmpegError::setup(what(), e))
+}
+
+fn send(decoder: &mut decoder::Opened, packet: &impl packet::Ref) -> Result<(), FfmpegError> {
+    decoder.send_packet(packet).map_err(|e| FfmpegError::Input(e.to_string()))
+}

@@ -1,0 +1,408 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: starts the media threads, reads the clock, selects.
+//! Runs one live stream: one loop that owns the session and its threads, with one closed enum of what comes in.
+//!
+//! ```text
+//! TrackEvent --> decode thread per picture track --> compositor thread --> rung thread per rung --+
+//!            \-> audio thread (decode, mix, AAC) ------------------------------------------------+--> session --> publisher task
+//! ```
+//!
+//! No queue between them is unbounded and none blocks who feeds it, but for the ticks of the slate, which nobody waits for.
+
+mod audio;
+mod decode;
+mod meter;
+mod picture;
+mod rung;
+
+use crate::clock::SessionClock;
+use crate::ladder::Ladder;
+use crate::objects::{Batch, Stream};
+use crate::publish::{PublishError, Publisher};
+use crate::session::{self, Input, Output, Session};
+use crate::stages::{Histogram, Journey, Stage};
+use crate::timeline::Timeline;
+use bytes::Bytes;
+use footlight_media::codec::{Codec, Kind};
+use footlight_media::frame::EncodedFrame;
+use footlight_media::time::{SessionTime, WallTime};
+use footlight_media::track::{TrackEvent, TrackId, TrackRequest};
+use http::{Request, Response};
+use http_body_util::Full;
+pub use meter::Meter;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Events of the media threads that wait for the loop: a second of all lanes of a large ladder.
+const THREAD_EVENTS: usize = 512;
+/// Batches that wait for the origin: about 20 s. Beyond, the packager gives up and its successor goes on.
+const BATCHES: usize = 64;
+/// From the start to the first live tick: what encoding the slate may take.
+const SLATE_LEAD: Duration = Duration::from_secs(1);
+/// Between two reports.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Everything that one live stream is made from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Start {
+    /// Names and window.
+    pub stream: Stream,
+    /// What is encoded.
+    pub ladder: Ladder,
+    /// The clock that frames are stamped with.
+    pub clock: SessionClock,
+    /// The date of the clock's zero.
+    pub zero_date: WallTime,
+    /// How long after its moment a tick is drawn, in microseconds (see [`Timeline::delay`]).
+    pub playout_delay: Duration,
+}
+
+/// What the packager is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum ToPackager {
+    /// Something happened to a track.
+    Event(TrackEvent),
+    /// The stream is over: finish it.
+    Stop,
+}
+
+/// What the packager says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum FromPackager {
+    /// For stage.
+    Request(TrackRequest),
+    /// Three segments stand in all renditions: the stream can be played.
+    Running,
+    /// Once a second.
+    Report(Box<Report>),
+    /// The last one: the playlists have ended, and these objects may go when that has been seen.
+    Ended {
+        /// Paths to be deleted.
+        leftovers: Vec<String>,
+    },
+}
+
+/// Counters since the packager's start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// CPU time by thread, in microseconds.
+    pub cpu_us: Vec<(String, u64)>,
+    /// Ticks drawn or repeated.
+    pub ticks: u64,
+    /// Ticks that were late and not drawn.
+    pub late_ticks: u64,
+    /// Ticks that a rung left out.
+    pub skipped_by_rungs: u64,
+    /// Frames that no decoder took: its queue was full, or no key frame had come.
+    pub dropped_frames: u64,
+    /// Frames that a decoder refused.
+    pub undecodable_frames: u64,
+    /// Pictures decoded.
+    pub decoded_frames: u64,
+    /// Samples of sound that came after their chunk.
+    pub late_samples: u64,
+    /// How long each stage took.
+    pub stages: Vec<(Stage, Histogram)>,
+    /// The newest frame that went all the way.
+    pub journey: Option<Journey>,
+}
+
+/// Why a stream's packager stopped before its end. Its successor goes on in the same timeline.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The origin does not take what is published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The origin is too slow: [`BATCHES`] wait.
+    #[error("the origin has fallen {BATCHES} batches behind")]
+    Behind,
+    /// A codec could not be opened or failed on our own data.
+    #[error(transparent)]
+    Codec(#[from] crate::ffmpeg::FfmpegError),
+    /// Who commands is gone.
+    #[error("the process that started this packager is gone")]
+    Orphaned,
+    /// A media thread could not be started.
+    #[error("starting a media thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What media threads tell the loop.
+enum ThreadEvent {
+    Session(Input),
+    KeyFrameWanted(TrackId),
+    Failed(crate::ffmpeg::FfmpegError),
+}
+
+/// What the media threads share: when to stop, and what they count.
+#[derive(Clone)]
+struct Shared {
+    clock: SessionClock,
+    timeline: Timeline,
+    /// The part before which everything stops.
+    stop_part: Arc<AtomicU64>,
+    counters: Arc<meter::Counters>,
+    events: mpsc::Sender<ThreadEvent>,
+}
+
+impl Shared {
+    fn stops_before(&self, part: u64) -> bool {
+        part >= self.stop_part.load(Ordering::Relaxed)
+    }
+}
+
+/// Runs a live stream until it is stopped or cannot go on.
+pub async fn run<S, B>(
+    start: Start,
+    mut inputs: mpsc::Receiver<ToPackager>,
+    outputs: mpsc::Sender<FromPackager>,
+    mut publisher: Publisher<S>,
+) -> Result<(), DriverError>
+where
+    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>> + Send + 'static,
+    S::Error: std::fmt::Display + Send,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    crate::ffmpeg::quiet();
+    let predecessor = publisher.get(&start.stream.resume_path()).await?.as_ref().and_then(session::read_resume);
+    let (events_in, mut events) = mpsc::channel(THREAD_EVENTS);
+    let (batches, batches_out) = mpsc::channel(BATCHES);
+    let (published_in, mut published) = mpsc::channel(BATCHES);
+    let mut publishing = tokio::spawn(publish_all(publisher, batches_out, published_in, start.clock));
+    let mut driver = Driver::begin(start, predecessor, events_in, batches)?;
+    let mut report = tokio::time::interval(REPORT_INTERVAL);
+    loop {
+        tokio::select! {
+            input = inputs.recv() => match input {
+                Some(ToPackager::Event(event)) => driver.track_event(event, &outputs)?,
+                Some(ToPackager::Stop) => driver.stop(),
+                None => return Err(DriverError::Orphaned),
+            },
+            Some(event) = events.recv() => match event {
+                ThreadEvent::Session(input) => driver.session(input)?,
+                ThreadEvent::KeyFrameWanted(track) => say(&outputs, FromPackager::Request(TrackRequest::KeyFrame(track))),
+                ThreadEvent::Failed(error) => return Err(error.into()),
+            },
+            Some(done) = published.recv() => if driver.published(&done) {
+                say(&outputs, FromPackager::Running);
+            },
+            _ = report.tick() => say(&outputs, FromPackager::Report(Box::new(driver.report()))),
+            result = &mut publishing => {
+                result.expect("the publisher does not panic")?;
+                // It ends by itself when the last batch has been published.
+                let leftovers = std::mem::take(&mut driver.leftovers);
+                let last = FromPackager::Ended { leftovers };
+                return outputs.send(last).await.map_err(|_| DriverError::Orphaned);
+            }
+        }
+    }
+}
+
+/// Reports and requests are worth nothing later: a reader that does not read loses them.
+fn say(outputs: &mpsc::Sender<FromPackager>, message: FromPackager) {
+    let _lost_if_full = outputs.try_send(message);
+}
+
+struct Published {
+    batch: Batch,
+    at: SessionTime,
+}
+
+async fn publish_all<S, B>(
+    mut publisher: Publisher<S>,
+    mut batches: mpsc::Receiver<Batch>,
+    published: mpsc::Sender<Published>,
+    clock: SessionClock,
+) -> Result<(), PublishError>
+where
+    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>>,
+    S::Error: std::fmt::Display,
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    while let Some(mut batch) = batches.recv().await {
+        let changes = std::mem::take(&mut batch.changes);
+        publisher.publish(Batch { changes, ..Batch::default() }).await?;
+        // The stamps of a batch may be lost where the loop is busy; its announcement may not.
+        let _nobody_listens_after_the_end = published.send(Published { batch, at: clock.now() }).await;
+    }
+    Ok(())
+}
+
+/// How a track's frames are handled.
+enum Route {
+    Video(decode::Handle),
+    Audio,
+}
+
+struct Driver {
+    session: Session,
+    shared: Shared,
+    routes: HashMap<TrackId, Route>,
+    pictures: std::sync::mpsc::SyncSender<picture::PictureInput>,
+    sound: std::sync::mpsc::SyncSender<audio::AudioInput>,
+    /// `None` after the last batch.
+    batches: Option<mpsc::Sender<Batch>>,
+    stages: Vec<Histogram>,
+    journey: Option<Journey>,
+    leftovers: Vec<String>,
+}
+
+impl Driver {
+    fn begin(
+        start: Start,
+        predecessor: Option<session::Resume>,
+        events: mpsc::Sender<ThreadEvent>,
+        batches: mpsc::Sender<Batch>,
+    ) -> Result<Self, DriverError> {
+        let now = start.clock.now();
+        let window = start.stream.window;
+        let (session, part) = match predecessor {
+            Some(resume) => {
+                let part = resume.timeline.part_after(now);
+                (Session::resume(start.stream, start.ladder.clone(), resume, part), part)
+            }
+            None => {
+                let live_at = now + SLATE_LEAD;
+                let date = start.zero_date.offset_micros(live_at.as_micros());
+                let timeline = Timeline::starting(live_at, date, start.playout_delay, start.ladder.fps);
+                (Session::new(start.stream, start.ladder.clone(), timeline, window), 0)
+            }
+        };
+        let shared = Shared {
+            clock: start.clock,
+            timeline: session.timeline(),
+            stop_part: Arc::new(AtomicU64::new(u64::MAX)),
+            counters: Arc::default(),
+            events,
+        };
+        let rungs = start
+            .ladder
+            .rungs
+            .iter()
+            .enumerate()
+            .map(|(lane, rung)| rung::start(shared.clone(), lane, rung.clone(), start.ladder.clone(), part))
+            .collect::<Result<Vec<_>, _>>()?;
+        let pictures = picture::start(shared.clone(), &start.ladder, part, rungs)?;
+        let lanes = start.ladder.rungs.len()..start.ladder.rungs.len() + start.ladder.audio.len();
+        let first_unit = session.first_unit(lanes.start, part);
+        let sound = audio::start(shared.clone(), lanes, start.ladder.audio, first_unit)?;
+        Ok(Self {
+            session,
+            shared,
+            routes: HashMap::new(),
+            pictures,
+            sound,
+            batches: Some(batches),
+            stages: vec![Histogram::default(); Stage::ALL.len()],
+            journey: None,
+            leftovers: Vec::new(),
+        })
+    }
+
+    fn track_event(&mut self, event: TrackEvent, outputs: &mpsc::Sender<FromPackager>) -> Result<(), DriverError> {
+        match event {
+            TrackEvent::Added { track, peer, codec } => {
+                let route = match codec.kind() {
+                    Kind::Video => {
+                        self.picture(picture::PictureInput::Added { track, peer });
+                        Route::Video(self.decoder(track, codec)?)
+                    }
+                    Kind::Audio => {
+                        self.sound(audio::AudioInput::Added { track, codec });
+                        Route::Audio
+                    }
+                };
+                self.routes.insert(track, route);
+            }
+            TrackEvent::Frame(frame) => self.frame(frame, outputs),
+            TrackEvent::Removed { track } => match self.routes.remove(&track) {
+                Some(Route::Video(_)) => self.picture(picture::PictureInput::Removed { track }),
+                Some(Route::Audio) => self.sound(audio::AudioInput::Removed { track }),
+                None => {}
+            },
+        }
+        Ok(())
+    }
+
+    fn decoder(&self, track: TrackId, codec: Codec) -> Result<decode::Handle, DriverError> {
+        Ok(decode::start(self.shared.clone(), track, codec, self.pictures.clone())?)
+    }
+
+    fn frame(&mut self, frame: EncodedFrame, outputs: &mpsc::Sender<FromPackager>) {
+        let track = frame.track;
+        match self.routes.get_mut(&track) {
+            Some(Route::Video(decoder)) => {
+                let taken = decoder.push(frame);
+                if !taken {
+                    self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
+                    say(outputs, FromPackager::Request(TrackRequest::KeyFrame(track)));
+                }
+            }
+            Some(Route::Audio) => self.sound(audio::AudioInput::Frame(frame)),
+            None => {}
+        }
+    }
+
+    fn picture(&self, input: picture::PictureInput) {
+        // Full where the compositor has been stuck for seconds: what it would have drawn is long gone.
+        if self.pictures.try_send(input).is_err() {
+            self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn sound(&self, input: audio::AudioInput) {
+        if self.sound.try_send(input).is_err() {
+            self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn session(&mut self, input: Input) -> Result<(), DriverError> {
+        self.session.handle(input, self.shared.clock.now());
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Publish(batch) => {
+                    if let Some(batches) = &self.batches {
+                        batches.try_send(batch).map_err(|_| DriverError::Behind)?;
+                    }
+                }
+                Output::Ended { leftovers } => {
+                    self.leftovers = leftovers;
+                    self.batches = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything ends with the next whole part.
+    fn stop(&mut self) {
+        let part = self.shared.timeline.part_after(self.shared.clock.now()) + 1;
+        self.shared.stop_part.fetch_min(part, Ordering::Relaxed);
+    }
+
+    /// Takes the stamps of what was published; `true` where it made the stream playable.
+    fn published(&mut self, done: &Published) -> bool {
+        for stamps in &done.batch.stamps {
+            let Some(frame) = stamps.newest else { continue };
+            let journey = Journey { stamps: *stamps, frame, part_complete: done.batch.complete, published: done.at };
+            for ((_, us), histogram) in journey.durations().iter().zip(&mut self.stages) {
+                histogram.add(*us);
+            }
+            self.journey = Some(journey);
+        }
+        done.batch.announces
+    }
+
+    fn report(&self) -> Report {
+        let mut report = self.shared.counters.report();
+        report.stages = Stage::ALL.into_iter().zip(self.stages.iter().cloned()).collect();
+        report.journey = self.journey;
+        report
+    }
+}

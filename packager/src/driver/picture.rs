@@ -1,0 +1,139 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: the compositor's thread waits for its ticks.
+//! The compositor's thread: draws the canvas at each tick and hands it to the rungs.
+
+use super::Shared;
+use super::rung::{Rung, ToRung};
+use crate::canvas::{Canvas, Painter};
+use crate::compositor::Compositor;
+use crate::ffmpeg::{FfmpegError, Picture};
+use crate::ladder::{Ladder, PARTS_PER_SEGMENT};
+use crate::stages::FrameStamps;
+use crate::timeline::SLATE_SEGMENTS;
+use footlight_media::track::{PeerKey, TrackId};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// Inputs that wait for a tick: 16 sources at 60 fps and a compositor that is four ticks late.
+const INPUTS: usize = 128;
+
+pub(super) enum PictureInput {
+    Added { track: TrackId, peer: PeerKey },
+    Picture { stamps: FrameStamps, picture: Picture },
+    Removed { track: TrackId },
+}
+
+pub(super) fn start(
+    shared: Shared,
+    ladder: &Ladder,
+    part: u64,
+    rungs: Vec<Rung>,
+) -> std::io::Result<SyncSender<PictureInput>> {
+    let (inputs, queue) = sync_channel(INPUTS);
+    let ladder = ladder.clone();
+    std::thread::Builder::new().name("compositor".into()).spawn(move || {
+        let events = shared.events.clone();
+        if let Err(error) = Ticker::new(shared, &ladder, part, rungs).run(&queue) {
+            let _nobody_listens_after_the_end = events.blocking_send(super::ThreadEvent::Failed(error));
+        }
+    })?;
+    Ok(inputs)
+}
+
+struct Ticker {
+    shared: Shared,
+    compositor: Compositor<(Picture, FrameStamps)>,
+    painter: Painter,
+    rungs: Vec<Rung>,
+    tick: u64,
+    ticks_per_part: u64,
+    /// Ticks before this one are the slate: not waited for.
+    live_from: u64,
+    /// The newest frame that was drawn, by its picture's serial number: stamps are reported once.
+    reported: Option<u64>,
+    last: Option<Arc<Canvas>>,
+}
+
+impl Ticker {
+    fn new(shared: Shared, ladder: &Ladder, part: u64, rungs: Vec<Rung>) -> Self {
+        let ticks_per_part = u64::from(ladder.ticks_per_part());
+        Self {
+            shared,
+            compositor: Compositor::new(ladder.canvas),
+            painter: Painter::new(ladder.canvas),
+            rungs,
+            tick: part * ticks_per_part,
+            ticks_per_part,
+            live_from: if part == 0 { SLATE_SEGMENTS * u64::from(PARTS_PER_SEGMENT) * ticks_per_part } else { 0 },
+            reported: None,
+            last: None,
+        }
+    }
+
+    fn run(mut self, inputs: &Receiver<PictureInput>) -> Result<(), FfmpegError> {
+        let meter = self.shared.counters.meter("compose");
+        while !self.shared.stops_before(self.tick / self.ticks_per_part) {
+            if self.tick >= self.live_from && !self.wait(inputs) {
+                return Ok(());
+            }
+            self.draw()?;
+            self.tick += 1;
+            meter.read();
+        }
+        Ok(())
+    }
+
+    /// Takes inputs until the tick is due; `false` where nobody can send any more.
+    fn wait(&mut self, inputs: &Receiver<PictureInput>) -> bool {
+        let due = self.shared.timeline.due(self.tick);
+        loop {
+            let left = due.micros_since(self.shared.clock.now());
+            let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
+            match inputs.recv_timeout(left) {
+                Ok(PictureInput::Added { track, peer }) => self.compositor.add(track, peer),
+                Ok(PictureInput::Removed { track }) => self.compositor.remove(track),
+                Ok(PictureInput::Picture { stamps, picture }) => {
+                    self.compositor.push(stamps.track, stamps.time, (picture, stamps));
+                }
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn draw(&mut self) -> Result<(), FfmpegError> {
+        let (tick, timeline, counters) = (self.tick, self.shared.timeline, &self.shared.counters);
+        counters.ticks.fetch_add(1, Ordering::Relaxed);
+        let live = tick >= self.live_from;
+        let late = live && self.shared.clock.now() > timeline.due(tick + 1);
+        if late {
+            counters.late_ticks.fetch_add(1, Ordering::Relaxed);
+            // A boundary is never left out: it shows the last canvas. Another tick that is late is simply not there.
+            if !tick.is_multiple_of(self.ticks_per_part) {
+                return Ok(());
+            }
+        }
+        let tiles = self.compositor.tick(timeline.content_time(tick));
+        let newest = tiles.iter().map(|t| (t.shown.serial, t.shown.picture.1)).max_by_key(|(serial, _)| *serial);
+        let newest = newest.filter(|(serial, _)| self.reported.is_none_or(|reported| *serial > reported));
+        let canvas = match &self.last {
+            Some(last) if late => Arc::clone(last),
+            _ => self.painter.paint(&tiles)?,
+        };
+        self.last = Some(Arc::clone(&canvas));
+        self.reported = newest.map(|(serial, _)| serial).or(self.reported);
+        let message = ToRung {
+            tick,
+            canvas,
+            due: timeline.due(tick),
+            drawn: self.shared.clock.now(),
+            newest: newest.map(|(_, stamps)| stamps),
+        };
+        for rung in &self.rungs {
+            // Nobody waits for the slate, so the rungs set its pace. A live tick that finds a rung's queue full is that rung's loss.
+            rung.send(message.clone(), !live);
+        }
+        Ok(())
+    }
+}

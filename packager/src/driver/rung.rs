@@ -1,0 +1,163 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: one thread per rung.
+//! A rung's thread: scales the canvas, encodes it, and accounts for every tick.
+
+use super::{Shared, ThreadEvent};
+use crate::canvas::Canvas;
+use crate::encode::VideoEncoder;
+use crate::ffmpeg::{FfmpegError, Picture, Scaler, whole};
+use crate::ladder::{self, KEY_FRAME_SECONDS, Ladder};
+use crate::segmenter::Unit;
+use crate::session::{Input, Lane};
+use crate::stages::{FrameStamps, TickStamps};
+use footlight_media::time::SessionTime;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Canvases that wait for a rung: a quarter of a second at 30 fps. A tick that finds it full is left out by this rung.
+pub(crate) const CANVASES: usize = 8;
+
+#[derive(Clone)]
+pub(super) struct ToRung {
+    pub(super) tick: u64,
+    pub(super) canvas: Arc<Canvas>,
+    pub(super) due: SessionTime,
+    pub(super) drawn: SessionTime,
+    pub(super) newest: Option<FrameStamps>,
+}
+
+pub(super) struct Rung {
+    ticks: SyncSender<ToRung>,
+}
+
+impl Rung {
+    pub(super) fn send(&self, tick: ToRung, wait: bool) {
+        // Failing means that the rung is gone, which it has told the loop, or that it is late, which it will see by the number.
+        if wait {
+            let _gone = self.ticks.send(tick);
+        } else {
+            let _late = self.ticks.try_send(tick);
+        }
+    }
+}
+
+pub(super) fn start(
+    shared: Shared,
+    lane: Lane,
+    rung: ladder::Rung,
+    ladder: Ladder,
+    part: u64,
+) -> std::io::Result<Rung> {
+    let (ticks, queue) = sync_channel(CANVASES);
+    std::thread::Builder::new().name(format!("rung-{}", rung.name)).spawn(move || {
+        let events = shared.events.clone();
+        let last = match run(shared, lane, &rung, &ladder, part, &queue) {
+            Ok(()) => ThreadEvent::Session(Input::Drained { lane }),
+            Err(error) => ThreadEvent::Failed(error),
+        };
+        let _nobody_listens_after_the_end = events.blocking_send(last);
+    })?;
+    Ok(Rung { ticks })
+}
+
+fn run(
+    shared: Shared,
+    lane: Lane,
+    rung: &ladder::Rung,
+    ladder: &Ladder,
+    part: u64,
+    ticks: &Receiver<ToRung>,
+) -> Result<(), FfmpegError> {
+    let meter = shared.counters.meter(&format!("encode-{}", rung.name));
+    let encoder = VideoEncoder::new(rung, ladder.fps)?;
+    let ticks_per_part = u64::from(ladder.ticks_per_part());
+    let header = encoder.header().clone();
+    let _nobody_listens_after_the_end =
+        shared.events.blocking_send(ThreadEvent::Session(Input::Opened { lane, header }));
+    let mut encoding = Encoding {
+        shared,
+        lane,
+        encoder,
+        scaled: (rung.size != ladder.canvas).then(|| (Scaler::default(), Picture::black(rung.size))),
+        ticks_per_part,
+        key_every: u64::from(ladder.fps * KEY_FRAME_SECONDS),
+        next: part * ticks_per_part,
+        begun: false,
+    };
+    while let Ok(tick) = ticks.recv() {
+        encoding.catch_up(&tick)?;
+        encoding.encode(&tick, tick.tick)?;
+        meter.read();
+    }
+    encoding.finish();
+    Ok(())
+}
+
+struct Encoding {
+    shared: Shared,
+    lane: Lane,
+    encoder: VideoEncoder,
+    /// Where the rung's picture is not the canvas's size.
+    scaled: Option<(Scaler, Picture)>,
+    ticks_per_part: u64,
+    key_every: u64,
+    /// The next tick to be accounted for.
+    next: u64,
+    begun: bool,
+}
+
+impl Encoding {
+    /// Accounts for the ticks that never came: a boundary is encoded from this canvas, another lengthens the sample before it.
+    fn catch_up(&mut self, tick: &ToRung) -> Result<(), FfmpegError> {
+        while self.next < tick.tick {
+            self.shared.counters.skipped_by_rungs.fetch_add(1, Ordering::Relaxed);
+            if self.next.is_multiple_of(self.ticks_per_part) {
+                self.encode(tick, self.next)?;
+            } else {
+                self.push(Unit { number: self.next, access_unit: None }, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Encodes the canvas as tick `number`.
+    fn encode(&mut self, tick: &ToRung, number: u64) -> Result<(), FfmpegError> {
+        let key = number.is_multiple_of(self.key_every) || !self.begun;
+        self.begun = true;
+        let picture = match &mut self.scaled {
+            Some((scaler, picture)) => {
+                let rect = whole(picture.size());
+                scaler.draw(&tick.canvas.picture, picture, rect)?;
+                picture
+            }
+            None => &tick.canvas.picture,
+        };
+        let access_unit = self.encoder.encode(picture, number, key)?;
+        let stamps = TickStamps {
+            tick: number,
+            due: tick.due,
+            drawn: tick.drawn,
+            encoded: self.shared.clock.now(),
+            newest: tick.newest.filter(|_| number == tick.tick),
+        };
+        self.push(Unit { number, access_unit: Some(access_unit) }, Some(stamps));
+        Ok(())
+    }
+
+    /// Ticks that were left out at the very end of the last part.
+    fn finish(&mut self) {
+        let stop = self.shared.stop_part.load(Ordering::Relaxed).saturating_mul(self.ticks_per_part);
+        if stop.saturating_sub(self.next) >= self.ticks_per_part {
+            return;
+        }
+        while self.next < stop {
+            self.push(Unit { number: self.next, access_unit: None }, None);
+        }
+    }
+
+    fn push(&mut self, unit: Unit, stamps: Option<TickStamps>) {
+        self.next = unit.number + 1;
+        let input = Input::Unit { lane: self.lane, unit, stamps };
+        let _nobody_listens_after_the_end = self.shared.events.blocking_send(ThreadEvent::Session(input));
+    }
+}

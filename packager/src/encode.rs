@@ -1,0 +1,273 @@
+//! Encoders of the ladder: x264 and FFmpeg's own AAC.
+
+use crate::cmaf::TrackHeader;
+use crate::decode::SAMPLE_RATE;
+use crate::ffmpeg::{FfmpegError, Picture};
+use crate::ladder::{AudioRendition, KEY_FRAME_SECONDS, Rung};
+use crate::segmenter::{AAC_FRAME_SAMPLES, AccessUnit};
+use bytes::{BufMut, Bytes, BytesMut};
+use ffmpeg_next::codec::{self, encoder};
+use ffmpeg_next::format::{Pixel, Sample, sample};
+use ffmpeg_next::{ChannelLayout, Dictionary, Rational, ffi, frame};
+use footlight_media::time::Timescale;
+
+/// x264 for one rung: constant frame rate, closed GOPs of a second, no B frames and no lookahead, so that a frame is out when it has been put in.
+pub struct VideoEncoder {
+    encoder: encoder::video::Encoder,
+    header: TrackHeader,
+}
+
+impl VideoEncoder {
+    /// An encoder for `rung` at `fps`.
+    pub fn new(rung: &Rung, fps: u32) -> Result<Self, FfmpegError> {
+        let what = || format!("encoder libx264 for {}", rung.name);
+        let setup = |e| FfmpegError::setup(what(), e);
+        let codec = encoder::find_by_name("libx264").ok_or_else(|| setup(ffmpeg_next::Error::EncoderNotFound))?;
+        let mut context = codec::Context::new_with_codec(codec).encoder().video().map_err(setup)?;
+        let to_i32 = |v: u32| i32::try_from(v).expect("checked by Ladder::check");
+        context.set_width(rung.size.width);
+        context.set_height(rung.size.height);
+        context.set_format(Pixel::YUV420P);
+        context.set_time_base(Rational(1, to_i32(fps)));
+        context.set_frame_rate(Some(Rational(to_i32(fps), 1)));
+        context.set_gop(fps * KEY_FRAME_SECONDS);
+        context.set_max_b_frames(0);
+        context.set_bit_rate(rung.bitrate_bps as usize);
+        // SAFETY: plain fields of a context that is not open yet.
+        unsafe {
+            let raw = context.as_mut_ptr();
+            (*raw).rc_max_rate = rung.maxrate_bps().cast_signed();
+            // A buffer of one second: peaks stay inside BANDWIDTH and a cut to another scene still has bits.
+            (*raw).rc_buffer_size = i32::try_from(rung.maxrate_bps()).unwrap_or(i32::MAX);
+            (*raw).thread_count = 1;
+            (*raw).flags |= i32::try_from(ffi::AV_CODEC_FLAG_CLOSED_GOP).unwrap_or(i32::MIN)
+                | i32::try_from(ffi::AV_CODEC_FLAG_GLOBAL_HEADER).expect("a flag bit");
+            (*raw).color_primaries = ffi::AVColorPrimaries::AVCOL_PRI_BT709;
+            (*raw).color_trc = ffi::AVColorTransferCharacteristic::AVCOL_TRC_BT709;
+            (*raw).colorspace = ffi::AVColorSpace::AVCOL_SPC_BT709;
+            (*raw).color_range = ffi::AVColorRange::AVCOL_RANGE_MPEG;
+        }
+        let mut options = Dictionary::new();
+        options.set("preset", &rung.preset);
+        options.set("forced-idr", "1");
+        options.set(
+            "x264-params",
+            "scenecut=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:sliced-threads=0:open-gop=0:force-cfr=1",
+        );
+        let encoder = context.open_as_with(codec, options).map_err(setup)?;
+        // SAFETY: the encoder is open; its extradata are valid for as long as it lives, and are copied here.
+        let extradata = unsafe { extradata(encoder.as_ptr()) };
+        let (sps, pps) = parameter_sets(&extradata).ok_or_else(|| setup(ffmpeg_next::Error::InvalidData))?;
+        Ok(Self { encoder, header: TrackHeader::Avc { size: rung.size, sps, pps } })
+    }
+
+    /// For the init segment.
+    pub const fn header(&self) -> &TrackHeader {
+        &self.header
+    }
+
+    /// Encodes one picture of the rung's size as tick `tick`, as an IDR where `key`.
+    pub fn encode(&mut self, picture: &Picture, tick: u64, key: bool) -> Result<AccessUnit, FfmpegError> {
+        let failed = |e| FfmpegError::setup("encoding a picture", e);
+        let mut input = frame::Video::empty();
+        // SAFETY: `input` is an empty frame; av_frame_ref makes it share the picture's buffers, which neither of us writes to from now on. Its own
+        // fields are set after that.
+        let shared = unsafe {
+            let shared = ffi::av_frame_ref(input.as_mut_ptr(), picture.0.as_ptr());
+            (*input.as_mut_ptr()).pict_type =
+                if key { ffi::AVPictureType::AV_PICTURE_TYPE_I } else { ffi::AVPictureType::AV_PICTURE_TYPE_NONE };
+            shared
+        };
+        if shared < 0 {
+            return Err(failed(ffmpeg_next::Error::from(shared)));
+        }
+        input.set_pts(Some(tick.cast_signed()));
+        self.encoder.send_frame(&input).map_err(failed)?;
+        let mut packet = codec::packet::Packet::empty();
+        self.encoder.receive_packet(&mut packet).map_err(failed)?;
+        let data = length_prefixed(packet.data().unwrap_or_default());
+        Ok(AccessUnit { key: packet.is_key(), data })
+    }
+}
+
+/// AAC-LC, 48 kHz stereo. The first packet that comes out is priming: packet `n` holds what was put in as frame `n - 1`.
+pub struct AudioEncoder {
+    encoder: encoder::audio::Encoder,
+    header: TrackHeader,
+    frames_in: i64,
+}
+
+impl AudioEncoder {
+    /// An encoder for `rendition`.
+    pub fn new(rendition: &AudioRendition) -> Result<Self, FfmpegError> {
+        let setup = |e| FfmpegError::setup(format!("encoder aac for {}", rendition.name), e);
+        let codec = encoder::find_by_name("aac").ok_or_else(|| setup(ffmpeg_next::Error::EncoderNotFound))?;
+        let mut context = codec::Context::new_with_codec(codec).encoder().audio().map_err(setup)?;
+        let rate = i32::try_from(SAMPLE_RATE).expect("48,000");
+        context.set_rate(rate);
+        context.set_format(Sample::F32(sample::Type::Planar));
+        context.set_channel_layout(ChannelLayout::STEREO);
+        context.set_channels(2);
+        context.set_bit_rate(rendition.bitrate_bps as usize);
+        context.set_time_base(Rational(1, rate));
+        // SAFETY: a plain field of a context that is not open yet.
+        unsafe {
+            (*context.as_mut_ptr()).flags |= i32::try_from(ffi::AV_CODEC_FLAG_GLOBAL_HEADER).expect("a flag bit");
+        }
+        let encoder = context.open_as(codec).map_err(setup)?;
+        // SAFETY: as for video.
+        let config = Bytes::from(unsafe { extradata(encoder.as_ptr()) });
+        let header = TrackHeader::Aac { config, rate: Timescale::AUDIO_48K, bitrate_bps: rendition.bitrate_bps };
+        Ok(Self { encoder, header, frames_in: 0 })
+    }
+
+    /// For the init segment.
+    pub const fn header(&self) -> &TrackHeader {
+        &self.header
+    }
+
+    /// Encodes 1,024 samples of each channel; answers with the packets that came out: none for the first call, then one each.
+    pub fn encode(&mut self, left: &[f32], right: &[f32]) -> Result<Vec<AccessUnit>, FfmpegError> {
+        let failed = |e| FfmpegError::setup("encoding sound", e);
+        let samples = AAC_FRAME_SAMPLES as usize;
+        let mut input = frame::Audio::new(Sample::F32(sample::Type::Planar), samples, ChannelLayout::STEREO);
+        input.set_rate(SAMPLE_RATE);
+        input.set_pts(Some(self.frames_in * i64::from(AAC_FRAME_SAMPLES)));
+        self.frames_in += 1;
+        input.plane_mut::<f32>(0).copy_from_slice(left);
+        input.plane_mut::<f32>(1).copy_from_slice(right);
+        self.encoder.send_frame(&input).map_err(failed)?;
+        let mut units = Vec::new();
+        let mut packet = codec::packet::Packet::empty();
+        while self.encoder.receive_packet(&mut packet).is_ok() {
+            let data = Bytes::copy_from_slice(packet.data().unwrap_or_default());
+            units.push(AccessUnit { key: true, data });
+        }
+        Ok(units)
+    }
+}
+
+/// # Safety
+/// `context` is open, and nobody else uses it during the call.
+unsafe fn extradata(context: *const ffi::AVCodecContext) -> Vec<u8> {
+    // SAFETY: an open context's extradata point to extradata_size bytes, or are null with a size of 0.
+    unsafe {
+        let size = usize::try_from((*context).extradata_size).unwrap_or(0);
+        if (*context).extradata.is_null() {
+            return Vec::new();
+        }
+        std::slice::from_raw_parts((*context).extradata, size).to_vec()
+    }
+}
+
+const NAL_SEI: u8 = 6;
+const NAL_SPS: u8 = 7;
+const NAL_PPS: u8 = 8;
+const NAL_DELIMITER: u8 = 9;
+
+fn nal_type(nal: &[u8]) -> u8 {
+    nal.first().map_or(0, |b| b & 0x1f)
+}
+
+/// The first SPS and PPS of an Annex B byte stream.
+fn parameter_sets(annex_b: &[u8]) -> Option<(Bytes, Bytes)> {
+    let find = |kind| nal_units(annex_b).find(|n| nal_type(n) == kind).map(Bytes::copy_from_slice);
+    Some((find(NAL_SPS)?, find(NAL_PPS)?))
+}
+
+/// NAL units behind 32-bit lengths, as the `avc1` sample entry wants them; parameter sets stand there already, delimiters are implied, and x264's
+/// SEI says nothing to a player.
+fn length_prefixed(annex_b: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(annex_b.len() + 16);
+    for nal in nal_units(annex_b).filter(|n| ![NAL_SEI, NAL_SPS, NAL_PPS, NAL_DELIMITER].contains(&nal_type(n))) {
+        out.put_u32(u32::try_from(nal.len()).expect("a frame is below 4 GiB"));
+        out.put_slice(nal);
+    }
+    out.freeze()
+}
+
+/// The NAL units between the start codes of an Annex B byte stream (ITU-T H.264 annex B.1), without trailing zero bytes.
+fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let starts: Vec<usize> =
+        annex_b.windows(3).enumerate().filter(|(_, w)| *w == [0, 0, 1]).map(|(i, _)| i + 3).collect();
+    let ends: Vec<usize> = starts.iter().skip(1).map(|s| s - 3).chain([annex_b.len()]).collect();
+    starts.into_iter().zip(ends).map(|(start, end)| {
+        let nal = &annex_b[start..end];
+        let zeros = nal.iter().rev().take_while(|b| **b == 0).count();
+        &nal[..nal.len() - zeros]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{AudioDecoder, VideoDecoder};
+    use crate::ffmpeg::whole;
+    use crate::ladder::tests::one_rung;
+    use footlight_media::codec::Codec;
+    use footlight_media::time::SessionTime;
+
+    #[test]
+    fn every_picture_comes_out_at_once_and_keys_fall_where_they_are_asked() {
+        let rung = &one_rung().rungs[0];
+        let mut encoder = VideoEncoder::new(rung, 30).expect("opens");
+        let mut picture = Picture::black(rung.size);
+        for tick in 0..65 {
+            picture.fill(whole(rung.size), [16 + u8::try_from(tick).expect("below 65") * 3, 128, 128]);
+            let unit = encoder.encode(&picture, tick, tick % 30 == 0).expect("encodes");
+            assert_eq!(unit.key, tick % 30 == 0, "tick {tick}");
+            assert!(unit.data.len() > 4);
+        }
+        assert!(encoder.header().codecs().starts_with("avc1.64"), "{}", encoder.header().codecs());
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded_with_its_brightness_and_its_time() {
+        let rung = &one_rung().rungs[0];
+        let mut encoder = VideoEncoder::new(rung, 30).expect("opens");
+        let mut picture = Picture::black(rung.size);
+        picture.fill(whole(rung.size), [180, 128, 128]);
+        let unit = encoder.encode(&picture, 0, true).expect("encodes");
+        let TrackHeader::Avc { sps, pps, .. } = encoder.header().clone() else { panic!("not AVC") };
+        let mut annex_b = Vec::new();
+        for nal in [&sps[..], &pps[..], &unit.data[4..]] {
+            annex_b.extend_from_slice(&[0, 0, 0, 1]);
+            annex_b.extend_from_slice(nal);
+        }
+        let mut decoder = VideoDecoder::new(Codec::H264).expect("opens");
+        let pictures = decoder.decode(&annex_b, SessionTime::from_micros(40_000)).expect("decodes");
+        let (time, picture) = pictures.first().expect("no delay");
+        assert_eq!((time.as_micros(), picture.size()), (40_000, rung.size));
+        assert!(picture.plane(0).0[0].abs_diff(180) <= 2);
+    }
+
+    #[test]
+    fn garbage_is_the_peers_fault_and_the_decoder_lives() {
+        let mut video = VideoDecoder::new(Codec::Vp8).expect("opens");
+        for n in 0..50u8 {
+            let _refused_or_concealed = video.decode(&[n.wrapping_mul(37); 200], SessionTime::ZERO);
+        }
+        let mut audio = AudioDecoder::new(Codec::Opus).expect("opens");
+        let refused = audio.decode(&[0xff; 3], 0);
+        assert!(matches!(refused, Err(FfmpegError::Input(_)) | Ok(_)), "{refused:?}");
+    }
+
+    #[test]
+    fn sound_is_one_frame_behind() {
+        let mut encoder = AudioEncoder::new(&one_rung().audio[0]).expect("opens");
+        let tone: Vec<f32> = (0..1024u16).map(|i| (f32::from(i) * 0.05).sin() * 0.5).collect();
+        assert_eq!(encoder.encode(&tone, &tone).expect("encodes").len(), 0);
+        assert_eq!(encoder.encode(&tone, &tone).expect("encodes").len(), 1);
+        assert_eq!(encoder.encode(&tone, &tone).expect("encodes").len(), 1);
+        let TrackHeader::Aac { config, .. } = encoder.header() else { panic!("not AAC") };
+        assert_eq!(config[..2], [0x11, 0x90], "AAC-LC, 48 kHz, stereo");
+    }
+
+    #[test]
+    fn start_codes_of_both_lengths_are_found() {
+        let stream = [0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3, 0, 0, 0, 1, 0x65, 4, 0, 0, 1, 0x06, 9];
+        let units: Vec<&[u8]> = nal_units(&stream).collect();
+        assert_eq!(units, [&[0x67, 1, 2][..], &[0x68, 3], &[0x65, 4], &[0x06, 9]]);
+        assert_eq!(length_prefixed(&stream)[..], [0, 0, 0, 2, 0x65, 4]);
+    }
+}

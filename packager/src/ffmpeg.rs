@@ -1,0 +1,219 @@
+//! FFmpeg's pictures, scaling and errors behind types of our own. Only this file, `decode.rs` and `encode.rs` name FFmpeg.
+
+use crate::layout::{Rect, Size};
+use ffmpeg_next::ffi;
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::frame;
+use ffmpeg_next::software::scaling::{self, Flags};
+
+/// What FFmpeg refused. `Input` is a peer's fault and costs a frame; `Setup` is ours or the configuration's and costs the stream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FfmpegError {
+    /// A peer's bytes could not be decoded.
+    #[error("undecodable frame: {0}")]
+    Input(String),
+    /// A codec, scaler or resampler could not be made, or failed on our own data.
+    #[error("{what}: {cause}")]
+    Setup {
+        /// What was being done.
+        what: String,
+        /// FFmpeg's words.
+        cause: String,
+    },
+}
+
+impl FfmpegError {
+    pub(crate) fn setup(what: impl Into<String>, cause: ffmpeg_next::Error) -> Self {
+        Self::Setup { what: what.into(), cause: cause.to_string() }
+    }
+}
+
+/// Silences FFmpeg's own log, which writes to stderr what peers make it say.
+pub fn quiet() {
+    ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
+}
+
+/// A decoded or composed picture: planar YCbCr 4:2:0, 8 bits (I420): a luma plane of `height` rows of `width` bytes, then Cb and Cr of half of
+/// both, each row `stride` bytes after the one before.
+pub struct Picture(pub(crate) frame::Video);
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Size { width, height } = self.size();
+        write!(f, "Picture({width}x{height})")
+    }
+}
+
+impl Picture {
+    /// A picture of limited-range black.
+    pub fn black(size: Size) -> Self {
+        let mut picture = Self(frame::Video::new(Pixel::YUV420P, size.width, size.height));
+        picture.fill(whole(size), BLACK);
+        picture
+    }
+
+    /// Luma pixels.
+    pub fn size(&self) -> Size {
+        Size { width: self.0.width(), height: self.0.height() }
+    }
+
+    /// Plane 0 (Y), 1 (Cb) or 2 (Cr) and its stride in bytes.
+    pub fn plane(&self, index: usize) -> (&[u8], usize) {
+        (self.0.data(index), self.0.stride(index))
+    }
+
+    /// Paints a rectangle with even edges in one colour `[Y, Cb, Cr]`.
+    pub fn fill(&mut self, rect: Rect, colour: [u8; 3]) {
+        self.paint(rect, |plane, _, _| colour[plane]);
+    }
+
+    /// Paints a rectangle with even edges: `colour(plane, column, row)` for each of its samples, columns and rows counted in that plane from the
+    /// canvas's corner.
+    pub fn paint(&mut self, rect: Rect, colour: impl Fn(usize, usize, usize) -> u8) {
+        for plane in 0..3 {
+            let shift = u32::from(plane > 0);
+            let stride = self.0.stride(plane);
+            let (x, y) = ((rect.x >> shift) as usize, (rect.y >> shift) as usize);
+            let (width, height) = ((rect.size.width >> shift) as usize, (rect.size.height >> shift) as usize);
+            let rows = self.0.data_mut(plane).chunks_mut(stride).enumerate().skip(y).take(height);
+            for (row, samples) in rows {
+                for (column, sample) in samples[x..x + width].iter_mut().enumerate() {
+                    *sample = colour(plane, x + column, row);
+                }
+            }
+        }
+    }
+}
+
+/// `[Y, Cb, Cr]` of black in limited range (BT.709).
+pub const BLACK: [u8; 3] = [16, 128, 128];
+
+/// The rectangle of a whole picture.
+pub const fn whole(size: Size) -> Rect {
+    Rect { x: 0, y: 0, size }
+}
+
+/// Draws pictures into rectangles of others, scaling with swscale's area filter. Keeps the tables of the last pair of sizes, so use one for each
+/// tile.
+#[derive(Default)]
+pub struct Scaler {
+    context: Option<(ScalerKey, Context)>,
+}
+
+type ScalerKey = (Pixel, Size, Size);
+
+struct Context(scaling::Context);
+
+// SAFETY: an SwsContext holds no thread-local state; it is only ever used through `&mut`, by one thread at a time.
+unsafe impl Send for Context {}
+
+impl Scaler {
+    /// Draws `source` into `rect` of `target`, which lies inside it and has even edges.
+    pub fn draw(&mut self, source: &Picture, target: &mut Picture, rect: Rect) -> Result<(), FfmpegError> {
+        let canvas = target.size();
+        assert!(
+            rect.x + rect.size.width <= canvas.width && rect.y + rect.size.height <= canvas.height,
+            "a tile lies inside the canvas"
+        );
+        if source.0.format() == Pixel::YUV420P && source.size() == rect.size {
+            copy(source, target, rect);
+            return Ok(());
+        }
+        let context = self.context_for((source.0.format(), source.size(), rect.size))?;
+        let mut planes: [*mut u8; 4] = [std::ptr::null_mut(); 4];
+        let mut strides = [0; 4];
+        // SAFETY: the frames outlive the call; the planes' pointers are moved to the rectangle's corner, and the assertion above keeps the rows and columns
+        // that sws_scale writes (those of the context's target size, which is the rectangle's) inside the target's buffers.
+        unsafe {
+            let to = target.0.as_mut_ptr();
+            for plane in 0..3 {
+                let shift = u32::from(plane > 0);
+                strides[plane] = (*to).linesize[plane];
+                let stride = isize::try_from(strides[plane]).expect("32 bits fit");
+                let (x, y) = ((rect.x >> shift) as isize, (rect.y >> shift) as isize);
+                planes[plane] = (*to).data[plane].offset(y * stride + x);
+            }
+            let from = source.0.as_ptr();
+            ffi::sws_scale(
+                context.0.as_mut_ptr(),
+                (*from).data.as_ptr().cast(),
+                (*from).linesize.as_ptr(),
+                0,
+                (*from).height,
+                planes.as_ptr(),
+                strides.as_ptr(),
+            );
+        }
+        Ok(())
+    }
+
+    fn context_for(&mut self, key: ScalerKey) -> Result<&mut Context, FfmpegError> {
+        if self.context.as_ref().is_none_or(|(have, _)| *have != key) {
+            let (format, from, to) = key;
+            let made = scaling::Context::get(
+                format,
+                from.width,
+                from.height,
+                Pixel::YUV420P,
+                to.width,
+                to.height,
+                Flags::AREA,
+            );
+            let what = || format!("scaler of {}x{} to {}x{}", from.width, from.height, to.width, to.height);
+            self.context = Some((key, Context(made.map_err(|e| FfmpegError::setup(what(), e))?)));
+        }
+        let (_, context) = self.context.as_mut().expect("made above");
+        Ok(context)
+    }
+}
+
+/// A tile whose source has its size is copied: an eighth of what scaling costs.
+fn copy(source: &Picture, target: &mut Picture, rect: Rect) {
+    for plane in 0..3 {
+        let shift = u32::from(plane > 0);
+        let (x, y) = ((rect.x >> shift) as usize, (rect.y >> shift) as usize);
+        let (width, height) = ((rect.size.width >> shift) as usize, (rect.size.height >> shift) as usize);
+        let (from, from_stride) = source.plane(plane);
+        let to_stride = target.0.stride(plane);
+        let to = target.0.data_mut(plane);
+        for row in 0..height {
+            let at = (y + row) * to_stride + x;
+            to[at..at + width].copy_from_slice(&from[row * from_stride..row * from_stride + width]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(width: u32, height: u32) -> Size {
+        Size { width, height }
+    }
+
+    #[test]
+    fn a_picture_is_drawn_into_its_tile_and_nowhere_else() {
+        let check = |source: Size| {
+            let mut canvas = Picture::black(size(128, 64));
+            let mut red = Picture::black(source);
+            red.fill(whole(source), [81, 90, 240]);
+            let tile = Rect { x: 64, y: 16, size: size(32, 32) };
+            Scaler::default().draw(&red, &mut canvas, tile).expect("draws");
+            for (plane, want) in [(0, 81_u8), (1, 90), (2, 240)] {
+                let shift = u32::from(plane > 0);
+                let (data, stride) = canvas.plane(plane);
+                for y in 0..(64 >> shift) {
+                    for x in 0..(128 >> shift) {
+                        let inside = (64 >> shift..96 >> shift).contains(&x) && (16 >> shift..48 >> shift).contains(&y);
+                        let want = if inside { want } else { BLACK[plane] };
+                        let got = data[y * stride + x];
+                        assert!(got.abs_diff(want) <= 1, "{source:?} plane {plane} at {x},{y}: {got}, not {want}");
+                    }
+                }
+            }
+        };
+        check(size(32, 32));
+        check(size(320, 180));
+        check(size(18, 10));
+    }
+}

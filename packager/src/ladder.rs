@@ -1,0 +1,220 @@
+//! What is encoded: the canvas, its frame rate, the rungs and the audio renditions of one live stream, and the constants that
+//! follow from them.
+
+use crate::layout::Size;
+use serde::{Deserialize, Serialize};
+
+/// Seconds of a segment. TARGETDURATION is this for the whole life of a stream.
+pub const SEGMENT_SECONDS: u32 = 2;
+/// Parts of a segment: a third of a second each. Shorter ones cost viewers requests (20 a second at 1/5 s), longer ones latency.
+pub const PARTS_PER_SEGMENT: u32 = 6;
+/// Seconds between key frames. One each second, not one a segment: a player stands until the next one after it joined.
+pub const KEY_FRAME_SECONDS: u32 = 1;
+/// Seconds: PART-TARGET of every rendition (RFC 8216bis section 4.4.3.7). The longest audio part is 16 AAC frames, 0.341333 s.
+pub const PART_TARGET: &str = "0.342";
+/// Seconds: three times PART-TARGET (RFC 8216bis section 4.4.3.8 wants at least two, players need three).
+pub const PART_HOLD_BACK: &str = "1.026";
+/// Seconds: three target durations.
+pub const HOLD_BACK: &str = "6.000";
+/// x264's `maxrate` over `bitrate`, in percent.
+const MAXRATE_PERCENT: u64 = 110;
+/// BANDWIDTH over the rate that the encoder may hold for long, in percent: a segment of 2 s may also spend part of the rate control's 1 s
+/// buffer, and fragments have headers.
+const PEAK_PERCENT: u64 = 125;
+
+/// Everything that is encoded for one live stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ladder {
+    /// The composed picture.
+    pub canvas: Size,
+    /// Frames per second of the canvas and of every rung.
+    pub fps: u32,
+    /// Video renditions, best first.
+    pub rungs: Vec<Rung>,
+    /// Audio renditions, best first.
+    pub audio: Vec<AudioRendition>,
+}
+
+/// One video rendition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rung {
+    /// Name and path segment, e.g. `720p`.
+    pub name: String,
+    /// Encoded picture.
+    pub size: Size,
+    /// Mean rate of the video in bits per second.
+    pub bitrate_bps: u32,
+    /// x264's preset.
+    pub preset: String,
+    /// Name of the audio rendition that is played with it.
+    pub audio: String,
+}
+
+/// One AAC-LC rendition, 48 kHz stereo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioRendition {
+    /// Name, path segment and group id, e.g. `audio`.
+    pub name: String,
+    /// Bits per second.
+    pub bitrate_bps: u32,
+}
+
+/// Why a ladder cannot be encoded. The customer's fault; retrying the same is useless.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LadderError {
+    /// A frame rate that does not divide into parts.
+    #[error("fps {0}: parts are a third of a second, so use 15, 24, 30, 48 or 60")]
+    FrameRate(u32),
+    /// A size that 4:2:0 cannot hold or that is absurd.
+    #[error("{what} {width}x{height}: width a multiple of 16, height even, both from 64 to 3840")]
+    Size {
+        /// Which picture.
+        what: String,
+        /// As given, pixels.
+        width: u32,
+        /// As given, pixels.
+        height: u32,
+    },
+    /// Too few or too many.
+    #[error("{0} rungs: give 1 to 8")]
+    Rungs(usize),
+    /// Two renditions with one name, or a name that cannot be a path segment.
+    #[error("rendition name {0:?}: each its own, of letters, digits, - and _, at most 32")]
+    Name(String),
+    /// A rung that names no audio rendition.
+    #[error("rung {rung:?} plays audio {audio:?}, which is not among the audio renditions")]
+    Audio {
+        /// The rung's name.
+        rung: String,
+        /// What it asked for.
+        audio: String,
+    },
+    /// A rate out of range.
+    #[error("bitrate {bps} bit/s of {name:?}: video 50000 to 50000000, audio 16000 to 320000")]
+    Bitrate {
+        /// The rendition's name.
+        name: String,
+        /// As given.
+        bps: u32,
+    },
+    /// Not one of x264's presets.
+    #[error("preset {0:?}: use ultrafast, superfast, veryfast, faster, fast or medium")]
+    Preset(String),
+}
+
+impl Ladder {
+    /// Checks what the other functions of this crate rely on.
+    pub fn check(&self) -> Result<(), LadderError> {
+        if ![15, 24, 30, 48, 60].contains(&self.fps) {
+            return Err(LadderError::FrameRate(self.fps));
+        }
+        if self.rungs.is_empty() || self.rungs.len() > 8 {
+            return Err(LadderError::Rungs(self.rungs.len()));
+        }
+        check_size("canvas", self.canvas)?;
+        let mut names = Vec::new();
+        for name in self.rungs.iter().map(|r| &r.name).chain(self.audio.iter().map(|a| &a.name)) {
+            let legal = !name.is_empty()
+                && name.len() <= 32
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            if !legal || names.contains(&name) {
+                return Err(LadderError::Name(name.clone()));
+            }
+            names.push(name);
+        }
+        for audio in &self.audio {
+            check_rate(&audio.name, audio.bitrate_bps, 16_000..=320_000)?;
+        }
+        for rung in &self.rungs {
+            check_size(&rung.name, rung.size)?;
+            check_rate(&rung.name, rung.bitrate_bps, 50_000..=50_000_000)?;
+            if !["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"].contains(&rung.preset.as_str()) {
+                return Err(LadderError::Preset(rung.preset.clone()));
+            }
+            if !self.audio.iter().any(|a| a.name == rung.audio) {
+                return Err(LadderError::Audio { rung: rung.name.clone(), audio: rung.audio.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Canvas ticks of one segment.
+    pub const fn ticks_per_segment(&self) -> u32 {
+        self.fps * SEGMENT_SECONDS
+    }
+
+    /// Canvas ticks of one part.
+    pub const fn ticks_per_part(&self) -> u32 {
+        self.ticks_per_segment() / PARTS_PER_SEGMENT
+    }
+}
+
+impl Rung {
+    /// Bits per second that the rate control may reach within its buffer of one second.
+    pub fn maxrate_bps(&self) -> u64 {
+        u64::from(self.bitrate_bps) * MAXRATE_PERCENT / 100
+    }
+}
+
+/// BANDWIDTH of a variant: an upper bound of the rate of any of its segments, in bits per second (RFC 8216bis section 4.4.6.2).
+pub fn peak_bandwidth_bps(rung: &Rung, audio: &AudioRendition) -> u64 {
+    (rung.maxrate_bps() + u64::from(audio.bitrate_bps)) * PEAK_PERCENT / 100
+}
+
+/// AVERAGE-BANDWIDTH of a variant in bits per second.
+pub fn average_bandwidth_bps(rung: &Rung, audio: &AudioRendition) -> u64 {
+    u64::from(rung.bitrate_bps) + u64::from(audio.bitrate_bps)
+}
+
+fn check_size(what: &str, size: Size) -> Result<(), LadderError> {
+    let fine = |v: u32, align: u32| (64..=3840).contains(&v) && v.is_multiple_of(align);
+    if fine(size.width, 16) && fine(size.height, 2) {
+        return Ok(());
+    }
+    Err(LadderError::Size { what: what.to_owned(), width: size.width, height: size.height })
+}
+
+fn check_rate(name: &str, bps: u32, range: std::ops::RangeInclusive<u32>) -> Result<(), LadderError> {
+    if range.contains(&bps) { Ok(()) } else { Err(LadderError::Bitrate { name: name.to_owned(), bps }) }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// One 720p rung and one AAC rendition.
+    pub(crate) fn one_rung() -> Ladder {
+        let size = Size { width: 1280, height: 720 };
+        Ladder {
+            canvas: size,
+            fps: 30,
+            rungs: vec![Rung {
+                name: "720p".into(),
+                size,
+                bitrate_bps: 2_500_000,
+                preset: "superfast".into(),
+                audio: "audio".into(),
+            }],
+            audio: vec![AudioRendition { name: "audio".into(), bitrate_bps: 128_000 }],
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_encoded_is_named() {
+        let check = |change: fn(&mut Ladder), want: &str| {
+            let mut ladder = one_rung();
+            change(&mut ladder);
+            let text = ladder.check().expect_err("was changed for the worse").to_string();
+            assert!(text.starts_with(want), "{text}");
+        };
+        assert_eq!(one_rung().check(), Ok(()));
+        check(|l| l.fps = 25, "fps 25");
+        check(|l| l.rungs.clear(), "0 rungs");
+        check(|l| l.canvas.width = 1270, "canvas 1270x720");
+        check(|l| l.rungs[0].name = "../x".into(), "rendition name");
+        check(|l| l.audio[0].name = "720p".into(), "rendition name \"720p\"");
+        check(|l| l.rungs[0].audio = "low".into(), "rung \"720p\" plays audio \"low\"");
+        check(|l| l.rungs[0].bitrate_bps = 1, "bitrate 1 bit/s of \"720p\"");
+        check(|l| l.rungs[0].preset = "placebo".into(), "preset \"placebo\"");
+    }
+}

@@ -1,0 +1,273 @@
+//! One mix of all voices, in chunks of 1,024 samples of 48 kHz stereo. Pure: positions are samples since the stream's zero.
+//!
+//! A voice's packets are laid end to end. Where the session clock says that a packet belongs elsewhere, the difference decides: within 2 ms
+//! nothing, up to 40 ms the packet is stretched by at most half a percent, beyond that it is put where it belongs, with silence before it or
+//! less of what overlaps (a gap of DTX, a mute, a sender's report that moved time).
+
+use crate::decode::Pcm;
+use footlight_media::track::TrackId;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Samples of one mixed chunk: one AAC frame.
+pub const CHUNK_SAMPLES: usize = 1024;
+/// 2 ms: nobody hears it, and chasing it would only modulate the pitch.
+const DEAD_BAND: i64 = 96;
+/// 40 ms: below, a stretch; beyond, a jump. Lip sync holds within 45 ms.
+const JUMP: i64 = 1_920;
+/// One sample in 200: half a percent of pitch.
+const STRETCH_ONE_IN: i64 = 200;
+/// Two seconds: what belongs further from the next chunk, before or after, is refused, because its sender is lying about time; and no voice has more
+/// samples waiting.
+const VOICE_SAMPLES: i64 = 96_000;
+/// Peak that leaves the mix, -1 dBFS: AAC overshoots.
+const CEILING: f32 = 0.891;
+/// How much of the gain comes back in each sample after a peak: 200 ms to come back by two thirds.
+const RELEASE: f32 = 1.0 / 9_600.0;
+
+/// What to do with the next packet of a voice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placing {
+    /// Lay it behind the last one, longer by so many samples (shorter where negative).
+    Append {
+        /// Samples, at most half a percent of the packet.
+        stretch: i32,
+    },
+    /// Put it at its own position.
+    Jump,
+}
+
+#[derive(Debug, Default)]
+struct Voice {
+    /// Position of the queue's front, in samples since the stream's zero.
+    start: i64,
+    /// Left and right.
+    samples: VecDeque<[f32; 2]>,
+    begun: bool,
+}
+
+/// Mixes.
+#[derive(Debug)]
+pub struct Mixer {
+    voices: BTreeMap<TrackId, Voice>,
+    gain: f32,
+    late_samples: u64,
+    /// Position of the next chunk.
+    position: i64,
+}
+
+impl Mixer {
+    /// The first chunk begins at `position`.
+    pub const fn new(position: i64) -> Self {
+        Self { voices: BTreeMap::new(), gain: 1.0, late_samples: 0, position }
+    }
+
+    /// A voice begins.
+    pub fn add(&mut self, track: TrackId) {
+        self.voices.insert(track, Voice::default());
+    }
+
+    /// A voice is over.
+    pub fn remove(&mut self, track: TrackId) {
+        self.voices.remove(&track);
+    }
+
+    /// Position of the next chunk, in samples since the stream's zero.
+    pub const fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Samples that came after their chunk.
+    pub const fn late_samples(&self) -> u64 {
+        self.late_samples
+    }
+
+    /// How a packet of `samples` samples that belongs at `at` is to be laid.
+    pub fn placing(&self, track: TrackId, at: i64, samples: i64) -> Placing {
+        let Some(voice) = self.voices.get(&track).filter(|v| v.begun) else { return Placing::Jump };
+        let off = at.saturating_sub(voice.end());
+        if off.saturating_abs() <= DEAD_BAND {
+            return Placing::Append { stretch: 0 };
+        }
+        if off.saturating_abs() > JUMP {
+            return Placing::Jump;
+        }
+        let most = (samples / STRETCH_ONE_IN).max(1);
+        Placing::Append { stretch: i32::try_from(off.clamp(-most, most)).unwrap_or(0) }
+    }
+
+    /// Lays a decoded packet that belongs at `at`.
+    pub fn push(&mut self, track: TrackId, at: i64, placing: Placing, pcm: &Pcm) {
+        let now = self.position;
+        let Some(voice) = self.voices.get_mut(&track) else { return };
+        if at.saturating_sub(now).saturating_abs() > VOICE_SAMPLES {
+            self.late_samples += pcm.left.len() as u64;
+            return;
+        }
+        if placing == Placing::Jump || !voice.begun {
+            voice.jump(at);
+        }
+        let mut fresh = pcm.left.iter().zip(&pcm.right).map(|(l, r)| [*l, *r]);
+        if voice.samples.is_empty() && voice.start < now {
+            // The chunk that these belong to is gone.
+            let late = usize::try_from(now - voice.start).unwrap_or(usize::MAX);
+            let skipped = fresh.by_ref().take(late).count();
+            self.late_samples += skipped as u64;
+            voice.start += i64::try_from(skipped).unwrap_or(0);
+        }
+        let room = usize::try_from(now + VOICE_SAMPLES - voice.end()).unwrap_or(0);
+        voice.samples.extend(fresh.take(room));
+    }
+
+    /// The next chunk: left and right. Silence where nobody speaks.
+    pub fn mix(&mut self) -> Pcm {
+        let mut pcm = Pcm { left: vec![0.0; CHUNK_SAMPLES], right: vec![0.0; CHUNK_SAMPLES] };
+        for voice in self.voices.values_mut() {
+            voice.add_to(self.position, &mut pcm);
+        }
+        self.position += i64::try_from(CHUNK_SAMPLES).expect("1,024");
+        self.limit(&mut pcm);
+        pcm
+    }
+
+    /// Turns the gain down at once where a peak would leave the ceiling, and slowly up again.
+    fn limit(&mut self, pcm: &mut Pcm) {
+        for (left, right) in pcm.left.iter_mut().zip(&mut pcm.right) {
+            let peak = left.abs().max(right.abs()).max(CEILING);
+            self.gain = (self.gain + (1.0 - self.gain) * RELEASE).min(CEILING / peak);
+            *left *= self.gain;
+            *right *= self.gain;
+        }
+    }
+}
+
+impl Voice {
+    /// Position behind its last sample.
+    fn end(&self) -> i64 {
+        self.start + i64::try_from(self.samples.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Makes `at` the end: by silence where it lies ahead, by cutting what overlaps where it lies behind.
+    fn jump(&mut self, at: i64) {
+        self.begun = true;
+        if self.samples.is_empty() || at <= self.start {
+            self.samples.clear();
+            self.start = at;
+            return;
+        }
+        let length = usize::try_from(at - self.start).expect("it lies behind the start");
+        self.samples.resize(length, [0.0; 2]);
+    }
+
+    /// Adds what this voice has for the chunk at `position`, and forgets it and what is older.
+    fn add_to(&mut self, position: i64, pcm: &mut Pcm) {
+        let end = position + i64::try_from(CHUNK_SAMPLES).expect("1,024");
+        let old = usize::try_from(position - self.start).unwrap_or(0).min(self.samples.len());
+        self.samples.drain(..old);
+        self.start += i64::try_from(old).unwrap_or(0);
+        if self.start >= end || self.samples.is_empty() {
+            return;
+        }
+        let at = usize::try_from(self.start - position).expect("not before the chunk: what was older is gone");
+        let count = (CHUNK_SAMPLES - at).min(self.samples.len());
+        for (i, [left, right]) in self.samples.drain(..count).enumerate() {
+            pcm.left[at + i] += left;
+            pcm.right[at + i] += right;
+        }
+        self.start += i64::try_from(count).unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const A: TrackId = TrackId(1);
+
+    fn tone(samples: usize, level: f32) -> Pcm {
+        Pcm { left: vec![level; samples], right: vec![level; samples] }
+    }
+
+    fn one_voice() -> Mixer {
+        let mut mixer = Mixer::new(0);
+        mixer.add(A);
+        mixer
+    }
+
+    fn push(mixer: &mut Mixer, at: i64, pcm: &Pcm) {
+        let placing = mixer.placing(A, at, i64::try_from(pcm.left.len()).expect("small"));
+        mixer.push(A, at, placing, pcm);
+    }
+
+    #[test]
+    fn a_voice_is_heard_where_it_belongs_and_silence_elsewhere() {
+        let mut mixer = one_voice();
+        push(&mut mixer, 100, &tone(960, 0.5));
+        push(&mut mixer, 1_060, &tone(960, 0.25));
+        let mix = mixer.mix();
+        assert_eq!(mix.left[..100], [0.0; 100]);
+        assert_eq!((mix.left[100], mix.left[1_023]), (0.5, 0.5));
+        let mix = mixer.mix();
+        assert_eq!((mix.left[35], mix.left[36], mix.left[995], mix.left[996]), (0.5, 0.25, 0.25, 0.0));
+    }
+
+    #[test]
+    fn drift_is_stretched_and_a_gap_is_silence() {
+        let mut mixer = one_voice();
+        push(&mut mixer, 0, &tone(960, 0.5));
+        assert_eq!(mixer.placing(A, 960 + 96, 960), Placing::Append { stretch: 0 });
+        assert_eq!(mixer.placing(A, 960 + 97, 960), Placing::Append { stretch: 4 });
+        assert_eq!(mixer.placing(A, 960 - 1_000, 960), Placing::Append { stretch: -4 });
+        assert_eq!(mixer.placing(A, 960 + 1_921, 960), Placing::Jump);
+        push(&mut mixer, 960 + 2_000, &tone(960, 0.5));
+        let heard: Vec<f32> = (0..4).flat_map(|_| mixer.mix().left).collect();
+        assert_eq!((heard[959], heard[960], heard[2_959], heard[2_960]), (0.5, 0.0, 0.0, 0.5));
+    }
+
+    #[test]
+    fn time_moved_back_replaces_what_was_laid() {
+        let mut mixer = one_voice();
+        push(&mut mixer, 0, &tone(4_000, 0.5));
+        push(&mut mixer, 1_000, &tone(960, 0.25));
+        let heard: Vec<f32> = (0..2).flat_map(|_| mixer.mix().left).collect();
+        assert_eq!((heard[999], heard[1_000], heard[1_959], heard[1_960]), (0.5, 0.25, 0.25, 0.0));
+    }
+
+    #[test]
+    fn what_comes_after_its_chunk_is_counted_and_not_heard_later() {
+        let mut mixer = one_voice();
+        mixer.mix();
+        push(&mut mixer, 0, &tone(960, 0.5));
+        push(&mut mixer, 960, &tone(960, 0.25));
+        assert_eq!(mixer.late_samples(), 1_024);
+        assert_eq!(mixer.mix().left[0], 0.25);
+    }
+
+    #[test]
+    fn sixteen_loud_voices_do_not_clip() {
+        let mut mixer = Mixer::new(0);
+        for n in 0..16 {
+            mixer.add(TrackId(n));
+            mixer.push(TrackId(n), 0, Placing::Jump, &tone(2_048, 0.9));
+        }
+        let mix = mixer.mix();
+        assert!(mix.left.iter().all(|s| s.abs() <= CEILING + 1e-6));
+        assert!(mix.left[512] > 0.8);
+    }
+
+    proptest! {
+        #[test]
+        fn no_times_that_a_sender_can_claim_break_the_mix(
+            packets in proptest::collection::vec((any::<i64>(), 0usize..3_000, any::<bool>()), 0..60),
+        ) {
+            let mut mixer = one_voice();
+            for (at, samples, mix) in packets {
+                push(&mut mixer, at, &tone(samples, 0.1));
+                if mix {
+                    prop_assert_eq!(mixer.mix().left.len(), CHUNK_SAMPLES);
+                }
+                prop_assert!(mixer.voices[&A].samples.len() <= 2 * 96_000);
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What is published, as values: paths, types, lifetimes and the headers of `docs/wire.md`. Pure; `publish.rs` sends it.
+
+use crate::ladder::{PART_TARGET, PARTS_PER_SEGMENT, SEGMENT_SECONDS};
+use crate::playlist::{self, Rendered, Rendition};
+use crate::session::Resume;
+use crate::stages::TickStamps;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use footlight_media::time::SessionTime;
+use serde::{Deserialize, Serialize};
+use std::io::Write as _;
+
+const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+const VIDEO: &str = "video/mp4";
+/// Half a target duration (RFC 8216bis appendix B.1): a playlist that was not asked for by version.
+const PLAYLIST_LIFETIME: &str = "public, max-age=1";
+/// Six target durations (RFC 8216bis appendix B.1): an answer for exactly the version asked.
+const EXACT_LIFETIME: &str = "public, max-age=12";
+/// A part's tag goes after three target durations; its object stays for three more (RFC 8216bis section 6.2.2), and one for rounding.
+const PARTS_KEPT_SEGMENTS: u64 = 7;
+
+/// Names one live stream and its window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// The room's id, `[A-Za-z0-9_-]{1,64}`.
+    pub room: String,
+    /// The live stream's id, likewise.
+    pub id: String,
+    /// Segments in a playlist.
+    pub window: usize,
+}
+
+/// One thing to do at the origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// PUT.
+    Put(Put),
+    /// GET the parts of a segment whose packager was killed, and PUT their concatenation.
+    Join {
+        /// The segment, without its body.
+        segment: Put,
+        /// Paths of its parts, in order.
+        parts: Vec<String>,
+    },
+    /// DELETE.
+    Delete(String),
+}
+
+/// One object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// Where.
+    pub path: String,
+    /// Content-Type.
+    pub content_type: &'static str,
+    /// Cache-Control.
+    pub cache_control: String,
+    /// Not for viewers.
+    pub private: bool,
+    /// What a live playlist says with it.
+    pub playlist: Option<LivePlaylist>,
+    /// The bodies by the names of `docs/wire.md`; one named `full` where there is but one.
+    pub bodies: Vec<(&'static str, Bytes)>,
+}
+
+/// The headers of a live media playlist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LivePlaylist {
+    /// Footlight-Version.
+    pub version: String,
+    /// Footlight-Part-Counts.
+    pub part_counts: String,
+    /// Footlight-Part-Target, seconds.
+    pub part_target: &'static str,
+    /// Footlight-Target-Duration, seconds.
+    pub target_duration: u32,
+    /// Footlight-Cache-Control-Exact.
+    pub exact_cache_control: &'static str,
+    /// Footlight-Promises.
+    pub promise: Option<String>,
+    /// Footlight-Ended.
+    pub ended: bool,
+}
+
+/// Changes that belong together, in the order in which they are made.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// What to do.
+    pub changes: Vec<Change>,
+    /// Stamps of the ticks whose parts are in it.
+    pub stamps: Vec<TickStamps>,
+    /// When its last part was complete.
+    pub complete: SessionTime,
+    /// It carries the stream's first playlists: once the origin has it, the stream can be played.
+    pub announces: bool,
+}
+
+impl Stream {
+    /// Segments and parts are there to be fetched for twice the window, in seconds.
+    const fn lifetime_seconds(&self) -> u64 {
+        2 * self.window as u64 * SEGMENT_SECONDS as u64
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/hls/{}/{}/{rest}", self.room, self.id)
+    }
+
+    /// The record for a successor.
+    pub fn resume_path(&self) -> String {
+        self.path("resume")
+    }
+
+    /// The room's static playback path.
+    pub fn live_path(&self) -> String {
+        format!("/live/{}/master.m3u8", self.room)
+    }
+
+    fn media_object(&self, path: String, body: Bytes) -> Put {
+        Put {
+            path,
+            content_type: VIDEO,
+            cache_control: format!("public, max-age={}, immutable", self.lifetime_seconds()),
+            private: false,
+            playlist: None,
+            bodies: vec![("full", body)],
+        }
+    }
+
+    /// An init segment.
+    pub fn init(&self, rendition: &str, init: u32, body: Bytes) -> Change {
+        let path = self.path(&format!("{rendition}/{}", playlist::init_uri(init)));
+        Change::Put(self.media_object(path, body))
+    }
+
+    /// A part.
+    pub fn part(&self, rendition: &str, msn: u64, index: usize, body: Bytes) -> Change {
+        Change::Put(self.media_object(self.part_path(rendition, msn, index), body))
+    }
+
+    fn part_path(&self, rendition: &str, msn: u64, index: usize) -> String {
+        self.path(&format!("{rendition}/{}", playlist::part_uri(msn, index)))
+    }
+
+    fn segment_path(&self, rendition: &str, msn: u64) -> String {
+        self.path(&format!("{rendition}/{}", playlist::segment_uri(msn)))
+    }
+
+    /// A whole segment.
+    pub fn segment(&self, rendition: &str, msn: u64, body: Bytes) -> Change {
+        Change::Put(self.media_object(self.segment_path(rendition, msn), body))
+    }
+
+    /// A segment made of the parts that a killed packager left.
+    pub fn joined_segment(&self, rendition: &str, msn: u64, parts: usize) -> Change {
+        Change::Join {
+            segment: self.media_object(self.segment_path(rendition, msn), Bytes::new()),
+            parts: (0..parts).map(|index| self.part_path(rendition, msn, index)).collect(),
+        }
+    }
+
+    /// A media playlist with its bodies, each compressed once.
+    pub fn media_playlist(&self, rendition: &str, rendered: &Rendered) -> Change {
+        let mut bodies = text_bodies("full", "full.gzip", &rendered.full);
+        if let Some(delta) = &rendered.delta {
+            bodies.extend(text_bodies("delta", "delta.gzip", delta));
+            // No DATERANGE is ever skipped, so a v2 delta reads the same.
+            bodies.extend(text_bodies("delta2", "delta2.gzip", delta));
+        }
+        let counts: Vec<String> = rendered.part_counts.iter().map(|(msn, parts)| format!("{msn}:{parts}")).collect();
+        Change::Put(Put {
+            path: self.path(&format!("{rendition}/media.m3u8")),
+            content_type: PLAYLIST,
+            cache_control: PLAYLIST_LIFETIME.to_owned(),
+            private: false,
+            playlist: Some(LivePlaylist {
+                version: format!("{}.{}", rendered.version.msn, rendered.version.parts),
+                part_counts: counts.join(","),
+                part_target: PART_TARGET,
+                target_duration: SEGMENT_SECONDS,
+                exact_cache_control: EXACT_LIFETIME,
+                promise: rendered.hint.as_ref().map(|hint| self.path(&format!("{rendition}/{hint}"))),
+                ended: rendered.ended,
+            }),
+            bodies,
+        })
+    }
+
+    /// The stream's multivariant playlist, and the room's, which leads to the same objects.
+    pub fn multivariant(&self, text: impl Fn(&str) -> String) -> [Change; 2] {
+        let put = |path, prefix: &str| {
+            Change::Put(Put {
+                path,
+                content_type: PLAYLIST,
+                cache_control: PLAYLIST_LIFETIME.to_owned(),
+                private: false,
+                playlist: None,
+                bodies: text_bodies("full", "full.gzip", &text(prefix)),
+            })
+        };
+        let from_live = format!("../../hls/{}/{}/", self.room, self.id);
+        [put(self.path("master.m3u8"), ""), put(self.live_path(), &from_live)]
+    }
+
+    /// The record for a successor, as an object.
+    pub fn resume(&self, resume: &Resume) -> Change {
+        let body = postcard::to_stdvec(resume).expect("plain data always serialises");
+        Change::Put(Put {
+            path: self.resume_path(),
+            content_type: "application/octet-stream",
+            cache_control: "no-store".to_owned(),
+            private: true,
+            playlist: None,
+            bodies: vec![("full", Bytes::from(body))],
+        })
+    }
+
+    /// The newest segment that may be deleted: it has been out of the playlist for as long as the playlist lasts (RFC 8216bis section 6.2.2).
+    pub fn expired_segment(&self, rendition: &Rendition) -> u64 {
+        (rendition.version().msn - 1).saturating_sub(2 * self.window as u64)
+    }
+
+    /// The newest segment whose parts may be deleted.
+    pub fn expired_parts(&self, rendition: &Rendition) -> u64 {
+        rendition.version().msn.saturating_sub(PARTS_KEPT_SEGMENTS)
+    }
+
+    /// Deletes a segment.
+    pub fn delete_segment(&self, rendition: &str, msn: u64) -> Change {
+        Change::Delete(self.segment_path(rendition, msn))
+    }
+
+    /// Deletes a segment's parts.
+    pub fn delete_parts(&self, rendition: &str, msn: u64) -> impl Iterator<Item = Change> {
+        (0..PARTS_PER_SEGMENT as usize).map(move |index| Change::Delete(self.part_path(rendition, msn, index)))
+    }
+
+    /// Objects that are not of one rendition.
+    pub fn common_paths(&self) -> Vec<String> {
+        vec![self.live_path(), self.path("master.m3u8"), self.resume_path()]
+    }
+
+    /// Everything of a rendition from segment `segment` on, and parts from segment `parts` on.
+    pub fn paths_since(&self, rendition: &Rendition, segment: u64, parts: u64) -> Vec<String> {
+        let name = rendition.name();
+        let end = rendition.version().msn;
+        let inits = (0..=rendition.init()).map(|i| self.path(&format!("{name}/{}", playlist::init_uri(i))));
+        let segments = (segment..=end).map(|msn| self.segment_path(name, msn));
+        let indexes = 0..PARTS_PER_SEGMENT as usize;
+        let parts = (parts..=end).flat_map(|msn| indexes.clone().map(move |i| (msn, i)));
+        let parts = parts.map(|(msn, index)| self.part_path(name, msn, index));
+        std::iter::once(self.path(&format!("{name}/media.m3u8"))).chain(inits).chain(segments).chain(parts).collect()
+    }
+}
+
+fn text_bodies(plain: &'static str, gzip: &'static str, text: &str) -> Vec<(&'static str, Bytes)> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 3), Compression::default());
+    let written = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+    let compressed = written.expect("a Vec takes everything");
+    vec![(plain, Bytes::copy_from_slice(text.as_bytes())), (gzip, Bytes::from(compressed))]
+}

@@ -1,0 +1,124 @@
+#![allow(clippy::disallowed_methods)] // IO: runtime, signals, standard output.
+//! `serve`, `origin`, `packager`, `edge`: start the parts, wait for a signal, end in order.
+
+use super::{CommandError, Serving, Source};
+use crate::config::{Config, LogConfig, LogFormat};
+use crate::wire::{self, Running, WireError};
+use clap::Args;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::net::SocketAddr;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// `footlight origin`.
+#[derive(Debug, Args)]
+pub(super) struct OriginArgs {
+    /// Viewers' and edges' listener, ADDRESS:PORT; port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Packagers' listener, ADDRESS:PORT.
+    #[arg(long, value_name = "ADDR")]
+    publish: Option<SocketAddr>,
+    /// Admin listener, ADDRESS:PORT; port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// `footlight edge`.
+#[derive(Debug, Args)]
+pub(super) struct EdgeArgs {
+    /// The origin's URL, http://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    origin: Option<String>,
+    #[command(flatten)]
+    serving: Serving,
+}
+
+pub(super) fn serve(args: &Serving) -> Result<(), CommandError> {
+    run(args.load()?, wire::serve_all)
+}
+
+pub(super) fn packager(args: &Serving) -> Result<(), CommandError> {
+    run(args.load()?, wire::serve_packager)
+}
+
+pub(super) fn origin(args: &OriginArgs) -> Result<(), CommandError> {
+    let mut config = args.source.load()?;
+    config.http.listen = args.http.unwrap_or(config.http.listen);
+    config.origin.publish = args.publish.unwrap_or(config.origin.publish);
+    config.admin.listen = args.admin.unwrap_or(config.admin.listen);
+    run(config, wire::serve_origin)
+}
+
+pub(super) fn edge(args: &EdgeArgs) -> Result<(), CommandError> {
+    let mut config = args.serving.load()?;
+    config.origin.url = args.origin.clone().unwrap_or(config.origin.url);
+    run(config, wire::serve_edge)
+}
+
+fn run<F>(
+    config: Config,
+    start: impl FnOnce(Config, PrometheusHandle, CancellationToken) -> F,
+) -> Result<(), CommandError>
+where
+    F: Future<Output = Result<Running, WireError>>,
+{
+    let recorder = prepare(&config.log)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let shutdown = CancellationToken::new();
+        let running = start(config, recorder, shutdown.clone()).await?;
+        announce(&running);
+        until_signalled().await?;
+        shutdown.cancel();
+        end(running).await;
+        Ok(())
+    })
+}
+
+/// Log and metrics, once in a process.
+pub(super) fn prepare(log: &LogConfig) -> Result<PrometheusHandle, CommandError> {
+    let filter = EnvFilter::try_new(&log.filter).map_err(|e| format!("log.filter {:?}: {e}", log.filter))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+    Ok(crate::metrics::install().ok_or("the metrics recorder is installed already")?)
+}
+
+/// Where the process listens, a line each.
+pub(super) fn announce(running: &Running) {
+    println!("http: http://{}", running.http);
+    if let Some(https) = running.https {
+        println!("https: https://{https}");
+    }
+    if let Some(publish) = running.publish {
+        println!("publish: http://{publish}");
+    }
+    if let Some(webrtc) = running.webrtc {
+        println!("webrtc: {webrtc}");
+    }
+    println!("admin: http://{}", running.admin);
+}
+
+/// SIGTERM or SIGINT.
+pub(super) async fn until_signalled() -> std::io::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("ending: streams are finished first; a second signal ends at once");
+    Ok(())
+}
+
+/// Waits for the parts, or for a second signal.
+pub(super) async fn end(running: Running) {
+    tokio::select! {
+        () = running.ended() => {}
+        _ = until_signalled() => {}
+    }
+}

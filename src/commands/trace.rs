@@ -1,0 +1,70 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: asks the admin listener.
+//! `footlight trace <stream>`: where the time of one frame went.
+
+use super::{CommandError, Source};
+use clap::Args;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use std::net::SocketAddr;
+
+#[derive(Debug, Args)]
+pub(super) struct TraceArgs {
+    /// A running stream's id, or its room's.
+    stream: String,
+    /// Admin listener of the running server, ADDRESS:PORT.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    source: Source,
+}
+
+pub(super) fn run(args: &TraceArgs) -> Result<(), CommandError> {
+    let admin = args.admin.map_or_else(|| args.source.load().map(|c| c.admin.listen), Ok)?;
+    let url = format!("http://{admin}/trace/{}", args.stream);
+    let (status, body) = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(fetch(&url))?;
+    let answer: Value =
+        serde_json::from_slice(&body).map_err(|e| format!("{url}: not the answer of footlight: {e}"))?;
+    if !status.is_success() {
+        let running = answer["running"].as_array().map(Vec::len).unwrap_or_default();
+        return Err(format!(
+            "{}; {running} streams are running: {}",
+            answer["detail"].as_str().unwrap_or_default(),
+            answer["running"]
+        )
+        .into());
+    }
+    if args.json {
+        println!("{answer}");
+        return Ok(());
+    }
+    print_table(&answer);
+    Ok(())
+}
+
+fn print_table(answer: &Value) {
+    println!("room {}  stream {}  tick {}", text(&answer["room"]), text(&answer["stream"]), answer["tick"]);
+    println!("{:<12} {:>12} {:>10} {:>10}", "stage", "this frame", "p50", "p95");
+    for row in answer["stages"].as_array().into_iter().flatten() {
+        let ms = |key: &str| row[key].as_f64().map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"));
+        println!("{:<12} {:>12} {:>10} {:>10}", text(&row["stage"]), ms("this_frame_ms"), ms("p50_ms"), ms("p95_ms"));
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+async fn fetch(url: &str) -> Result<(http::StatusCode, bytes::Bytes), CommandError> {
+    let client: Client<_, Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let answered =
+        client.get(url.parse().map_err(|_| "the stream's name is no part of a URL: letters, digits, - and _")?).await;
+    let response = answered
+        .map_err(|e| format!("{url}: {e}; is the server running, and is this its admin listener (--admin)?"))?;
+    let status = response.status();
+    Ok((status, response.into_body().collect().await?.to_bytes()))
+}

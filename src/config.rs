@@ -1,0 +1,435 @@
+#![allow(clippy::disallowed_methods)] // IO: reads the configuration file and the environment, once, for main.
+//! What an operator may set: one struct per section of `footlight.yaml`, unknown keys refused with the nearest known one.
+//!
+//! Precedence: defaults, the file, the environment (`FOOTLIGHT_HTTP_LISTEN`), the command's flags. The defaults are those of `footlight.yaml` at the
+//! root of the repository, which is compiled in: the file that documents them is the file that sets them.
+
+use crate::live::Isolation;
+use footlight_packager::ladder::{AudioRendition, Ladder, LadderError, Rung};
+use footlight_packager::layout::Size;
+use serde::{Deserialize, Serialize};
+use serde_yaml_ng::{Mapping, Value};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// `footlight.yaml` as released: every setting with its default.
+pub const DEFAULTS: &str = include_str!("../footlight.yaml");
+
+const ENVIRONMENT_PREFIX: &str = "FOOTLIGHT_";
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // each is documented in footlight.yaml
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub http: HttpConfig,
+    pub https: HttpsConfig,
+    pub admin: AdminConfig,
+    pub webrtc: WebrtcConfig,
+    pub packager: PackagerConfig,
+    pub origin: OriginConfig,
+    pub edge: EdgeConfig,
+    pub cors: CorsConfig,
+    pub log: LogConfig,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct HttpConfig {
+    pub listen: SocketAddr,
+    pub public_url: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct HttpsConfig {
+    pub listen: Optional<SocketAddr>,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct AdminConfig {
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct WebrtcConfig {
+    pub listen: SocketAddr,
+    pub announce: Vec<IpAddr>,
+    pub ice_servers: Vec<IceServer>,
+    pub max_sessions: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct IceServer {
+    pub url: String,
+    #[serde(default)]
+    pub username: String,
+    #[serde(default)]
+    pub credential: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct PackagerConfig {
+    pub isolation: Isolation,
+    pub memory_mb: u64,
+    pub playout_delay_ms: u64,
+    pub window_segments: usize,
+    pub canvas: CanvasConfig,
+    pub fps: u32,
+    pub rungs: Vec<RungConfig>,
+    pub audio: Vec<AudioConfig>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct CanvasConfig {
+    pub width: u32,
+    pub height: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct RungConfig {
+    pub name: String,
+    pub width: u32,
+    pub height: u32,
+    pub bitrate_kbps: u32,
+    pub preset: String,
+    pub audio: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct AudioConfig {
+    pub name: String,
+    pub bitrate_kbps: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct OriginConfig {
+    pub url: String,
+    pub publish: SocketAddr,
+    pub publish_url: String,
+    pub publish_secret: String,
+    pub memory_mb: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct EdgeConfig {
+    pub cache_mb: u64,
+    pub connections: usize,
+    pub connections_per_address: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct CorsConfig {
+    pub origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct LogConfig {
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A value that an empty string turns off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Optional<T>(pub Option<T>);
+
+impl<T: std::fmt::Display> Serialize for Optional<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.as_ref().map(T::to_string).unwrap_or_default())
+    }
+}
+
+impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> Deserialize<'de> for Optional<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        text.parse().map(|value| Self(Some(value))).map_err(|e| serde::de::Error::custom(format!("{text:?}: {e}")))
+    }
+}
+
+/// Why there is no configuration. The operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {cause}; give an existing file with --config, or leave it out", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// The file is no YAML.
+    #[error("{origin}: {cause}")]
+    Syntax {
+        /// The file or variable.
+        origin: String,
+        /// The parser's words, with line and column.
+        cause: serde_yaml_ng::Error,
+    },
+    /// A key that does not exist.
+    #[error("{origin}: unknown key {key:?}{}", nearest.as_ref().map(|n| format!("; did you mean {n:?}?")).unwrap_or_default())]
+    Unknown {
+        /// The file or variable.
+        origin: String,
+        /// The key, with its sections.
+        key: String,
+        /// The key that it resembles most.
+        nearest: Option<String>,
+    },
+    /// A value of the wrong kind.
+    #[error("configuration: {0}")]
+    Value(serde_yaml_ng::Error),
+    /// A ladder that cannot be encoded.
+    #[error("packager: {0}")]
+    Ladder(#[from] LadderError),
+    /// Two settings that do not go together.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+impl Config {
+    /// The configuration of this process: defaults, the file if any, the environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let text = file.map(|path| {
+            std::fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })
+        });
+        let text = text.transpose()?;
+        let name = file.map(|path| path.display().to_string()).unwrap_or_default();
+        let environment = std::env::vars().filter(|(key, _)| key.starts_with(ENVIRONMENT_PREFIX));
+        Self::merge(text.as_deref().map(|text| (name.as_str(), text)), environment)
+    }
+
+    /// Merges the layers. Pure.
+    pub fn merge(
+        file: Option<(&str, &str)>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut merged = parse("footlight.yaml", DEFAULTS)?;
+        if let Some((name, text)) = file {
+            let over = parse(name, text)?;
+            overlay(name, "", &mut merged, over)?;
+        }
+        for (variable, text) in environment {
+            set_from_environment(&mut merged, &variable, &text)?;
+        }
+        let config: Self = serde_yaml_ng::from_value(Value::Mapping(merged)).map_err(ConfigError::Value)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.ladder().check()?;
+        if self.https.certificate.as_os_str().is_empty() != self.https.key.as_os_str().is_empty() {
+            return Err(ConfigError::Conflict("https.certificate and https.key: give both or neither".to_owned()));
+        }
+        if !self.origin.publish_url.is_empty() && self.origin.publish_secret.is_empty() {
+            return Err(ConfigError::Conflict(
+                "origin.publish_url is set and origin.publish_secret is not: the origin will ask for it".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What every live stream encodes.
+    pub fn ladder(&self) -> Ladder {
+        let packager = &self.packager;
+        let kilo = |kbps: u32| kbps.saturating_mul(1_000);
+        Ladder {
+            canvas: Size { width: packager.canvas.width, height: packager.canvas.height },
+            fps: packager.fps,
+            rungs: packager
+                .rungs
+                .iter()
+                .map(|r| Rung {
+                    name: r.name.clone(),
+                    size: Size { width: r.width, height: r.height },
+                    bitrate_bps: kilo(r.bitrate_kbps),
+                    preset: r.preset.clone(),
+                    audio: r.audio.clone(),
+                })
+                .collect(),
+            audio: packager
+                .audio
+                .iter()
+                .map(|a| AudioRendition { name: a.name.clone(), bitrate_bps: kilo(a.bitrate_kbps) })
+                .collect(),
+        }
+    }
+
+    /// As YAML, for `footlight config print`; secrets are left out.
+    pub fn print(&self) -> String {
+        let mut shown = self.clone();
+        if !shown.origin.publish_secret.is_empty() {
+            shown.origin.publish_secret = "(set)".to_owned();
+        }
+        for server in shown.webrtc.ice_servers.iter_mut().filter(|s| !s.credential.is_empty()) {
+            server.credential = "(set)".to_owned();
+        }
+        serde_yaml_ng::to_string(&shown).expect("plain data always serialises")
+    }
+}
+
+fn parse(origin: &str, text: &str) -> Result<Mapping, ConfigError> {
+    let syntax = |cause| ConfigError::Syntax { origin: origin.to_owned(), cause };
+    // A file with nothing but comments is an empty one.
+    let value: Option<Mapping> = serde_yaml_ng::from_str(text).map_err(syntax)?;
+    Ok(value.unwrap_or_default())
+}
+
+/// Lays `over` upon `base`, section by section; lists are replaced whole.
+fn overlay(origin: &str, path: &str, base: &mut Mapping, over: Mapping) -> Result<(), ConfigError> {
+    for (key, value) in over {
+        let name = key.as_str().map(str::to_owned).unwrap_or_else(|| format!("{key:?}"));
+        let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let known: Vec<String> = base.keys().filter_map(Value::as_str).map(str::to_owned).collect();
+        let Some(slot) = base.get_mut(&key) else {
+            let nearest = nearest(&name, known.iter().map(String::as_str));
+            return Err(ConfigError::Unknown { origin: origin.to_owned(), key: full, nearest });
+        };
+        match (slot, value) {
+            (Value::Mapping(slot), Value::Mapping(value)) => overlay(origin, &full, slot, value)?,
+            // An empty section changes nothing.
+            (Value::Mapping(_), Value::Null) => {}
+            (slot, value) => *slot = value,
+        }
+    }
+    Ok(())
+}
+
+/// `FOOTLIGHT_HTTP_LISTEN` sets `http.listen`. The value is read as YAML, so that lists can be given.
+fn set_from_environment(merged: &mut Mapping, variable: &str, text: &str) -> Result<(), ConfigError> {
+    let wanted = variable.trim_start_matches(ENVIRONMENT_PREFIX).to_lowercase();
+    let mut names = Vec::new();
+    for (key, value) in merged.iter_mut() {
+        let section = key.as_str().unwrap_or_default().to_owned();
+        match value {
+            Value::Mapping(inner) => {
+                for (key, slot) in inner.iter_mut() {
+                    let name = format!("{section}_{}", key.as_str().unwrap_or_default());
+                    if name == wanted {
+                        return assign(slot, variable, text);
+                    }
+                    names.push(name);
+                }
+            }
+            slot if section == wanted => return assign(slot, variable, text),
+            _ => names.push(section),
+        }
+    }
+    let nearest = nearest(&wanted, names.iter().map(String::as_str));
+    let nearest = nearest.map(|name| format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase()));
+    Err(ConfigError::Unknown { origin: "environment".to_owned(), key: variable.to_owned(), nearest })
+}
+
+fn assign(slot: &mut Value, variable: &str, text: &str) -> Result<(), ConfigError> {
+    // Text stays text: an address or a secret of digits is no number.
+    if slot.is_string() {
+        *slot = Value::String(text.to_owned());
+        return Ok(());
+    }
+    let syntax = |cause| ConfigError::Syntax { origin: variable.to_owned(), cause };
+    *slot = serde_yaml_ng::from_str(text).map_err(syntax)?;
+    Ok(())
+}
+
+/// The name that needs the fewest changes, where that is at most half of it.
+fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    names
+        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
+        .filter(|(distance, name)| *distance <= name.len().max(wanted.len()) / 2)
+        .min()
+        .map(|(_, name)| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Config::merge(Some(("my.yaml", file)), environment).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_released_file_is_the_default() {
+        let config = with("", &[]).expect("the defaults are valid");
+        assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.ladder().rungs[0].bitrate_bps, 2_500_000);
+        assert_eq!(config.packager.isolation, Isolation::Process);
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_both_over_the_default() {
+        let file = "http: {listen: '127.0.0.1:1'}\npackager: {fps: 24}";
+        let config =
+            with(file, &[("FOOTLIGHT_HTTP_LISTEN", "127.0.0.1:2"), ("FOOTLIGHT_WEBRTC_ANNOUNCE", "[192.0.2.1]")]);
+        let config = config.expect("valid");
+        assert_eq!(config.http.listen.port(), 2);
+        assert_eq!(config.packager.fps, 24);
+        assert_eq!(config.webrtc.announce, ["192.0.2.1".parse::<IpAddr>().expect("an address")]);
+        assert_eq!(
+            with("", &[("FOOTLIGHT_ORIGIN_PUBLISH_SECRET", "0123")]).expect("valid").origin.publish_secret,
+            "0123"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_cure() {
+        let check = |file: &str, environment: &[(&str, &str)], want: &str| {
+            let said = with(file, environment).expect_err("is wrong");
+            assert!(said.contains(want), "{said}");
+        };
+        check("htp: {}", &[], "my.yaml: unknown key \"htp\"; did you mean \"http\"?");
+        check("http: {lisen: x}", &[], "unknown key \"http.lisen\"; did you mean \"listen\"?");
+        check("http: {listen: here}", &[], "invalid socket address");
+        check("packager: {fps: 25}", &[], "fps 25");
+        check("packager: {isolation: none}", &[], "unknown variant `none`");
+        check("", &[("FOOTLIGHT_HTTP_LISTN", "x")], "did you mean \"FOOTLIGHT_HTTP_LISTEN\"?");
+        check("https: {key: k.pem}", &[], "https.certificate and https.key");
+        check("a: [", &[], "my.yaml: ");
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = with("origin: {publish_secret: hush}", &[]).expect("valid");
+        assert!(!config.print().contains("hush"));
+    }
+}

@@ -1,0 +1,482 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: tasks per live stream, timers, child processes.
+//! Live streams: one task each, which brings a room's frames to a packager, starts it again where it dies, and cleans up when the
+//! ended playlists have been seen.
+//!
+//! One owner keeps the table of streams and takes one closed enum of inputs. What a packager reports is kept for the admin listener.
+
+use crate::worker::{self, Begin, WorkerError};
+use bytes::Bytes;
+use footlight_media::time::WallTime;
+use footlight_media::track::{TrackEvent, TrackRequest};
+use footlight_packager::clock::SessionClock;
+use footlight_packager::driver::{self, FromPackager, Report, Start, ToPackager};
+use footlight_packager::ladder::Ladder;
+use footlight_packager::objects::Stream;
+use footlight_packager::publish::Publisher;
+use footlight_stage::driver::{Stage, Subscription};
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// Inputs that wait for the owner.
+const INPUTS: usize = 256;
+/// Restarts of one stream's packager within [`RESTART_WINDOW`]; beyond, the stream has failed: what kills it would kill it for ever.
+const RESTARTS: usize = 20;
+const RESTART_WINDOW: Duration = Duration::from_secs(60);
+/// From the second restart in the window on, so that a packager that dies at once does not eat a core.
+const RESTART_PAUSE: Duration = Duration::from_millis(500);
+/// A packager that has said nothing for so long hangs (it reports each second).
+const SILENCE: Duration = Duration::from_secs(5);
+/// After a stop: what is left of a part, the encoders' drain and the last playlists.
+const STOPPING: Duration = Duration::from_secs(10);
+/// For how long the ended playlists stay.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// Where a packager runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// In a child process of its own, behind the fences of [`crate::sandbox`].
+    Process,
+    /// In a thread of this process: a decoder that crashes takes everything with it.
+    Thread,
+}
+
+/// What every stream of this process has in common.
+#[derive(Clone)]
+pub struct Common {
+    /// Where frames come from.
+    pub stage: Stage,
+    /// Where objects go.
+    pub origin: Objects,
+    /// Process or thread.
+    pub isolation: Isolation,
+    /// Address space of a child process, in bytes.
+    pub memory_bytes: u64,
+    /// What is encoded.
+    pub ladder: Ladder,
+    /// Segments in a playlist.
+    pub window: usize,
+    /// See `Timeline::delay`.
+    pub playout_delay: Duration,
+    /// The clock of stage's frames.
+    pub clock: SessionClock,
+    /// The date of its zero.
+    pub zero_date: WallTime,
+}
+
+/// The publishing service that packagers write to: an origin in this process or elsewhere.
+pub type Objects = tower::util::BoxCloneSyncService<Request<Full<Bytes>>, Response<ObjectBody>, ObjectError>;
+/// Its answers.
+pub type ObjectBody = http_body_util::combinators::UnsyncBoxBody<Bytes, ObjectError>;
+/// Its failures: the connection's words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ObjectError(pub String);
+
+/// What happened to a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamEvent {
+    /// It can be played.
+    Running,
+    /// Its playlists have ended.
+    Ended,
+    /// Its packager could not be kept alive.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A stream's last report and how often its packager was started.
+#[derive(Debug, Clone)]
+pub struct StreamReport {
+    /// The room.
+    pub room: String,
+    /// The stream.
+    pub stream: String,
+    /// Starts of its packager, the first one included.
+    pub starts: u32,
+    /// What the packager counted.
+    pub report: Box<Report>,
+}
+
+/// Handle of the owner. Cheap to clone.
+#[derive(Clone)]
+pub struct Live {
+    inputs: mpsc::Sender<LiveInput>,
+}
+
+enum LiveInput {
+    Start { room: String, stream: String },
+    Stop { stream: String },
+    Reported { stream: String, starts: u32, report: Box<Report> },
+    Finished { stream: String, event: StreamEvent },
+    Happened { stream: String, event: StreamEvent },
+    Reports { answer: oneshot::Sender<Vec<StreamReport>> },
+}
+
+impl Live {
+    /// Starts the owner. `events` hears what happens to streams, by stream id; it must be read.
+    pub fn start(
+        common: Common,
+        events: mpsc::Sender<(String, StreamEvent)>,
+        shutdown: CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let (inputs, queue) = mpsc::channel(INPUTS);
+        let owner =
+            Owner { common, events, inputs: inputs.clone(), shutdown, streams: HashMap::new(), tasks: tasks.clone() };
+        tasks.spawn(owner.run(queue));
+        Self { inputs }
+    }
+
+    /// Starts a stream.
+    pub async fn start_stream(&self, room: String, stream: String) {
+        let _owner_is_gone = self.inputs.send(LiveInput::Start { room, stream }).await;
+    }
+
+    /// Stops one.
+    pub async fn stop_stream(&self, stream: String) {
+        let _owner_is_gone = self.inputs.send(LiveInput::Stop { stream }).await;
+    }
+
+    /// The last report of every running stream.
+    pub async fn reports(&self) -> Vec<StreamReport> {
+        let (answer, reports) = oneshot::channel();
+        let _owner_is_gone = self.inputs.send(LiveInput::Reports { answer }).await;
+        reports.await.unwrap_or_default()
+    }
+}
+
+struct Owner {
+    common: Common,
+    events: mpsc::Sender<(String, StreamEvent)>,
+    inputs: mpsc::Sender<LiveInput>,
+    shutdown: CancellationToken,
+    streams: HashMap<String, Entry>,
+    tasks: TaskTracker,
+}
+
+struct Entry {
+    stop: CancellationToken,
+    report: StreamReport,
+}
+
+impl Owner {
+    async fn run(mut self, mut queue: mpsc::Receiver<LiveInput>) {
+        loop {
+            let input = tokio::select! {
+                input = queue.recv() => input,
+                // Streams end by the token that they share; what they still say is heard out.
+                () = self.shutdown.cancelled(), if self.streams.is_empty() => return,
+            };
+            let Some(input) = input else { return };
+            match input {
+                LiveInput::Start { room, stream } => self.start(room, stream),
+                LiveInput::Stop { stream } => {
+                    if let Some(entry) = self.streams.get(&stream) {
+                        entry.stop.cancel();
+                    }
+                }
+                LiveInput::Reported { stream, starts, report } => {
+                    if let Some(entry) = self.streams.get_mut(&stream) {
+                        entry.report.starts = starts;
+                        entry.report.report = report;
+                    }
+                }
+                LiveInput::Happened { stream, event } => self.tell(stream, event).await,
+                LiveInput::Finished { stream, event } => {
+                    self.streams.remove(&stream);
+                    self.tell(stream, event).await;
+                }
+                LiveInput::Reports { answer } => {
+                    let reports = self.streams.values().map(|entry| entry.report.clone()).collect();
+                    let _nobody_waits = answer.send(reports);
+                }
+            }
+        }
+    }
+
+    async fn tell(&self, stream: String, event: StreamEvent) {
+        let _nobody_listens_any_more = self.events.send((stream, event)).await;
+    }
+
+    fn start(&mut self, room: String, stream: String) {
+        if self.streams.contains_key(&stream) {
+            return;
+        }
+        let stop = self.shutdown.child_token();
+        let report = StreamReport { room: room.clone(), stream: stream.clone(), starts: 0, report: Box::default() };
+        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), report });
+        let task = StreamTask {
+            common: self.common.clone(),
+            inputs: self.inputs.clone(),
+            shutdown: self.shutdown.clone(),
+            stop,
+            names: Stream { room, id: stream, window: self.common.window },
+            starts: 0,
+        };
+        self.tasks.spawn(task.run());
+    }
+}
+
+/// One stream.
+struct StreamTask {
+    common: Common,
+    inputs: mpsc::Sender<LiveInput>,
+    shutdown: CancellationToken,
+    stop: CancellationToken,
+    names: Stream,
+    starts: u32,
+}
+
+/// How one life of a packager ended.
+enum Life {
+    /// As it should.
+    Ended { leftovers: Vec<String> },
+    /// The server is shutting down.
+    Abandoned,
+}
+
+impl StreamTask {
+    async fn run(mut self) {
+        let mut deaths = VecDeque::new();
+        let (event, leftovers) = loop {
+            self.starts += 1;
+            let death = match self.live().await {
+                Ok(Life::Ended { leftovers }) => break (StreamEvent::Ended, leftovers),
+                Ok(Life::Abandoned) => break (StreamEvent::Ended, Vec::new()),
+                Err(death) => death,
+            };
+            tracing::warn!(room = self.names.room, stream = self.names.id, error = %death, "a packager died");
+            let now = Instant::now();
+            deaths.push_back(now);
+            deaths.retain(|at| now.duration_since(*at) < RESTART_WINDOW);
+            if deaths.len() > RESTARTS || self.shutdown.is_cancelled() {
+                break (StreamEvent::Failed { reason: death.to_string() }, Vec::new());
+            }
+            if deaths.len() > 1 {
+                tokio::time::sleep(RESTART_PAUSE).await;
+            }
+        };
+        let stream = self.names.id.clone();
+        let _owner_is_gone = self.inputs.send(LiveInput::Finished { stream, event }).await;
+        self.clean_up(leftovers).await;
+    }
+
+    /// One life of the packager.
+    async fn live(&self) -> Result<Life, WorkerError> {
+        let Some(subscription) = self.common.stage.subscribe(&self.names.room).await else {
+            return Ok(Life::Abandoned);
+        };
+        let start = Start {
+            stream: self.names.clone(),
+            ladder: self.common.ladder.clone(),
+            clock: self.common.clock,
+            zero_date: self.common.zero_date,
+            playout_delay: self.common.playout_delay,
+        };
+        let mut packager = match self.common.isolation {
+            Isolation::Process => {
+                let begin = Begin { start, memory_bytes: self.common.memory_bytes };
+                let worker = worker::spawn(&begin).await?;
+                Packager::Process {
+                    serving: serve_objects(worker.objects, self.common.origin.clone()),
+                    child: worker.child,
+                    messages: Box::new(worker.messages),
+                }
+            }
+            Isolation::Thread => Packager::in_thread(start, self.common.origin.clone())?,
+        };
+        self.converse(subscription, &mut packager).await
+    }
+
+    /// Carries frames there and answers back until the packager ends.
+    async fn converse(&self, mut frames: Subscription, packager: &mut Packager) -> Result<Life, WorkerError> {
+        let mut stopping = false;
+        let mut deadline = Instant::now() + SILENCE;
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    deadline = Instant::now() + STOPPING;
+                    packager.send(ToPackager::Stop).await?;
+                }
+                event = frames.events.recv() => match event {
+                    Some(event) => self.forward(event, packager).await?,
+                    None => return Ok(Life::Abandoned),
+                },
+                message = packager.next() => match message? {
+                    FromPackager::Ended { leftovers } => return Ok(Life::Ended { leftovers }),
+                    message => {
+                        if !stopping {
+                            deadline = Instant::now() + SILENCE;
+                        }
+                        self.hear(message).await;
+                    }
+                },
+                () = tokio::time::sleep_until(deadline) => return Err(WorkerError::Hung(SILENCE)),
+            }
+        }
+    }
+
+    async fn forward(&self, event: TrackEvent, packager: &mut Packager) -> Result<(), WorkerError> {
+        packager.send(ToPackager::Event(event)).await
+    }
+
+    async fn hear(&self, message: FromPackager) {
+        let stream = self.names.id.clone();
+        let input = match message {
+            FromPackager::Request(request) => return self.request(request).await,
+            FromPackager::Running => LiveInput::Happened { stream, event: StreamEvent::Running },
+            FromPackager::Report(report) => LiveInput::Reported { stream, starts: self.starts, report },
+            FromPackager::Ended { .. } => return,
+        };
+        let _owner_is_gone = self.inputs.send(input).await;
+    }
+
+    async fn request(&self, request: TrackRequest) {
+        self.common.stage.request(&self.names.room, request).await;
+    }
+
+    /// Leaves the ended playlists for a while, then deletes what is left of the stream.
+    async fn clean_up(&self, leftovers: Vec<String>) {
+        tokio::select! {
+            () = tokio::time::sleep(LINGER) => {}
+            () = self.shutdown.cancelled() => return,
+        }
+        let mut publisher = Publisher::new(self.common.origin.clone(), None);
+        let live_path = self.names.live_path();
+        for path in leftovers {
+            // The room's static playlist may be that of its next stream by now.
+            if path == live_path && !self.is_ours(&mut publisher, &path).await {
+                continue;
+            }
+            if let Err(error) = publisher.delete(&path).await {
+                tracing::warn!(%error, "an object of an ended stream stays");
+            }
+        }
+    }
+}
+
+impl StreamTask {
+    /// Whether the room's static playlist still leads to this stream.
+    async fn is_ours(&self, publisher: &mut Publisher<Objects>, path: &str) -> bool {
+        let text = publisher.get(path).await.ok().flatten().unwrap_or_default();
+        let ours = format!("/{}/", self.names.id);
+        text.windows(ours.len()).any(|w| w == ours.as_bytes())
+    }
+}
+
+/// A running packager, wherever it runs.
+enum Packager {
+    Process {
+        child: tokio::process::Child,
+        messages: Box<worker::Messages>,
+        serving: tokio::task::JoinHandle<()>,
+    },
+    Thread {
+        to: mpsc::Sender<ToPackager>,
+        from: mpsc::Receiver<FromPackager>,
+        result: oneshot::Receiver<Result<(), driver::DriverError>>,
+    },
+}
+
+impl Packager {
+    fn in_thread(start: Start, origin: Objects) -> Result<Self, WorkerError> {
+        let (to, inputs) = mpsc::channel(worker::MESSAGES);
+        let (outputs, from) = mpsc::channel(worker::MESSAGES);
+        let (done, result) = oneshot::channel();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(WorkerError::Spawn)?;
+        std::thread::Builder::new()
+            .name("packager".into())
+            .spawn(move || {
+                let publisher = Publisher::new(origin, None);
+                let _nobody_waits = done.send(runtime.block_on(driver::run(start, inputs, outputs, publisher)));
+            })
+            .map_err(WorkerError::Spawn)?;
+        Ok(Self::Thread { to, from, result })
+    }
+
+    async fn send(&mut self, message: ToPackager) -> Result<(), WorkerError> {
+        match self {
+            Self::Process { messages, .. } => messages.send(&message).await,
+            // A thread that is gone says why by `next`.
+            Self::Thread { to, .. } => {
+                let _told_by_next = to.send(message).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// The next message. Cancel safe.
+    async fn next(&mut self) -> Result<FromPackager, WorkerError> {
+        match self {
+            Self::Process { child, messages, .. } => match messages.next().await {
+                Some(message) => message,
+                None => Err(WorkerError::Died(child.wait().await?)),
+            },
+            Self::Thread { from, result, .. } => match from.recv().await {
+                Some(message) => Ok(message),
+                None => match result.await {
+                    Ok(Err(error)) => Err(error.into()),
+                    Ok(Ok(())) | Err(_) => Err(WorkerError::Silent),
+                },
+            },
+        }
+    }
+}
+
+impl Drop for Packager {
+    fn drop(&mut self) {
+        if let Self::Process { serving, .. } = self {
+            serving.abort();
+        }
+    }
+}
+
+/// Serves a child's publishing requests from the origin.
+fn serve_objects(objects: UnixStream, origin: Objects) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let origin = origin.clone();
+            async move { Ok::<_, Infallible>(forward_object(origin, request).await) }
+        });
+        if let Err(error) =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(objects), service).await
+        {
+            tracing::debug!(%error, "a packager's object socket ended");
+        }
+    })
+}
+
+/// Longest object that a packager may publish: as in `docs/wire.md`.
+const OBJECT_BYTES: usize = 32 * 1024 * 1024;
+
+async fn forward_object(origin: Objects, request: Request<hyper::body::Incoming>) -> Response<ObjectBody> {
+    use http_body_util::BodyExt;
+    let (parts, body) = request.into_parts();
+    let answer = async {
+        let body = http_body_util::Limited::new(body, OBJECT_BYTES).collect().await;
+        let body = body.map_err(|e| ObjectError(e.to_string()))?.to_bytes();
+        origin.oneshot(Request::from_parts(parts, Full::new(body))).await
+    };
+    answer.await.unwrap_or_else(|error| {
+        let text = Full::new(Bytes::from(error.0)).map_err(|never| match never {});
+        let mut response = Response::new(text.boxed_unsync());
+        *response.status_mut() = http::StatusCode::BAD_GATEWAY;
+        response
+    })
+}

@@ -1,0 +1,423 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: binds listeners, starts the parts.
+//! Who is handed what. The only file that knows how the parts of a process are put together; each command picks its parts.
+
+use crate::config::{Config, IceServer};
+use crate::http::{BodyError, Surface};
+use crate::live::{Common, Live, ObjectBody, ObjectError, Objects, StreamEvent};
+use crate::metrics::Admin;
+use crate::tls::{self, TlsError};
+use crate::web::Web;
+use bytes::Bytes;
+use footlight_control::credentials::{Credentials, CredentialsError};
+use footlight_control::{Command, Control, Event, OpenError};
+use footlight_edge::key::QueryRule;
+use footlight_edge::remote::{Address, AddressError, Remote};
+use footlight_edge::{Edge, Wiring, serve};
+use footlight_media::time::WallTime;
+use footlight_media::track::PeerKey;
+use footlight_origin::serve::Secret;
+use footlight_origin::{Limits, Origin};
+use footlight_packager::clock::SessionClock;
+use footlight_stage::driver::{Stage, StartError};
+use footlight_stage::whip::{Publisher, Refusal, Whip};
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// Events of live streams and of the catalog that wait to be passed on.
+const EVENTS: usize = 256;
+/// Delivery directives count in the key of a media playlist; anything else in its query does not.
+const QUERY_RULES: [QueryRule; 2] = [
+    QueryRule { prefix: "/hls/", suffix: ".m3u8", keys: &["_HLS_msn", "_HLS_part", "_HLS_skip"] },
+    // Elsewhere no query counts: a viewer who adds one must not pass the cache by.
+    QueryRule { prefix: "/", suffix: "", keys: &[] },
+];
+
+/// Why a process could not be put together. The operator's to mend; each says what, where and how.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// A port cannot be had.
+    #[error("{key} {address}: {cause}; stop what uses it, or choose another with {key} in the configuration or {flag}")]
+    Bind {
+        /// The configuration key.
+        key: &'static str,
+        /// The command's flag.
+        flag: &'static str,
+        /// What was asked for.
+        address: SocketAddr,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// WebRTC cannot start.
+    #[error(transparent)]
+    Stage(#[from] StartError),
+    /// The credentials cannot be read or made.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The catalog cannot be opened.
+    #[error(transparent)]
+    Catalog(#[from] OpenError),
+    /// The certificate cannot be read or made.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The origin's URL is none.
+    #[error("origin.url: {0}")]
+    Address(#[from] AddressError),
+    /// Something is missing that this role needs.
+    #[error("{0}")]
+    Missing(&'static str),
+}
+
+/// A process that has been put together.
+pub struct Running {
+    /// Where its HTTP listener is.
+    pub http: SocketAddr,
+    /// Where its HTTPS listener is, if it has one.
+    pub https: Option<SocketAddr>,
+    /// Where its admin listener is.
+    pub admin: SocketAddr,
+    /// Where packagers publish, for an origin alone.
+    pub publish: Option<SocketAddr>,
+    /// Where WebRTC is, where this process has it.
+    pub webrtc: Option<SocketAddr>,
+    /// The catalog, where this process has it.
+    pub control: Option<Control>,
+    /// The URL that playback and pages begin with.
+    pub public_url: String,
+    tasks: TaskTracker,
+}
+
+impl Running {
+    /// Waits for every task to end, after the shutdown token was cancelled.
+    pub async fn ended(self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Everything in one process.
+pub async fn serve_all(
+    config: Config,
+    recorder: PrometheusHandle,
+    shutdown: CancellationToken,
+) -> Result<Running, WireError> {
+    let origin = Origin::new(origin_limits(&config));
+    let publish = origin.publish();
+    let objects = Objects::new(
+        tower::ServiceBuilder::new()
+            .map_response(|response: Response<footlight_origin::Body>| {
+                response.map(|b| b.map_err(|never| match never {}).boxed_unsync())
+            })
+            .map_err(|never: std::convert::Infallible| match never {})
+            .service(publish),
+    );
+    assemble(config, recorder, shutdown, objects, origin).await
+}
+
+/// The room's side without the origin: `footlight packager`.
+pub async fn serve_packager(
+    config: Config,
+    recorder: PrometheusHandle,
+    shutdown: CancellationToken,
+) -> Result<Running, WireError> {
+    if config.origin.publish_url.is_empty() || config.origin.url.is_empty() {
+        return Err(WireError::Missing(
+            "footlight packager publishes to an origin elsewhere: set origin.publish_url (its publish listener), origin.publish_secret and origin.url (its viewers' listener)",
+        ));
+    }
+    let objects = remote_objects(&config.origin.publish_url, &config.origin.publish_secret)?;
+    let upstream = Remote::new(origin_address(&config)?)?;
+    assemble(config, recorder, shutdown, objects, upstream).await
+}
+
+/// An origin alone: `footlight origin`.
+pub async fn serve_origin(
+    config: Config,
+    recorder: PrometheusHandle,
+    shutdown: CancellationToken,
+) -> Result<Running, WireError> {
+    let tasks = TaskTracker::new();
+    let secret = Secret::new(&config.origin.publish_secret).ok_or(WireError::Missing(
+        "footlight origin needs origin.publish_secret: packagers present it, and nobody else may publish",
+    ))?;
+    let origin = Origin::new(origin_limits(&config));
+    let viewers = bind("http.listen", "--http", config.http.listen).await?;
+    let publish = bind("origin.publish", "--publish", config.origin.publish).await?;
+    let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
+    let addresses = (address(&viewers), address(&admin), address(&publish));
+    tasks.spawn(footlight_origin::serve::run_viewers(viewers, origin.clone(), shutdown.clone().cancelled_owned()));
+    tasks.spawn(footlight_origin::serve::run_publish(
+        publish,
+        origin.publish(),
+        secret,
+        shutdown.clone().cancelled_owned(),
+    ));
+    tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
+    let public_url = public_url(&config, addresses.0);
+    let publish = Some(addresses.2);
+    Ok(Running {
+        http: addresses.0,
+        https: None,
+        admin: addresses.1,
+        publish,
+        webrtc: None,
+        control: None,
+        public_url,
+        tasks,
+    })
+}
+
+/// An edge alone: `footlight edge`.
+pub async fn serve_edge(
+    config: Config,
+    recorder: PrometheusHandle,
+    shutdown: CancellationToken,
+) -> Result<Running, WireError> {
+    if config.origin.url.is_empty() {
+        return Err(WireError::Missing(
+            "footlight edge needs the origin that it caches: --origin URL, or origin.url in the configuration",
+        ));
+    }
+    let tasks = TaskTracker::new();
+    let edge = Edge::new(Remote::new(origin_address(&config)?)?, wiring(&config));
+    let listeners = Listeners::bind(&config).await?;
+    let answer = move |request| {
+        let edge = edge.clone();
+        async move { edge.handle(request).await }
+    };
+    let running = listeners.start(&config, &tasks, &shutdown, answer);
+    let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
+    let admin_address = address(&admin);
+    tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
+    let public_url = public_url(&config, running.0);
+    let (http, https) = running;
+    Ok(Running { http, https, admin: admin_address, publish: None, webrtc: None, control: None, public_url, tasks })
+}
+
+/// Stage, packagers, catalog, pages, and an edge over `upstream`.
+async fn assemble<S, B>(
+    config: Config,
+    recorder: PrometheusHandle,
+    shutdown: CancellationToken,
+    objects: Objects,
+    upstream: S,
+) -> Result<Running, WireError>
+where
+    S: tower::Service<Request<http_body_util::Empty<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BodyError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BodyError>,
+{
+    let tasks = TaskTracker::new();
+    // The two clocks of frames are read in one place, so that they agree.
+    let (epoch, clock, zero_date) = (Instant::now(), SessionClock::starting_now(), wall_clock());
+    let listeners = Listeners::bind(&config).await?;
+    let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
+    let public_url = public_url(&config, address(&listeners.http));
+    let stage = Stage::start(stage_config(&config), epoch, shutdown.clone()).await?;
+    let (events, events_out) = mpsc::channel(EVENTS);
+    let (happened, happenings) = mpsc::channel(EVENTS);
+    let control_config = footlight_control::Config {
+        data_dir: config.data_dir.clone(),
+        public_url: public_url.clone(),
+        cors_origins: config.cors.origins.clone(),
+    };
+    let credentials = Credentials::load_or_create(&config.data_dir)?;
+    let (control, commands) = Control::open(control_config, credentials, events_out, shutdown.clone()).await?;
+    let common = Common {
+        stage: stage.clone(),
+        origin: objects,
+        isolation: config.packager.isolation,
+        memory_bytes: config.packager.memory_mb << 20,
+        ladder: config.ladder(),
+        window: config.packager.window_segments,
+        playout_delay: Duration::from_millis(config.packager.playout_delay_ms),
+        clock,
+        zero_date,
+    };
+    let live = Live::start(common, happened, shutdown.clone(), &tasks);
+    tasks.spawn(pass_commands(commands, live.clone()));
+    tasks.spawn(pass_events(happenings, events));
+    let surface = Surface {
+        edge: Edge::new(upstream, wiring(&config)),
+        whip: Whip::new(stage.clone(), authorizer(control.clone())),
+        api: control.router(),
+        web: Web,
+    };
+    let answer = move |request| surface.clone().answer(request);
+    let (http, https) = listeners.start(&config, &tasks, &shutdown, answer);
+    let (admin_address, webrtc) = (address(&admin), Some(stage.local_addr()));
+    tasks.spawn(Admin::new(recorder, Some(live), Some(stage), shutdown.clone()).run(admin, shutdown));
+    Ok(Running { http, https, admin: admin_address, publish: None, webrtc, control: Some(control), public_url, tasks })
+}
+
+/// What control commands.
+async fn pass_commands(mut commands: mpsc::Receiver<Command>, live: Live) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::StartStream { room, stream } => live.start_stream(room, stream).await,
+            Command::StopStream { stream } => live.stop_stream(stream).await,
+        }
+    }
+}
+
+/// What control hears.
+async fn pass_events(mut happenings: mpsc::Receiver<(String, StreamEvent)>, events: mpsc::Sender<Event>) {
+    while let Some((stream, event)) = happenings.recv().await {
+        let event = match event {
+            StreamEvent::Running => Event::StreamRunning { stream },
+            StreamEvent::Ended => Event::StreamEnded { stream },
+            StreamEvent::Failed { reason } => Event::StreamFailed { stream, reason },
+        };
+        let _control_has_ended = events.send(event).await;
+    }
+}
+
+/// WHIP asks control; stage knows no tokens.
+fn authorizer(control: Control) -> footlight_stage::whip::Authorize {
+    Arc::new(move |room, bearer| {
+        let control = control.clone();
+        Box::pin(async move {
+            match control.authorize_publish(&room, bearer.as_deref()).await {
+                Ok(publisher) => Ok(Publisher { peer: PeerKey(publisher.user) }),
+                Err(footlight_control::Refusal::Unauthorized) => Err(Refusal::Unauthorized),
+                Err(footlight_control::Refusal::Forbidden) => Err(Refusal::Forbidden),
+                Err(footlight_control::Refusal::UnknownRoom) => Err(Refusal::UnknownRoom),
+            }
+        })
+    })
+}
+
+struct Listeners {
+    http: TcpListener,
+    https: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self, WireError> {
+        let http = bind("http.listen", "--http", config.http.listen).await?;
+        let https = match config.https.listen.0 {
+            Some(listen) => Some((bind("https.listen", "--https", listen).await?, tls::server_config(config)?)),
+            None => None,
+        };
+        Ok(Self { http, https })
+    }
+
+    fn start<A, F, B>(
+        self,
+        config: &Config,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+        answer: A,
+    ) -> (SocketAddr, Option<SocketAddr>)
+    where
+        A: Fn(Request<hyper::body::Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BodyError>,
+    {
+        let limits = edge_limits(config);
+        let http = address(&self.http);
+        tasks.spawn(serve::run(self.http, None, limits.clone(), shutdown.clone().cancelled_owned(), answer.clone()));
+        let https = self.https.map(|(listener, tls)| {
+            let bound = address(&listener);
+            tasks.spawn(serve::run(listener, Some(tls), limits, shutdown.clone().cancelled_owned(), answer));
+            bound
+        });
+        (http, https)
+    }
+}
+
+async fn bind(key: &'static str, flag: &'static str, address: SocketAddr) -> Result<TcpListener, WireError> {
+    TcpListener::bind(address).await.map_err(|cause| WireError::Bind { key, flag, address, cause })
+}
+
+fn address(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().expect("a bound listener has an address")
+}
+
+fn public_url(config: &Config, http: SocketAddr) -> String {
+    if config.http.public_url.is_empty() {
+        return format!("http://{http}");
+    }
+    config.http.public_url.trim_end_matches('/').to_owned()
+}
+
+fn wall_clock() -> WallTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    WallTime::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn stage_config(config: &Config) -> footlight_stage::config::Config {
+    let ice_server = |server: &IceServer| footlight_stage::config::IceServer {
+        url: server.url.clone(),
+        credentials: (!server.username.is_empty()).then(|| (server.username.clone(), server.credential.clone())),
+    };
+    footlight_stage::config::Config {
+        listen: config.webrtc.listen,
+        announce: config.webrtc.announce.clone(),
+        ice_servers: config.webrtc.ice_servers.iter().map(ice_server).collect(),
+        max_sessions: config.webrtc.max_sessions,
+        ..footlight_stage::config::Config::default()
+    }
+}
+
+fn origin_limits(config: &Config) -> Limits {
+    Limits { origin_bytes: config.origin.memory_mb << 20, ..Limits::default() }
+}
+
+fn edge_limits(config: &Config) -> footlight_edge::Limits {
+    footlight_edge::Limits {
+        connections: config.edge.connections,
+        connections_per_address: config.edge.connections_per_address,
+        cache_bytes: config.edge.cache_mb << 20,
+        ..footlight_edge::Limits::default()
+    }
+}
+
+fn wiring(config: &Config) -> Wiring {
+    Wiring { limits: edge_limits(config), query_rules: Arc::from(QUERY_RULES), verifier: None }
+}
+
+fn origin_address(config: &Config) -> Result<Address, WireError> {
+    let url: Uri =
+        config.origin.url.parse().map_err(|_| WireError::Missing("origin.url: not a URL; give http://HOST:PORT"))?;
+    let target_duration = Duration::from_secs(footlight_packager::ladder::SEGMENT_SECONDS.into());
+    Ok(Address { url, http2: true, target_duration })
+}
+
+/// The publish listener of an origin elsewhere, as a service.
+fn remote_objects(url: &str, secret: &str) -> Result<Objects, WireError> {
+    let base: Uri =
+        url.parse().map_err(|_| WireError::Missing("origin.publish_url: not a URL; give http://HOST:PORT"))?;
+    let (Some(authority), Some("http")) = (base.authority().cloned(), base.scheme_str()) else {
+        return Err(WireError::Missing("origin.publish_url: give http://HOST:PORT"));
+    };
+    let bearer = HeaderValue::from_str(&format!("Bearer {secret}"))
+        .map_err(|_| WireError::Missing("origin.publish_secret: printable ASCII only"))?;
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    Ok(Objects::new(tower::service_fn(move |mut request: Request<Full<Bytes>>| {
+        let (client, authority, bearer) = (client.clone(), authority.clone(), bearer.clone());
+        async move {
+            let mut parts = request.uri().clone().into_parts();
+            parts.scheme = Some(http::uri::Scheme::HTTP);
+            parts.authority = Some(authority);
+            *request.uri_mut() = Uri::from_parts(parts).map_err(|e| ObjectError(e.to_string()))?;
+            request.headers_mut().insert(header::AUTHORIZATION, bearer);
+            let response = client.oneshot(request).await.map_err(|e| ObjectError(e.to_string()))?;
+            let boxed = |body: hyper::body::Incoming| body.map_err(|e| ObjectError(e.to_string())).boxed_unsync();
+            Ok::<Response<ObjectBody>, ObjectError>(response.map(boxed))
+        }
+    })))
+}

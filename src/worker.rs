@@ -1,0 +1,214 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: starts child processes and speaks with them over sockets.
+//! The child process of a live stream: what starts it, and what runs in it.
+//!
+//! A child inherits two connected Unix sockets. On the first, frames and commands come in and what the packager says goes out: postcard values, each
+//! behind its length as a 32-bit little-endian integer. On the second it is an HTTP/1.1 client of the origin's publishing service. It has
+//! nothing else (see [`crate::sandbox`]).
+
+use crate::sandbox::{self, SandboxError};
+use bytes::Bytes;
+use footlight_packager::driver::{self, DriverError, Start, ToPackager};
+use footlight_packager::publish::Publisher;
+use futures_util::{SinkExt, StreamExt};
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::process::CommandExt;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::task::{Context, Poll};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
+
+/// Longest message: a key frame of a large picture has a few hundred kilobytes.
+const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+/// Messages between the socket and the packager, each way.
+pub const MESSAGES: usize = 256;
+
+/// What a child is told first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Begin {
+    /// The stream.
+    pub start: Start,
+    /// Bound of the child's address space, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Why there is no child, or why it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The operating system refused: the operator's.
+    #[error("starting a packager's process: {0}")]
+    Spawn(std::io::Error),
+    /// The socket between the processes failed: the other one has ended.
+    #[error("the packager's socket: {0}")]
+    Socket(#[from] std::io::Error),
+    /// Bytes that are no message: a bug.
+    #[error("the packager's socket: {0}")]
+    Message(#[from] postcard::Error),
+    /// The socket closed before anything was said.
+    #[error("the packager's socket closed at once")]
+    Silent,
+    /// The process ended without having said that the stream did.
+    #[error("the packager's process ended: {0}")]
+    Died(std::process::ExitStatus),
+    /// Nothing was heard of it.
+    #[error("the packager said nothing for {0:?}")]
+    Hung(std::time::Duration),
+    /// The fences could not be put up.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The packager gave up.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+}
+
+/// A started child with this process's ends of its sockets.
+pub struct Worker {
+    /// The process; killed when dropped.
+    pub child: Child,
+    /// Frames and commands.
+    pub messages: Messages,
+    /// For the origin's publishing service.
+    pub objects: UnixStream,
+}
+
+/// A socket of messages.
+pub struct Messages(Framed<UnixStream, LengthDelimitedCodec>);
+
+impl Messages {
+    fn new(stream: UnixStream) -> Self {
+        let codec = LengthDelimitedCodec::builder()
+            .little_endian()
+            .length_field_length(4)
+            .max_frame_length(MESSAGE_BYTES)
+            .new_codec();
+        Self(Framed::new(stream, codec))
+    }
+
+    /// Sends one message.
+    pub async fn send(&mut self, message: &impl Serialize) -> Result<(), WorkerError> {
+        let bytes = postcard::to_stdvec(message)?;
+        Ok(self.0.send(Bytes::from(bytes)).await?)
+    }
+
+    /// The next message; `None` after the last. Cancel safe.
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, WorkerError>> {
+        let bytes = self.0.next().await?;
+        Some(bytes.map_err(WorkerError::from).and_then(|bytes| Ok(postcard::from_bytes(&bytes)?)))
+    }
+}
+
+/// Starts a child of this very program.
+pub async fn spawn(begin: &Begin) -> Result<Worker, WorkerError> {
+    let (messages, child_messages) = pair()?;
+    let (objects, child_objects) = pair()?;
+    let program = std::env::current_exe().map_err(WorkerError::Spawn)?;
+    let inherited = [child_messages.as_raw_fd(), child_objects.as_raw_fd()];
+    let mut command = std::process::Command::new(program);
+    command
+        .arg("worker")
+        .args(inherited.map(|fd| fd.to_string()))
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    for name in ["RUST_LOG", "RUST_BACKTRACE"] {
+        command.envs(std::env::var(name).ok().map(|value| (name, value)));
+    }
+    // SAFETY: between fork and exec only fcntl is called, which is async-signal-safe; the descriptors are open until after the spawn.
+    unsafe {
+        command.pre_exec(move || {
+            for fd in inherited {
+                if libc::fcntl(fd, libc::F_SETFD, 0) < 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+            }
+            Ok(())
+        });
+    }
+    let child = Command::from(command).kill_on_drop(true).spawn().map_err(WorkerError::Spawn)?;
+    let mut messages = Messages::new(UnixStream::from_std(messages)?);
+    messages.send(begin).await?;
+    Ok(Worker { child, messages, objects: UnixStream::from_std(objects)? })
+}
+
+fn pair() -> Result<(StdUnixStream, OwnedFd), WorkerError> {
+    let (ours, theirs) = StdUnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    theirs.set_nonblocking(true)?;
+    Ok((ours, theirs.into()))
+}
+
+/// What runs in a child: reads its beginning, puts up the fences, packages until the end.
+///
+/// # Safety
+/// `messages` and `objects` are connected sockets that this process inherited, and nobody else in it uses.
+pub unsafe fn run_child(messages: RawFd, objects: RawFd) -> Result<(), WorkerError> {
+    // SAFETY: the caller vouches for the descriptors.
+    let (messages, objects) = unsafe { (OwnedFd::from_raw_fd(messages), OwnedFd::from_raw_fd(objects)) };
+    for fd in [&messages, &objects] {
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+    }
+    // One thread, because the media threads are elsewhere and seccomp wants to be put up before there are others.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(async {
+        let mut messages = Messages::new(UnixStream::from_std(messages.into())?);
+        let objects = UnixStream::from_std(objects.into())?;
+        let Begin { start, memory_bytes } = messages.next().await.ok_or(WorkerError::Silent)??;
+        // FFmpeg registers its codecs when it is first used.
+        footlight_packager::ffmpeg::quiet();
+        sandbox::enter(memory_bytes)?;
+        package(start, messages, objects).await
+    })
+}
+
+async fn package(start: Start, mut messages: Messages, objects: UnixStream) -> Result<(), WorkerError> {
+    let (origin, connection) = hyper::client::conn::http1::handshake(TokioIo::new(objects))
+        .await
+        .map_err(|e| WorkerError::Socket(std::io::Error::other(e)))?;
+    tokio::spawn(connection);
+    let (to, inputs) = mpsc::channel(MESSAGES);
+    let (outputs, mut from) = mpsc::channel(MESSAGES);
+    let publisher = Publisher::new(Connection(origin), None);
+    let driver = driver::run(start, inputs, outputs, publisher);
+    let mut driver = std::pin::pin!(driver);
+    loop {
+        tokio::select! {
+            result = &mut driver => {
+                while let Ok(message) = from.try_recv() {
+                    messages.send(&message).await?;
+                }
+                return Ok(result?);
+            }
+            Some(message) = from.recv() => messages.send(&message).await?,
+            message = messages.next::<ToPackager>(), if to.capacity() > 0 => match message {
+                Some(message) => drop(to.try_send(message?)),
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// One HTTP/1.1 connection as a service: requests go one after the other.
+struct Connection(hyper::client::conn::http1::SendRequest<Full<Bytes>>);
+
+impl tower::Service<Request<Full<Bytes>>> for Connection {
+    type Response = Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+        Box::pin(self.0.send_request(request))
+    }
+}

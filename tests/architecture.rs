@@ -1,0 +1,127 @@
+#![allow(clippy::disallowed_methods)] // IO: reads the tree.
+//! The rules of ARCHITECTURE.md that a compiler does not check: the arrows between crates, where third-party types stop, what a
+//! file that does IO says of itself, that every fixture and every fuzz target is accounted for.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Every file below `folder` whose name ends in `suffix`.
+fn files(folder: &Path, suffix: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("a readable folder").path();
+        if path.is_dir() {
+            found.extend(files(&path, suffix));
+        } else if path.to_string_lossy().ends_with(suffix) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<PathBuf> {
+    ["src", "control/src", "media/src", "stage/src", "packager/src", "origin/src", "edge/src"]
+        .iter()
+        .flat_map(|folder| files(&root().join(folder), ".rs"))
+        .collect()
+}
+
+/// The crates of this workspace that a crate's `[dependencies]` name.
+fn arrows(member: &str) -> BTreeSet<String> {
+    let manifest = read(&root().join(member).join("Cargo.toml"));
+    let dependencies = manifest.split("\n[dependencies]").nth(1).unwrap_or_default();
+    let dependencies = dependencies.split("\n[").next().unwrap_or_default();
+    let names = dependencies.lines().filter_map(|line| line.strip_prefix("footlight-"));
+    names.map(|name| name.split(['.', ' ']).next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn stage_and_packager_know_only_media_and_the_others_know_nobody() {
+    let check = |member: &str, want: &[&str]| {
+        assert_eq!(arrows(member), want.iter().map(|s| (*s).to_owned()).collect(), "{member}");
+    };
+    check("media", &[]);
+    check("stage", &["media"]);
+    check("packager", &["media"]);
+    check("origin", &[]);
+    check("edge", &[]);
+    check("control", &[]);
+    check(".", &["control", "edge", "media", "origin", "packager", "stage"]);
+}
+
+#[test]
+fn a_third_party_type_stops_at_the_files_that_wrap_it() {
+    // What a file may name, and where.
+    let fences: [(&str, &[&str]); 3] = [
+        ("ffmpeg_next", &["packager/src/ffmpeg.rs", "packager/src/decode.rs", "packager/src/encode.rs"]),
+        (
+            "webrtc::",
+            &[
+                "stage/src/peer.rs",
+                "stage/src/mux.rs",
+                "stage/src/rtx.rs",
+                "stage/src/reports.rs",
+                "stage/src/client.rs",
+            ],
+        ),
+        ("sqlx::", &["control/src/catalog"]),
+    ];
+    for file in sources() {
+        let name = file.strip_prefix(root()).expect("below the root").display().to_string();
+        let code: String =
+            read(&file).lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        for (word, allowed) in fences {
+            let may = allowed.iter().any(|a| name.starts_with(a));
+            assert!(may || !code.contains(word), "{name} names {word}, which stops at {allowed:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_does_io_says_so_and_why_in_its_first_line() {
+    for file in sources() {
+        let text = read(&file);
+        for (number, line) in text.lines().enumerate() {
+            if line.contains("allow(clippy::disallowed") {
+                assert!(
+                    number == 0 && line.contains("// IO: "),
+                    "{}:{}: say `// IO: why` in line one",
+                    file.display(),
+                    number + 1
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_fixture_is_in_the_list_with_its_origin() {
+    let list = read(&root().join("fixtures/README.md"));
+    for file in files(&root().join("fixtures"), "") {
+        let name = file.file_name().expect("a file").to_string_lossy().into_owned();
+        let generated = file.components().any(|c| c.as_os_str() == "node_modules" || c.as_os_str() == "__pycache__");
+        assert!(
+            generated || name == "README.md" || list.contains(&name),
+            "fixtures/README.md does not say where {name} came from"
+        );
+    }
+}
+
+#[test]
+fn every_fuzz_target_is_built() {
+    let manifest = read(&root().join("fuzz/Cargo.toml"));
+    for file in files(&root().join("fuzz/fuzz_targets"), ".rs") {
+        let name = file.file_stem().expect("a file").to_string_lossy().into_owned();
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml lacks {name}");
+    }
+}

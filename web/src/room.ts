@@ -1,0 +1,42 @@
+// What a room code opens: an auth token, and in it the room.
+
+export interface Entry {
+  token: string;
+  roomId: string;
+}
+
+/** The code at the end of this page's path. */
+export function codeOfPage(): string {
+  return decodeURIComponent(location.pathname.split('/').at(-1) ?? '');
+}
+
+/** Exchanges a room code for a token. Throws an Error whose message can be shown. */
+export async function enter(code: string): Promise<Entry> {
+  const response = await fetch('/v2/token', { method: 'POST', body: JSON.stringify({ code }) });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok || typeof answer.token !== 'string') {
+    throw new Error(response.status === 404 ? `No room has the code ${code}.` : `The room did not open: ${answer.message ?? response.statusText}.`);
+  }
+  return { token: answer.token, roomId: payload(answer.token).room_id };
+}
+
+function payload(token: string): { room_id: string } {
+  const part = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/');
+  return JSON.parse(atob(part));
+}
+
+export type State = 'idle' | 'live' | 'trouble';
+
+/** Says what is going on, to eyes and to screen readers. */
+export function say(text: string, state: State = 'idle'): void {
+  const status = element('status');
+  status.textContent = text;
+  status.dataset.state = state;
+}
+
+/** An element of this page that its HTML has. */
+export function element<T extends HTMLElement = HTMLElement>(id: string): T {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no #${id}`);
+  return found as T;
+}
