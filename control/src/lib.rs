@@ -1,1 +1,57 @@
-//! placeholder
+//! The control plane: rooms, roles, codes, tokens and live streams, in the shapes of 100ms's REST API, kept in SQLite.
+//!
+//! It commands whoever makes live streams by [`Command`] and hears from them by [`Event`]; it knows nobody. [`Control`] is what a
+//! process holds of it. A request goes from `api` (parse, call, render) to `owner` (the one task that changes state), which lets
+//! `rooms` decide, keeps what came of it in `catalog`, and only then commands and answers.
+
+mod api;
+mod catalog;
+mod control;
+pub mod credentials;
+mod owner;
+pub mod rooms;
+
+pub use catalog::CatalogError;
+pub use control::{CodeInfo, Config, Control, OpenError, Publisher, Refusal, random_uuid};
+pub use owner::{ControlError, NeverRan};
+pub use rooms::live_stream::LiveStream;
+pub use rooms::room_code::RoomCode;
+
+/// What control wants of those who make live streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Make a new stream.
+    StartStream {
+        /// Its room.
+        room: String,
+        /// Its id.
+        stream: String,
+    },
+    /// End one. It is over when [`Event::StreamEnded`] says so.
+    StopStream {
+        /// Its id.
+        stream: String,
+    },
+}
+
+/// What control hears from those who make live streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It can be played.
+    StreamRunning {
+        /// Its id.
+        stream: String,
+    },
+    /// Its playlists have ended.
+    StreamEnded {
+        /// Its id.
+        stream: String,
+    },
+    /// It could not be kept alive.
+    StreamFailed {
+        /// Its id.
+        stream: String,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,37 @@
+//! The REST API: which path is answered by what, and who may ask. Handlers parse, call and render.
+
+mod auth;
+mod body;
+pub(crate) mod cors;
+mod list;
+mod live_streams;
+mod problem;
+mod token;
+
+use crate::Control;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+/// Every route there is.
+pub(crate) fn router(control: Control) -> Router {
+    let open = Router::new().route("/v2/token", post(token::exchange));
+    let by_management_token = Router::new()
+        .route("/v2/live-streams", get(live_streams::list))
+        .route("/v2/live-streams/{stream}", get(live_streams::get))
+        .route("/v2/live-streams/{stream}/stop", post(live_streams::stop))
+        .route_layer(from_fn_with_state(control.clone(), auth::management));
+    let by_management_or_auth_token = Router::new()
+        .route("/v2/live-streams/room/{room}/start", post(live_streams::start))
+        .route("/v2/live-streams/room/{room}/stop", post(live_streams::stop_room))
+        .route_layer(from_fn_with_state(control.clone(), auth::management_or_auth));
+    open.merge(by_management_token)
+        .merge(by_management_or_auth_token)
+        .fallback(problem::no_route)
+        .method_not_allowed_fallback(problem::no_method)
+        .layer(DefaultBodyLimit::max(body::MAX_BYTES))
+        // Outermost: errors need its headers, too, and a preflight carries no token.
+        .layer(from_fn_with_state(control.clone(), cors::answer))
+        .with_state(control)
+}

@@ -1,0 +1,170 @@
+//! `/v2/live-streams`.
+
+use super::auth::Caller;
+use super::body::Fields;
+use super::list::{self, List, Query};
+use super::problem::Problem;
+use crate::Control;
+use crate::catalog::StreamFilter;
+use crate::owner::{ControlError, Input};
+use crate::rooms::date::Timestamp;
+use crate::rooms::live_stream::{Actor, LiveStream, Recording, StartRequest, Status};
+use crate::rooms::{Invalid, Refused, id};
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A live stream as 100ms shows it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LiveStreamView {
+    id: String,
+    room_id: String,
+    session_id: String,
+    status: Status,
+    destination: String,
+    playback: Playback,
+    meeting_url: String,
+    recording: Option<Recording>,
+    #[schema(value_type = String)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>)]
+    started_at: Option<Timestamp>,
+    #[schema(value_type = String)]
+    updated_at: Timestamp,
+    #[schema(value_type = Option<String>)]
+    stopped_at: Option<Timestamp>,
+    /// A peer's user id; empty for a server.
+    started_by: String,
+    /// A peer's user id; empty for a server.
+    stopped_by: String,
+    /// `null` until there are any.
+    #[schema(value_type = Option<Vec<Object>>)]
+    recording_assets: Option<()>,
+    /// Why it failed; only there where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Where to play it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Playback {
+    /// Its multivariant playlist.
+    url: String,
+}
+
+/// What a start may say.
+#[derive(ToSchema)]
+#[allow(dead_code)] // Read field by field, so that errors name them; this is its description.
+pub(super) struct StartBody {
+    /// Kept and handed back; the picture is composed by the server.
+    meeting_url: Option<String>,
+    /// Kept and handed back.
+    destination: Option<String>,
+    /// What is to be made of the stream afterwards.
+    recording: Option<Recording>,
+}
+
+fn view(control: &Control, stream: LiveStream) -> LiveStreamView {
+    let url = format!("{}/hls/{}/{}/master.m3u8", control.public_url(), stream.room_id, stream.id);
+    LiveStreamView {
+        playback: Playback { url },
+        id: stream.id,
+        room_id: stream.room_id,
+        session_id: stream.session_id,
+        status: stream.status,
+        destination: stream.request.destination,
+        meeting_url: stream.request.meeting_url,
+        recording: stream.request.recording,
+        created_at: stream.created_at,
+        started_at: stream.started_at,
+        updated_at: stream.updated_at,
+        stopped_at: stream.stopped_at,
+        started_by: stream.started_by,
+        stopped_by: stream.stopped_by,
+        recording_assets: None,
+        error: stream.error,
+    }
+}
+
+/// Start the live stream of a room.
+pub(super) async fn start(
+    State(control): State<Control>,
+    Path(room): Path<String>,
+    Extension(caller): Extension<Caller>,
+    fields: Result<Fields, Problem>,
+) -> Result<Json<LiveStreamView>, Problem> {
+    // Who may not is told so first, whatever the body.
+    let by = actor(&control, &room, caller).await?;
+    let stream = control.start(&room, start_request(fields?)?, by).await?;
+    Ok(Json(view(&control, stream)))
+}
+
+/// Stop what goes on in a room.
+pub(super) async fn stop_room(
+    State(control): State<Control>,
+    Path(room): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<List<LiveStreamView>>, Problem> {
+    let by = actor(&control, &room, caller).await?;
+    let stopped = control.stop_room(&room, by).await?;
+    let data = stopped.into_iter().map(|stream| view(&control, stream)).collect();
+    Ok(Json(List::new(list::LIMIT, data, |stream: &LiveStreamView| &stream.id)))
+}
+
+/// Stop a live stream.
+pub(super) async fn stop(
+    State(control): State<Control>,
+    Path(stream): Path<String>,
+) -> Result<Json<LiveStreamView>, Problem> {
+    let stopped = control.ask(|answer| Input::StopStream { id: stream, by: Actor::Server, answer }).await?;
+    Ok(Json(view(&control, stopped)))
+}
+
+/// One live stream.
+pub(super) async fn get(
+    State(control): State<Control>,
+    Path(stream): Path<String>,
+) -> Result<Json<LiveStreamView>, Problem> {
+    let found = control.reader().stream(&stream).await?.ok_or(Refused::UnknownStream(stream))?;
+    Ok(Json(view(&control, found)))
+}
+
+/// Live streams, newest first.
+pub(super) async fn list(State(control): State<Control>, query: Query) -> Result<Json<List<LiveStreamView>>, Problem> {
+    let page = query.page(list::LIMIT)?;
+    let status = query.text("status").map(status).transpose()?;
+    let text = |key| query.text(key).map(str::to_owned);
+    let filter = StreamFilter { room_id: text("room_id"), session_id: text("session_id"), status };
+    let found = control.reader().streams(filter, &page).await?.ok_or_else(|| list::unknown_start(&page))?;
+    let data = found.into_iter().map(|stream| view(&control, stream)).collect();
+    Ok(Json(List::new(page.limit, data, |stream: &LiveStreamView| &stream.id)))
+}
+
+async fn actor(control: &Control, room: &str, caller: Caller) -> Result<Actor, ControlError> {
+    match caller {
+        Caller::Server => Ok(Actor::Server),
+        Caller::Peer(auth) => control.authorize_live(room, auth).await,
+    }
+}
+
+fn start_request(mut fields: Fields) -> Result<StartRequest, Invalid> {
+    let recording = fields.fields("recording")?.map(|mut recording| {
+        Ok::<_, Invalid>(Recording {
+            hls_vod: recording.flag("hls_vod")?.unwrap_or_default(),
+            single_file_per_layer: recording.flag("single_file_per_layer")?.unwrap_or_default(),
+        })
+    });
+    Ok(StartRequest {
+        meeting_url: fields.text("meeting_url")?.unwrap_or_default(),
+        destination: fields.text("destination")?.unwrap_or_default(),
+        recording: recording.transpose()?,
+    })
+}
+
+fn status(word: &str) -> Result<Status, Invalid> {
+    Status::parse(word).ok_or_else(|| {
+        let words = Status::ALL.map(Status::as_str).join(", ");
+        Invalid(format!("status: {} is none; use one of {words}", id::quoted(word)))
+    })
+}

@@ -1,0 +1,286 @@
+#![allow(clippy::disallowed_methods)] // IO: spawns the owner, reads the clock, draws random numbers.
+//! The handle that a process holds, and what it may ask.
+
+use crate::api::{self, cors};
+use crate::catalog::{self, CatalogError, Reader};
+use crate::credentials::Credentials;
+use crate::owner::{Answer, ControlError, Input, NeverRan, Owner};
+use crate::rooms::live_stream::{Actor, LiveStream, StartRequest};
+use crate::rooms::room_code::RoomCode;
+use crate::rooms::template::{Role, Template, default_template};
+use crate::rooms::token::{self, Token, TokenError};
+use crate::rooms::{Refused, id};
+use crate::{Command, Event};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Requests that wait for the owner, which takes some 2 ms for each on a disk that syncs; beyond, they wait for a place here.
+const INPUTS: usize = 256;
+/// Commands on their way. The owner keeps more for as long as nobody takes them.
+const COMMANDS: usize = 64;
+
+/// What the control plane is told at its start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the catalog is.
+    pub data_dir: PathBuf,
+    /// What viewers reach this server by: the start of every playback URL. No slash at the end.
+    pub public_url: String,
+    /// Origins whose pages may call the API; `*` is all.
+    pub cors_origins: Vec<String>,
+}
+
+/// Why the control plane cannot start. The operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The catalog's words.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A setting that browsers would never match.
+    #[error("cors.origins: {0:?} is not an origin; give scheme://host[:port] without a path, or \"*\"")]
+    CorsOrigin(String),
+}
+
+/// Who may publish, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publisher {
+    /// The peer in the room: the token's `user_id`, or its `jti` where it has none.
+    pub user: String,
+    /// A role that may publish.
+    pub role: String,
+}
+
+/// Why somebody may not publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No token, or one that is not valid.
+    #[error("no valid auth token")]
+    Unauthorized,
+    /// Another room's token, a role that may not publish, or a room that is disabled.
+    #[error("the token does not allow this")]
+    Forbidden,
+    /// The token is valid, and its room is not there.
+    #[error("no such room")]
+    UnknownRoom,
+}
+
+/// What a room code opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeInfo {
+    /// The room.
+    pub room_id: String,
+    /// The role in it.
+    pub role: String,
+    /// Whether that role may publish.
+    pub may_publish: bool,
+}
+
+/// The control plane. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    inputs: mpsc::Sender<Input>,
+    reader: Reader,
+    credentials: Credentials,
+    templates: Vec<Template>,
+    public_url: String,
+    cors: cors::Origins,
+}
+
+impl Control {
+    /// Opens the catalog. Streams that went on when the process died are marked failed. Commands must be taken, and `events` must
+    /// come from whoever takes them.
+    pub async fn open(
+        config: Config,
+        credentials: Credentials,
+        events: mpsc::Receiver<Event>,
+        shutdown: CancellationToken,
+    ) -> Result<(Self, mpsc::Receiver<Command>), OpenError> {
+        let cors = cors::Origins::new(&config.cors_origins).map_err(OpenError::CorsOrigin)?;
+        let (writer, reader) = catalog::open(&config.data_dir).await?;
+        let templates = vec![default_template()];
+        let (commands, commanded) = mpsc::channel(COMMANDS);
+        let owner = Owner::recover(writer, reader.clone(), templates.clone(), commands).await?;
+        let (inputs, queue) = mpsc::channel(INPUTS);
+        tokio::spawn(owner.run(queue, events, shutdown));
+        let public_url = config.public_url.trim_end_matches('/').to_owned();
+        let shared = Shared { inputs, reader, credentials, templates, public_url, cors };
+        Ok((Self { shared: Arc::new(shared) }, commanded))
+    }
+
+    /// `/v2/...` and `/openapi.json`.
+    pub fn router(&self) -> axum::Router {
+        api::router(self.clone())
+    }
+
+    /// Whether the bearer of this token may publish in `room`.
+    pub async fn authorize_publish(&self, room: &str, bearer: Option<&str>) -> Result<Publisher, Refusal> {
+        let auth = match bearer.map(|bearer| self.verify(bearer)) {
+            Some(Ok(Token::Auth(auth))) => auth,
+            Some(Ok(Token::Management)) => return Err(Refusal::Forbidden),
+            Some(Err(_)) | None => return Err(Refusal::Unauthorized),
+        };
+        if auth.room != room {
+            return Err(Refusal::Forbidden);
+        }
+        let found = match self.shared.reader.room(room).await {
+            Ok(found) => found.ok_or(Refusal::UnknownRoom)?,
+            Err(cause) => {
+                // Nobody is let in on a guess; the caller asks again.
+                tracing::error!(room, %cause, "whether a room is there cannot be told");
+                return Err(Refusal::Unauthorized);
+            }
+        };
+        let role = self.role(&found.template_id, &auth.role);
+        if !found.enabled || !role.is_some_and(Role::may_publish) {
+            return Err(Refusal::Forbidden);
+        }
+        Ok(Publisher { user: auth.user, role: auth.role })
+    }
+
+    /// Whether this is a management token.
+    // Async as its neighbours are: with several active keys it will ask the catalog.
+    #[allow(clippy::unused_async)]
+    pub async fn verify_management(&self, bearer: &str) -> bool {
+        self.verify(bearer) == Ok(Token::Management)
+    }
+
+    /// What a code opens; none where it, or its room, is disabled or not there.
+    pub async fn code(&self, code: &str) -> Option<CodeInfo> {
+        match self.entry(code).await {
+            Ok((code, role)) => {
+                let may_publish = role.may_publish();
+                Some(CodeInfo { room_id: code.room_id, role: code.role, may_publish })
+            }
+            Err(ControlError::Refused(_)) => None,
+            Err(cause) => {
+                tracing::error!(%cause, "what a room code opens cannot be told");
+                None
+            }
+        }
+    }
+
+    /// The room with this id, made where it is missing, and a code for each of its roles.
+    pub async fn ensure_room(&self, room_id: &str) -> Result<Vec<RoomCode>, ControlError> {
+        self.ask(|answer| Input::EnsureRoom { id: room_id.to_owned(), answer }).await
+    }
+
+    /// Starts the room's live stream, as `POST /v2/live-streams/room/<room>/start` does by a management token.
+    pub async fn start_stream(&self, room: &str) -> Result<LiveStream, ControlError> {
+        self.start(room, StartRequest::default(), Actor::Server).await
+    }
+
+    /// Stops what goes on in a room, and returns it.
+    pub async fn stop_room_streams(&self, room: &str) -> Result<Vec<LiveStream>, ControlError> {
+        self.stop_room(room, Actor::Server).await
+    }
+
+    /// The streams that are not over, with their rooms.
+    pub async fn streams(&self) -> Result<Vec<LiveStream>, ControlError> {
+        Ok(self.shared.reader.unfinished_streams().await?)
+    }
+
+    /// Waits until a stream runs. The caller bounds the wait by dropping it.
+    pub async fn until_running(&self, stream_id: &str) -> Result<(), NeverRan> {
+        let (answer, heard) = oneshot::channel();
+        let input = Input::UntilRunning { stream: stream_id.to_owned(), answer };
+        let closed = || NeverRan::Unheard(ControlError::Closed.to_string());
+        self.shared.inputs.send(input).await.map_err(|_| closed())?;
+        heard.await.map_err(|_| closed())?
+    }
+}
+
+/// What the API asks.
+impl Control {
+    pub(crate) async fn start(&self, room: &str, request: StartRequest, by: Actor) -> Result<LiveStream, ControlError> {
+        self.ask(|answer| Input::StartStream { room: room.to_owned(), request, by, answer }).await
+    }
+
+    pub(crate) async fn stop_room(&self, room: &str, by: Actor) -> Result<Vec<LiveStream>, ControlError> {
+        self.ask(|answer| Input::StopRoom { room: room.to_owned(), by, answer }).await
+    }
+
+    /// Passes an input to the owner and waits for its answer: state changes are answered once they are kept.
+    pub(crate) async fn ask<T>(&self, input: impl FnOnce(Answer<T>) -> Input) -> Result<T, ControlError> {
+        let (answer, answered) = oneshot::channel();
+        self.shared.inputs.send(input(answer)).await.map_err(|_| ControlError::Closed)?;
+        answered.await.map_err(|_| ControlError::Closed)?
+    }
+
+    pub(crate) fn verify(&self, bearer: &str) -> Result<Token, TokenError> {
+        token::verify(&self.shared.credentials, bearer, since_epoch())
+    }
+
+    /// An auth token for whoever has this code.
+    pub(crate) async fn exchange(&self, code: &str, user: &str) -> Result<String, ControlError> {
+        let (code, _) = self.entry(code).await?;
+        let (credentials, jti) = (&self.shared.credentials, random_uuid());
+        Ok(token::mint_auth(credentials, &code.room_id, &code.role, user, since_epoch(), token::AUTH_TTL, &jti))
+    }
+
+    /// Whether an auth token may start and stop its room's live stream: our addition to 100ms's API, for a page that has no server of
+    /// its own behind it. 100ms lets the same role do the same over the room's signalling.
+    pub(crate) async fn authorize_live(&self, room: &str, auth: token::Auth) -> Result<Actor, ControlError> {
+        let act = || format!("start or stop the live stream of room {}", id::quoted(room));
+        let refused = |auth: token::Auth| Refused::NotAllowed { role: auth.role, room: auth.room, act: act() };
+        if auth.room != room {
+            return Err(refused(auth).into());
+        }
+        let unknown = || Refused::UnknownRoom(room.to_owned());
+        let found = self.shared.reader.room(room).await?.ok_or_else(unknown)?;
+        match self.role(&found.template_id, &auth.role) {
+            Some(role) if role.permissions.hls_streaming => Ok(Actor::Peer { user: auth.user }),
+            _ => Err(refused(auth).into()),
+        }
+    }
+
+    /// A code that opens its room, and its role.
+    async fn entry(&self, code: &str) -> Result<(RoomCode, &Role), ControlError> {
+        let unknown = || Refused::UnknownCode(code.to_owned());
+        let found = self.shared.reader.code(code).await?.ok_or_else(unknown)?;
+        if !found.enabled {
+            return Err(Refused::CodeDisabled(found.code).into());
+        }
+        let room = self.shared.reader.room(&found.room_id).await?.ok_or_else(unknown)?;
+        if !room.enabled {
+            return Err(Refused::RoomDisabled(room.id).into());
+        }
+        let role = self.role(&room.template_id, &found.role).ok_or_else(unknown)?;
+        Ok((found, role))
+    }
+
+    pub(crate) fn role(&self, template: &str, role: &str) -> Option<&Role> {
+        self.templates().iter().find(|known| known.id == template)?.roles.get(role)
+    }
+
+    pub(crate) fn templates(&self) -> &[Template] {
+        &self.shared.templates
+    }
+
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.shared.reader
+    }
+
+    pub(crate) fn public_url(&self) -> &str {
+        &self.shared.public_url
+    }
+
+    pub(crate) fn cors(&self) -> &cors::Origins {
+        &self.shared.cors
+    }
+}
+
+/// A UUID of version 4, as a token's `jti`.
+pub fn random_uuid() -> String {
+    id::uuid(&mut rand::rng())
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
