@@ -10,5 +10,7 @@ mod a_camera_in_a_browser_plays_in_a_browser;
 mod a_crash_of_one_decoder_costs_its_stream_a_second;
 mod a_slate_plays_before_anyone_publishes;
 mod commands_say_what_is_wrong;
+mod lip_sync_holds;
+mod publishers_come_and_go;
 mod viewers_cannot_publish;
 mod what_is_published_is_what_is_played;

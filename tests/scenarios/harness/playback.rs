@@ -138,19 +138,26 @@ impl<'a> Viewer<'a> {
     }
 }
 
-/// Decodes a file to pictures of one byte a pixel, `width` x `height` each.
+/// Decodes a file to pictures of one byte a pixel in full range, `width` x `height` each.
 pub fn luma_pictures(file: &[u8], width: usize, height: usize) -> Vec<Vec<u8>> {
+    let scale = format!("scale={width}:{height}:flags=area");
+    let raw = decode(file, &["-vf", &scale, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"]);
+    raw.chunks_exact(width * height).map(<[u8]>::to_vec).collect()
+}
+
+/// Decodes a file to samples of one channel at 48 kHz, -1 to 1.
+pub fn mono_samples(file: &[u8]) -> Vec<f32> {
+    let raw = decode(file, &["-ac", "1", "-f", "f32le"]);
+    raw.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+fn decode(file: &[u8], args: &[&str]) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file.mp4");
     std::fs::write(&path, file).unwrap();
-    let output = std::process::Command::new("ffmpeg")
-        .args(["-v", "error", "-xerror", "-i"])
-        .arg(&path)
-        .args(["-vf", &format!("scale={width}:{height}:flags=area"), "-fps_mode", "passthrough"])
-        .args(["-f", "rawvideo", "-pix_fmt", "gray", "-"])
-        .output()
-        .unwrap();
+    let mut command = std::process::Command::new("ffmpeg");
+    let output = command.args(["-v", "error", "-xerror", "-i"]).arg(&path).args(args).arg("-").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "ffmpeg: {said}");
-    output.stdout.chunks_exact(width * height).map(<[u8]>::to_vec).collect()
+    output.stdout
 }
