@@ -7,14 +7,13 @@
 use crate::config::Config;
 use crate::fanout::{Delivery, Subscriber};
 use crate::mux::Mux;
-use crate::peer::{Endpoint, FromPeer, Gate, Peer, PeerEvent, Sink};
+use crate::peer::{self, Endpoint, FromPeer, Gate, Peer, PeerEvent, Sink};
 use crate::reports::Feedback;
 use crate::sdp::Offer;
 use crate::session::{EndReason, Input, Output, Session, TrackStats};
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackEvent, TrackId, TrackRequest};
 use metrics::{counter, gauge, histogram};
-use rtc::crypto::default_provider;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -164,7 +163,7 @@ impl Stage {
     /// Binds the sockets and starts. `epoch` is the session clock's zero; `shutdown` ends everything.
     pub async fn start(config: Config, epoch: Instant, shutdown: CancellationToken) -> Result<Self, StartError> {
         let identity = |error: &dyn std::fmt::Display| StartError::Identity(error.to_string());
-        let crypto = default_provider().map_err(|error| identity(&error))?;
+        let crypto = peer::crypto().map_err(|error| identity(&error))?;
         let mux = Mux::bind(config.listen, Arc::clone(&crypto), shutdown.clone())
             .await
             .map_err(|source| StartError::Bind { address: config.listen, source })?;

@@ -20,8 +20,10 @@ use support::media::{Clip, Video};
 use support::{Client, Setup};
 use tokio_util::sync::CancellationToken;
 
+/// Publishers at one time.
+const AT_ONCE: usize = 16;
 /// Rounds that fill allocator caches and tables before the first count.
-const WARM_UP: usize = 40;
+const WARM_UP: usize = 64;
 
 #[derive(Debug, Clone, Copy)]
 struct Held {
@@ -40,8 +42,8 @@ fn held() -> Held {
     }
 }
 
-async fn send(whip: &Whip, request: http::request::Builder, body: String) -> http::Response<String> {
-    let request = request.header("Authorization", "Bearer any").body(Full::new(Bytes::from(body))).unwrap();
+async fn send(whip: &Whip, peer: usize, request: http::request::Builder, body: String) -> http::Response<String> {
+    let request = request.header("Authorization", format!("Bearer {peer}")).body(Full::new(Bytes::from(body))).unwrap();
     let (parts, body) = whip.handle(request).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     http::Response::from_parts(parts, String::from_utf8(body.into()).unwrap())
@@ -51,7 +53,7 @@ async fn send(whip: &Whip, request: http::request::Builder, body: String) -> htt
 async fn round(whip: &Whip, number: usize, clip: &Clip) {
     let mut client = Client::udp(&Setup { video: vec![Video::Vp8], audio: true }, None).await;
     let post = Request::post("/whip/room").header("Content-Type", "application/sdp");
-    let answer = send(whip, post, client.offer().to_owned()).await;
+    let answer = send(whip, number % AT_ONCE, post, client.offer().to_owned()).await;
     assert_eq!(answer.status(), 201, "{}", answer.body());
     if number.is_multiple_of(3) {
         client.accept(answer.body());
@@ -61,7 +63,7 @@ async fn round(whip: &Whip, number: usize, clip: &Clip) {
     }
     if number.is_multiple_of(2) {
         let url = answer.headers()["location"].to_str().unwrap().to_owned();
-        let deleted = send(whip, Request::delete(url), String::new()).await;
+        let deleted = send(whip, number % AT_ONCE, Request::delete(url), String::new()).await;
         assert_eq!(deleted.status(), 200);
     }
 }
@@ -73,7 +75,9 @@ async fn after_many_connects_and_closes() {
     let listen = "127.0.0.1:0".parse().unwrap();
     let config = Config { listen, offers_per_second: 100_000, ..Config::default() };
     let stage = Stage::start(config, Instant::now(), shutdown.clone()).await.unwrap();
-    let authorize = |_, _| Box::pin(std::future::ready(Ok(Publisher { peer: PeerKey("ada".into()) }))) as _;
+    let authorize = |_, bearer: Option<String>| {
+        Box::pin(std::future::ready(Ok(Publisher { peer: PeerKey(bearer.unwrap_or_default()) }))) as _
+    };
     let whip = Whip::new(stage.clone(), Arc::new(authorize));
     let clip = Clip::synthetic(Video::Vp8, (160, 96), 100_000, 1);
     let settle = async || {
@@ -92,14 +96,16 @@ async fn after_many_connects_and_closes() {
         }
         last
     };
-    for number in 0..WARM_UP {
-        round(&whip, number, &clip).await;
-    }
+    let rounds = async |count: usize| {
+        for wave in 0..count.div_ceil(AT_ONCE) {
+            let wave = (wave * AT_ONCE)..((wave + 1) * AT_ONCE).min(count);
+            futures_util::future::join_all(wave.map(|number| round(&whip, number, &clip))).await;
+        }
+    };
+    rounds(WARM_UP).await;
     let before = settle().await;
     let began = Instant::now();
-    for number in 0..connects {
-        round(&whip, number, &clip).await;
-    }
+    rounds(connects).await;
     let took = began.elapsed();
     let after = settle().await;
     println!("{connects} connects in {took:?}: {before:?} -> {after:?}");
