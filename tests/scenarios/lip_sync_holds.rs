@@ -1,6 +1,6 @@
 //! A flash and a beep that a peer sends together are seen and heard together: within 45 ms from ten seconds after joining.
 
-use crate::harness::playback::{Viewer, luma_pictures, mono_samples};
+use crate::harness::playback::{Viewer, middle_luma, mono_samples};
 use crate::harness::server::{SMALL, Server};
 use std::path::Path;
 use tokio::process::{Child, Command};
@@ -56,7 +56,7 @@ fn publish(server: &Server, client: &str, token: &str) -> Child {
 
 /// When the picture turns white, in seconds since the stream's zero.
 fn flash_times(file: &[u8]) -> Vec<f64> {
-    let luma: Vec<u8> = luma_pictures(file, 1, 1).into_iter().map(|p| p[0]).collect();
+    let luma = middle_luma(file);
     let rises = luma.windows(2).enumerate().filter(|(_, w)| w[0] < 170 && w[1] >= 170);
     rises.map(|(frame, _)| (frame + 1) as f64 / 30.0).collect()
 }

@@ -3,7 +3,7 @@
 
 use crate::harness::clips;
 use crate::harness::packaging::assert_ffmpeg_decodes;
-use crate::harness::playback::{Viewer, luma_pictures};
+use crate::harness::playback::{Viewer, middle_luma};
 use crate::harness::server::{SMALL, Server};
 use crate::support::{Client, Running, Setup};
 use std::time::Duration;
@@ -51,5 +51,5 @@ async fn killed_and_back_then_taken_over() {
 }
 
 fn last_luma(viewer: &Viewer) -> u8 {
-    luma_pictures(&viewer.file, 1, 1).last().expect("pictures")[0]
+    *middle_luma(&viewer.file).last().expect("pictures")
 }

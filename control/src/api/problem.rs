@@ -4,6 +4,7 @@
 
 use super::body::BodyError;
 use crate::catalog::CatalogError;
+use crate::fields::FieldsError;
 use crate::owner::ControlError;
 use crate::rooms::token::TokenError;
 use crate::rooms::{Invalid, Refused};
@@ -15,6 +16,7 @@ use utoipa::ToSchema;
 
 /// An error's answer.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
 pub(super) struct Problem {
     /// The status code.
     code: u16,
@@ -81,9 +83,15 @@ impl From<BodyError> for Problem {
         let status = match error {
             BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            BodyError::Broken | BodyError::NotJson { .. } | BodyError::NotAnObject(_) => StatusCode::BAD_REQUEST,
+            BodyError::Broken => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<FieldsError> for Problem {
+    fn from(error: FieldsError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.to_string())
     }
 }
 
@@ -91,9 +99,10 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         let status = match refused {
             Refused::Invalid(invalid) => return invalid.into(),
-            // 400 as 100ms answers it: a template is a value of the body there.
-            Refused::UnknownTemplate(_) | Refused::AlreadyRunning { .. } => StatusCode::BAD_REQUEST,
+            // 100ms knows no 409; see docs/decisions/a-second-start-is-an-error-to-a-server.md.
+            Refused::AlreadyRunning { .. } => StatusCode::BAD_REQUEST,
             Refused::UnknownRoom(_)
+            | Refused::UnknownTemplate(_)
             | Refused::UnknownStream(_)
             | Refused::UnknownCode(_)
             | Refused::UnknownRole { .. } => StatusCode::NOT_FOUND,

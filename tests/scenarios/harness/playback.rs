@@ -145,6 +145,12 @@ pub fn luma_pictures(file: &[u8], width: usize, height: usize) -> Vec<Vec<u8>> {
     raw.chunks_exact(width * height).map(<[u8]>::to_vec).collect()
 }
 
+/// The brightness of each picture's middle, in full range.
+pub fn middle_luma(file: &[u8]) -> Vec<u8> {
+    // swscale rounds the weights of a large area badly; a small one is exact.
+    decode(file, &["-vf", "crop=16:16,scale=1:1:flags=area", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"])
+}
+
 /// Decodes a file to samples of one channel at 48 kHz, -1 to 1.
 pub fn mono_samples(file: &[u8]) -> Vec<f32> {
     let raw = decode(file, &["-ac", "1", "-f", "f32le"]);
