@@ -24,7 +24,7 @@ async fn for_aiortc_and_for_ffmpeg() {
         video.watch_to(15).await;
         audio.watch_to(15).await;
         publisher.kill().await.unwrap();
-        let (flashes, beeps) = (flash_times(&video.file), beep_times(&audio.file));
+        let (flashes, beeps) = (flash_times(video.file()), beep_times(audio.file()));
         let joined = *flashes.first().expect("flashes were seen");
         let offsets: Vec<(f64, f64)> = flashes
             .iter()

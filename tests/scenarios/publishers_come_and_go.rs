@@ -43,7 +43,7 @@ async fn killed_and_back_then_taken_over() {
     drop((second, third));
     assert_eq!(viewer.discontinuities(), 0);
     assert!(viewer.segments.iter().all(|s| (s.seconds - 2.0).abs() < 1e-6), "{:?}", viewer.segments);
-    assert_ffmpeg_decodes(&viewer.file);
+    assert_ffmpeg_decodes(viewer.file());
     assert!(shown_after_return.abs_diff(140) < 12, "{shown_after_return}");
     let shown_at_last = last_luma(&viewer);
     assert!(shown_at_last.abs_diff(220) < 12, "{shown_at_last}: the one that took over fills the picture alone");
@@ -51,5 +51,5 @@ async fn killed_and_back_then_taken_over() {
 }
 
 fn last_luma(viewer: &Viewer) -> u8 {
-    *middle_luma(&viewer.file).last().expect("pictures")
+    *middle_luma(viewer.file()).last().expect("pictures")
 }

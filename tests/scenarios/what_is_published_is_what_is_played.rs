@@ -52,7 +52,7 @@ async fn scenario(room: &Server, edge: &Server) {
     let mut video = Viewer::new(edge, "room", &stream, "180p");
     video.watch_to(8).await;
     // Two tiles of 160x90 in the middle of 320x180: one pixel for each, and one of the bar above.
-    let last = luma_pictures(&video.file, 32, 18).pop().expect("pictures");
+    let last = luma_pictures(video.file(), 32, 18).pop().expect("pictures");
     let at = |x: usize, y: usize| last[y * 32 + x];
     let limited = |full: u8| (f32::from(full) * 219.0 / 255.0 + 16.0) as i16;
     let (left, right) = (at(8, 9), at(24, 9));
@@ -65,5 +65,5 @@ async fn scenario(room: &Server, edge: &Server) {
     assert!(at(16, 1) < 60, "the bar above the tiles is dark");
     let mut audio = Viewer::new(edge, "room", &stream, "audio");
     audio.watch_to(8).await;
-    assert_ffmpeg_decodes(&audio.file);
+    assert_ffmpeg_decodes(audio.file());
 }

@@ -80,14 +80,15 @@ pub struct Viewer<'a> {
     server: &'a Server,
     folder: String,
     pub segments: Vec<Segment>,
-    pub file: Vec<u8>,
+    /// A file for each init segment: a new one follows each discontinuity.
+    pub files: Vec<Vec<u8>>,
     init: String,
 }
 
 impl<'a> Viewer<'a> {
     pub fn new(server: &'a Server, room: &str, stream: &str, rendition: &str) -> Self {
         let folder = format!("/hls/{room}/{stream}/{rendition}");
-        Self { server, folder, segments: Vec::new(), file: Vec::new(), init: String::new() }
+        Self { server, folder, segments: Vec::new(), files: Vec::new(), init: String::new() }
     }
 
     /// The playlist once segment `msn` is whole.
@@ -120,6 +121,7 @@ impl<'a> Viewer<'a> {
             assert_eq!(segment.msn, next, "no segment is missed");
             if segment.init != self.init {
                 self.init.clone_from(&segment.init);
+                self.files.push(Vec::new());
                 self.fetch(&segment.init).await;
             }
             self.fetch(&segment.uri).await;
@@ -130,7 +132,13 @@ impl<'a> Viewer<'a> {
     async fn fetch(&mut self, uri: &str) {
         let (status, body) = self.server.get(&format!("{}/{uri}", self.folder)).await;
         assert_eq!(status, StatusCode::OK, "{uri} is listed, so it is there");
-        self.file.extend_from_slice(&body);
+        self.files.last_mut().expect("an init segment came first").extend_from_slice(&body);
+    }
+
+    /// The only file of a stream without discontinuities.
+    pub fn file(&self) -> &[u8] {
+        assert_eq!(self.files.len(), 1, "{:?}", self.segments);
+        &self.files[0]
     }
 
     pub fn discontinuities(&self) -> usize {
@@ -148,7 +156,10 @@ pub fn luma_pictures(file: &[u8], width: usize, height: usize) -> Vec<Vec<u8>> {
 /// The brightness of each picture's middle, in full range.
 pub fn middle_luma(file: &[u8]) -> Vec<u8> {
     // swscale rounds the weights of a large area badly; a small one is exact.
-    decode(file, &["-vf", "crop=16:16,scale=1:1:flags=area", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"])
+    decode(
+        file,
+        &["-vf", "crop=16:16,scale=1:1:flags=area", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"],
+    )
 }
 
 /// Decodes a file to samples of one channel at 48 kHz, -1 to 1.
