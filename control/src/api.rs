@@ -5,7 +5,12 @@ mod body;
 pub(crate) mod cors;
 mod list;
 mod live_streams;
+mod openapi;
+mod path;
 mod problem;
+mod room_codes;
+mod rooms;
+mod templates;
 mod token;
 
 use crate::Control;
@@ -16,8 +21,15 @@ use axum::routing::{get, post};
 
 /// Every route there is.
 pub(crate) fn router(control: Control) -> Router {
-    let open = Router::new().route("/v2/token", post(token::exchange));
+    let open = Router::new().route("/v2/token", post(token::exchange)).route("/openapi.json", get(openapi::document));
     let by_management_token = Router::new()
+        .route("/v2/rooms", get(rooms::list).post(rooms::create))
+        .route("/v2/rooms/{room}", get(rooms::get).post(rooms::update))
+        .route("/v2/templates", get(templates::list))
+        .route("/v2/templates/{template}", get(templates::get))
+        .route("/v2/room-codes/room/{room}", get(room_codes::list).post(room_codes::create_all))
+        .route("/v2/room-codes/room/{room}/role/{role}", post(room_codes::create_one))
+        .route("/v2/room-codes/code", post(room_codes::enable))
         .route("/v2/live-streams", get(live_streams::list))
         .route("/v2/live-streams/{stream}", get(live_streams::get))
         .route("/v2/live-streams/{stream}/stop", post(live_streams::stop))

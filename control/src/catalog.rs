@@ -4,7 +4,7 @@
 
 mod read;
 
-pub(crate) use read::{Page, StreamFilter};
+pub(crate) use read::{CodeFilter, Page, RoomFilter, StreamFilter};
 
 use crate::rooms::live_stream::LiveStream;
 use crate::rooms::room::Room;

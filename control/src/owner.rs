@@ -10,7 +10,7 @@ use crate::rooms::live_stream::{self, Actor, Happening, LiveStream, Start, Start
 use crate::rooms::room::{self, Room, RoomRequest};
 use crate::rooms::room_code::{self, RoomCode};
 use crate::rooms::template::Template;
-use crate::rooms::{Invalid, Refused};
+use crate::rooms::{Invalid, Refused, id};
 use crate::{Command, Event};
 use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
@@ -191,7 +191,11 @@ impl Owner {
     }
 
     async fn keep_room(&mut self, room: Room) -> Result<Room, ControlError> {
-        self.template(&room.template_id)?;
+        if self.template(&room.template_id).is_err() {
+            let template = id::quoted(&room.template_id);
+            let text = format!("template not found: template_id {template}; GET /v2/templates lists them");
+            return Err(Invalid(text).into());
+        }
         self.writer.put(&[Record::Room(room.clone())]).await?;
         Ok(room)
     }

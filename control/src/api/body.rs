@@ -65,6 +65,11 @@ impl Fields {
         }
     }
 
+    /// Whether a field is given at all.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Invalid> {
         self.take(name, "a string", |value| match value {
             Value::String(text) => Ok(text),

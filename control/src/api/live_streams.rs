@@ -3,6 +3,7 @@
 use super::auth::Caller;
 use super::body::Fields;
 use super::list::{self, List, Query};
+use super::path::Path;
 use super::problem::Problem;
 use crate::Control;
 use crate::catalog::StreamFilter;
@@ -10,13 +11,14 @@ use crate::owner::{ControlError, Input};
 use crate::rooms::date::Timestamp;
 use crate::rooms::live_stream::{Actor, LiveStream, Recording, StartRequest, Status};
 use crate::rooms::{Invalid, Refused, id};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A live stream as 100ms shows it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LiveStream)]
 pub(super) struct LiveStreamView {
     id: String,
     room_id: String,
@@ -26,13 +28,13 @@ pub(super) struct LiveStreamView {
     playback: Playback,
     meeting_url: String,
     recording: Option<Recording>,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     started_at: Option<Timestamp>,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     stopped_at: Option<Timestamp>,
     /// A peer's user id; empty for a server.
     started_by: String,
@@ -88,6 +90,12 @@ fn view(control: &Control, stream: LiveStream) -> LiveStreamView {
 }
 
 /// Start the live stream of a room.
+///
+/// An auth token of the room whose role may stream does, too (not in 100ms's API), and is answered with what goes on already where
+/// something does.
+#[utoipa::path(post, path = "/v2/live-streams/room/{room}/start", operation_id = "start_live_stream", tag = "live streams", request_body = StartBody,
+    security(("management" = []), ("auth" = [])), params(("room" = String, Path)),
+    responses((status = 200, body = LiveStreamView), (status = "default", body = Problem)))]
 pub(super) async fn start(
     State(control): State<Control>,
     Path(room): Path<String>,
@@ -100,7 +108,10 @@ pub(super) async fn start(
     Ok(Json(view(&control, stream)))
 }
 
-/// Stop what goes on in a room.
+/// Stop what goes on in a room, by either token.
+#[utoipa::path(post, path = "/v2/live-streams/room/{room}/stop", operation_id = "stop_live_streams", tag = "live streams",
+    security(("management" = []), ("auth" = [])), params(("room" = String, Path)),
+    responses((status = 200, body = List<LiveStreamView>), (status = "default", body = Problem)))]
 pub(super) async fn stop_room(
     State(control): State<Control>,
     Path(room): Path<String>,
@@ -113,6 +124,9 @@ pub(super) async fn stop_room(
 }
 
 /// Stop a live stream.
+#[utoipa::path(post, path = "/v2/live-streams/{stream}/stop", operation_id = "stop_live_stream", tag = "live streams", security(("management" = [])),
+    params(("stream" = String, Path)),
+    responses((status = 200, body = LiveStreamView), (status = "default", body = Problem)))]
 pub(super) async fn stop(
     State(control): State<Control>,
     Path(stream): Path<String>,
@@ -122,6 +136,9 @@ pub(super) async fn stop(
 }
 
 /// One live stream.
+#[utoipa::path(get, path = "/v2/live-streams/{stream}", operation_id = "get_live_stream", tag = "live streams", security(("management" = [])),
+    params(("stream" = String, Path)),
+    responses((status = 200, body = LiveStreamView), (status = "default", body = Problem)))]
 pub(super) async fn get(
     State(control): State<Control>,
     Path(stream): Path<String>,
@@ -131,6 +148,15 @@ pub(super) async fn get(
 }
 
 /// Live streams, newest first.
+#[utoipa::path(get, path = "/v2/live-streams", operation_id = "list_live_streams", tag = "live streams", security(("management" = [])),
+    params(
+        ("room_id" = Option<String>, Query),
+        ("session_id" = Option<String>, Query),
+        ("status" = Option<Status>, Query),
+        ("limit" = Option<u32>, Query, description = "1 to 100; 10 where it is absent"),
+        ("start" = Option<String>, Query, description = "`last` of the page before"),
+    ),
+    responses((status = 200, body = List<LiveStreamView>), (status = "default", body = Problem)))]
 pub(super) async fn list(State(control): State<Control>, query: Query) -> Result<Json<List<LiveStreamView>>, Problem> {
     let page = query.page(list::LIMIT)?;
     let status = query.text("status").map(status).transpose()?;

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 /// An error's answer.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
 pub(super) struct Problem {
     /// The status code.
     code: u16,
@@ -91,9 +92,10 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         let status = match refused {
             Refused::Invalid(invalid) => return invalid.into(),
-            // 400 as 100ms answers it: a template is a value of the body there.
-            Refused::UnknownTemplate(_) | Refused::AlreadyRunning { .. } => StatusCode::BAD_REQUEST,
+            // 100ms knows no 409; see docs/decisions/a-second-start-is-an-error-to-a-server.md.
+            Refused::AlreadyRunning { .. } => StatusCode::BAD_REQUEST,
             Refused::UnknownRoom(_)
+            | Refused::UnknownTemplate(_)
             | Refused::UnknownStream(_)
             | Refused::UnknownCode(_)
             | Refused::UnknownRole { .. } => StatusCode::NOT_FOUND,

@@ -17,7 +17,19 @@ pub(super) struct TokenAnswer {
     token: String,
 }
 
-/// `POST /v2/token`.
+/// What is exchanged.
+#[derive(ToSchema)]
+#[allow(dead_code)] // Read field by field, so that errors name them; this is its description.
+pub(super) struct TokenBody {
+    /// A room code, `xxx-xxxx-xxx`.
+    code: String,
+    /// Names the peer. A new session of the same user replaces the old one.
+    user_id: Option<String>,
+}
+
+/// Exchange a room code for an auth token. The only request without a token.
+#[utoipa::path(post, path = "/v2/token", operation_id = "exchange_room_code", tag = "tokens", request_body = TokenBody, security(),
+    responses((status = 200, body = TokenAnswer), (status = "default", body = Problem)))]
 pub(super) async fn exchange(State(control): State<Control>, mut fields: Fields) -> Result<Json<TokenAnswer>, Problem> {
     let code = fields.required_text("code")?;
     let user = fields.text("user_id")?.unwrap_or_default();

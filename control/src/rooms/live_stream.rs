@@ -71,6 +71,7 @@ pub struct StartRequest {
 
 /// What is to be made of a stream afterwards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 pub struct Recording {
     /// A replay.
     pub hls_vod: bool,

@@ -21,10 +21,10 @@ pub struct RoomCode {
     /// Whether it opens the room.
     pub enabled: bool,
     /// When it was made.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it was last enabled or disabled.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 

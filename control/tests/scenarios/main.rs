@@ -1,6 +1,14 @@
-#![allow(clippy::disallowed_methods, missing_docs)] // IO: scenarios have a clock, a data directory and tasks.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)] // IO: scenarios have a clock, a data directory, tasks.
 //! What the control plane must hold, one scenario per file, through the handle and the router that a process uses.
 
 mod harness;
 
+mod a_code_opens_one_role_of_one_room;
+mod a_data_directory_is_one_process_s;
+mod bad_requests_are_refused_by_name;
+mod lists_are_read_to_their_end;
 mod live_streams_go_from_start_to_completed;
+mod only_the_right_token_opens_a_route;
+mod other_origins_need_to_be_listed;
+mod rooms_are_made_found_and_changed;
+mod the_api_is_what_its_description_says;
