@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR
 TEST_FEATURES := --features failpoints
 FUZZ_SECONDS ?= 10
 
-.PHONY: run test lint web fuzz-build fuzz setup setup-test fmt
+.PHONY: run test lint web fuzz-build fuzz setup setup-test fmt help bench-ingest soak-browser soak-return
 
 run: setup web ## Build, go live with the demo room, print its links
 	cargo run --release --quiet -- demo
@@ -36,6 +36,15 @@ fuzz-build: setup-test ## All fuzz targets, built
 
 fuzz: setup-test ## Each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz run
+
+bench-ingest: setup-test web ## CPU and memory per publisher
+	cargo bench --bench ingest
+
+soak-browser: setup-test web ## The browser scenario for a minute
+	WATCH_SECONDS=60 cargo nextest run -p footlight $(TEST_FEATURES) a_camera_in_a_browser
+
+soak-return: setup-test web ## A publisher that is away for 90 s
+	AWAY_SECONDS=90 cargo nextest run -p footlight $(TEST_FEATURES) publishers_come_and_go
 
 setup:
 	@scripts/setup build

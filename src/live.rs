@@ -294,7 +294,7 @@ impl StreamTask {
                 Packager::Process {
                     serving: serve_objects(worker.objects, self.common.origin.clone()),
                     child: worker.child,
-                    messages: worker.messages,
+                    messages: Box::new(worker.messages),
                 }
             }
             Isolation::Thread => Packager::in_thread(start, self.common.origin.clone())?,
@@ -383,7 +383,7 @@ impl StreamTask {
 enum Packager {
     Process {
         child: tokio::process::Child,
-        messages: worker::Messages,
+        messages: Box<worker::Messages>,
         serving: tokio::task::JoinHandle<()>,
     },
     Thread {
@@ -414,7 +414,10 @@ impl Packager {
         match self {
             Self::Process { messages, .. } => messages.send(&message).await,
             // A thread that is gone says why by `next`.
-            Self::Thread { to, .. } => Ok(to.send(message).await.unwrap_or(())),
+            Self::Thread { to, .. } => {
+                let _told_by_next = to.send(message).await;
+                Ok(())
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_types)] // IO: debug builds read the pages from the tree, which rust-embed remembers in a global.
 //! The pages, embedded in the binary as `web/` built them.
 
 use bytes::Bytes;

@@ -86,6 +86,10 @@ pub struct Running {
     pub https: Option<SocketAddr>,
     /// Where its admin listener is.
     pub admin: SocketAddr,
+    /// Where packagers publish, for an origin alone.
+    pub publish: Option<SocketAddr>,
+    /// Where WebRTC is, where this process has it.
+    pub webrtc: Option<SocketAddr>,
     /// The catalog, where this process has it.
     pub control: Option<Control>,
     /// The URL that playback and pages begin with.
@@ -150,8 +154,7 @@ pub async fn serve_origin(
     let viewers = bind("http.listen", "--http", config.http.listen).await?;
     let publish = bind("origin.publish", "--publish", config.origin.publish).await?;
     let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
-    let addresses = (address(&viewers), address(&admin));
-    tracing::info!(viewers = %addresses.0, publish = %address(&publish), "origin");
+    let addresses = (address(&viewers), address(&admin), address(&publish));
     tasks.spawn(footlight_origin::serve::run_viewers(viewers, origin.clone(), shutdown.clone().cancelled_owned()));
     tasks.spawn(footlight_origin::serve::run_publish(
         publish,
@@ -161,7 +164,17 @@ pub async fn serve_origin(
     ));
     tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
     let public_url = public_url(&config, addresses.0);
-    Ok(Running { http: addresses.0, https: None, admin: addresses.1, control: None, public_url, tasks })
+    let publish = Some(addresses.2);
+    Ok(Running {
+        http: addresses.0,
+        https: None,
+        admin: addresses.1,
+        publish,
+        webrtc: None,
+        control: None,
+        public_url,
+        tasks,
+    })
 }
 
 /// An edge alone: `footlight edge`.
@@ -187,7 +200,8 @@ pub async fn serve_edge(
     let admin_address = address(&admin);
     tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
     let public_url = public_url(&config, running.0);
-    Ok(Running { http: running.0, https: running.1, admin: admin_address, control: None, public_url, tasks })
+    let (http, https) = running;
+    Ok(Running { http, https, admin: admin_address, publish: None, webrtc: None, control: None, public_url, tasks })
 }
 
 /// Stage, packagers, catalog, pages, and an edge over `upstream`.
@@ -243,9 +257,9 @@ where
     };
     let answer = move |request| surface.clone().answer(request);
     let (http, https) = listeners.start(&config, &tasks, &shutdown, answer);
-    let admin_address = address(&admin);
+    let (admin_address, webrtc) = (address(&admin), Some(stage.local_addr()));
     tasks.spawn(Admin::new(recorder, Some(live), Some(stage), shutdown.clone()).run(admin, shutdown));
-    Ok(Running { http, https, admin: admin_address, control: Some(control), public_url, tasks })
+    Ok(Running { http, https, admin: admin_address, publish: None, webrtc, control: Some(control), public_url, tasks })
 }
 
 /// What control commands.

@@ -69,7 +69,7 @@ fn a_third_party_type_stops_at_the_files_that_wrap_it() {
             &[
                 "stage/src/peer.rs",
                 "stage/src/mux.rs",
-                "stage/src/rtx.rs",
+                "stage/src/port.rs",
                 "stage/src/reports.rs",
                 "stage/src/client.rs",
             ],

@@ -55,7 +55,7 @@ pub struct Pcm {
     pub right: Vec<f32>,
 }
 
-/// Decodes one track's sound and stretches it by up to half a percent to hold it on the session clock.
+/// Decodes one track's sound and stretches it a little to hold it on the session clock.
 pub struct AudioDecoder {
     decoder: decoder::Opened,
     resampler: Resampler,

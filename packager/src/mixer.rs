@@ -1,7 +1,7 @@
 //! One mix of all voices, in chunks of 1,024 samples of 48 kHz stereo. Pure: positions are samples since the stream's zero.
 //!
 //! A voice's packets are laid end to end. Where the session clock says that a packet belongs elsewhere, the difference decides: within 2 ms
-//! nothing, up to 40 ms the packet is stretched by at most half a percent, beyond that it is put where it belongs, with silence before it or
+//! nothing, up to 40 ms the packet is stretched by at most 1.25 %, beyond that it is put where it belongs, with silence before it or
 //! less of what overlaps (a gap of DTX, a mute, a sender's report that moved time).
 
 use crate::decode::Pcm;
@@ -14,8 +14,9 @@ pub const CHUNK_SAMPLES: usize = 1024;
 const DEAD_BAND: i64 = 96;
 /// 40 ms: below, a stretch; beyond, a jump. Lip sync holds within 45 ms.
 const JUMP: i64 = 1_920;
-/// One sample in 200: half a percent of pitch.
-const STRETCH_ONE_IN: i64 = 200;
+/// One sample in 80, 1.25 %: a little more than the 1 % by which sync moves a peer's time, or a peer that joined late would be heard
+/// to jump each time that the difference has grown to [`JUMP`].
+const STRETCH_ONE_IN: i64 = 80;
 /// Two seconds: what belongs further from the next chunk, before or after, is refused, because its sender is lying about time; and no voice has more
 /// samples waiting.
 const VOICE_SAMPLES: i64 = 96_000;
@@ -29,7 +30,7 @@ const RELEASE: f32 = 1.0 / 9_600.0;
 pub enum Placing {
     /// Lay it behind the last one, longer by so many samples (shorter where negative).
     Append {
-        /// Samples, at most half a percent of the packet.
+        /// Samples, at most 1.25 % of the packet.
         stretch: i32,
     },
     /// Put it at its own position.
@@ -216,8 +217,8 @@ mod tests {
         let mut mixer = one_voice();
         push(&mut mixer, 0, &tone(960, 0.5));
         assert_eq!(mixer.placing(A, 960 + 96, 960), Placing::Append { stretch: 0 });
-        assert_eq!(mixer.placing(A, 960 + 97, 960), Placing::Append { stretch: 4 });
-        assert_eq!(mixer.placing(A, 960 - 1_000, 960), Placing::Append { stretch: -4 });
+        assert_eq!(mixer.placing(A, 960 + 97, 960), Placing::Append { stretch: 12 });
+        assert_eq!(mixer.placing(A, 960 - 1_000, 960), Placing::Append { stretch: -12 });
         assert_eq!(mixer.placing(A, 960 + 1_921, 960), Placing::Jump);
         push(&mut mixer, 960 + 2_000, &tone(960, 0.5));
         let heard: Vec<f32> = (0..4).flat_map(|_| mixer.mix().left).collect();

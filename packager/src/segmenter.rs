@@ -135,6 +135,11 @@ impl Segmenter {
         Self { cut, part, sequence: 1, samples: Vec::new(), segment: BytesMut::new() }
     }
 
+    /// Number of the part that is being filled: all before it are finished.
+    pub const fn part(&self) -> u64 {
+        self.part
+    }
+
     /// The finished parts of a segment that will not be completed; `None` where none is open.
     pub fn open_segment(&mut self) -> Option<Bytes> {
         (!self.segment.is_empty()).then(|| self.segment.split().freeze())

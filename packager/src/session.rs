@@ -82,6 +82,13 @@ struct LaneState {
     deleted_parts: u64,
 }
 
+impl LaneState {
+    /// Number of the oldest part that waits.
+    fn front(&self) -> Option<u64> {
+        self.waiting.front().map(|w| w.finished.part.number)
+    }
+}
+
 struct Waiting {
     finished: Finished,
     stamps: Vec<TickStamps>,
@@ -201,16 +208,19 @@ impl Session {
         if self.lanes.iter().any(|l| l.header.is_none()) {
             return;
         }
-        loop {
-            let all = self.lanes.iter().all(|l| !l.waiting.is_empty());
+        while let Some(number) = self.lanes.iter().filter_map(LaneState::front).min() {
+            let everywhere = self.lanes.iter().all(|l| l.segmenter.part() > number);
             let overdue = self.lanes.iter().any(|l| l.waiting.len() > PARTS_THAT_WAIT);
-            if !all && !overdue {
+            if !everywhere && !overdue {
                 return;
             }
             let mut batch = Batch { changes: std::mem::take(&mut self.before), ..Batch::default() };
             let mut changed = Vec::new();
             for index in 0..self.lanes.len() {
-                if let Some(waiting) = self.lanes[index].waiting.pop_front() {
+                let lane = &mut self.lanes[index];
+                if lane.front() == Some(number)
+                    && let Some(waiting) = lane.waiting.pop_front()
+                {
                     self.append(index, waiting, &mut batch);
                     changed.push(index);
                 }
@@ -321,4 +331,208 @@ impl Session {
 /// Reads a [`Resume`] back.
 pub fn read_resume(bytes: &Bytes) -> Option<Resume> {
     postcard::from_bytes(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ladder::tests::one_rung;
+    use crate::objects::Put;
+    use crate::segmenter::AccessUnit;
+    use footlight_media::time::WallTime;
+    use std::time::Duration;
+
+    const VIDEO: Lane = 0;
+    const AUDIO: Lane = 1;
+
+    fn stream() -> Stream {
+        Stream { room: "room".into(), id: "stream".into(), window: 8 }
+    }
+
+    fn fresh() -> Session {
+        let live_at = SessionTime::from_micros(10_000_000);
+        let timeline = Timeline::starting(live_at, WallTime::from_micros(0), Duration::from_millis(150), 30);
+        opened(Session::new(stream(), one_rung(), timeline, 8))
+    }
+
+    fn opened(mut session: Session) -> Session {
+        let sps = Bytes::from_static(&[0x67, 0x64, 0x00, 0x1f]);
+        let size = crate::layout::Size { width: 1280, height: 720 };
+        let video = TrackHeader::Avc { size, sps, pps: Bytes::from_static(&[0x68]) };
+        let rate = footlight_media::time::Timescale::AUDIO_48K;
+        let audio = TrackHeader::Aac { config: Bytes::from_static(&[0x11, 0x90]), rate, bitrate_bps: 128_000 };
+        for (lane, header) in [(VIDEO, video), (AUDIO, audio)] {
+            session.handle(Input::Opened { lane, header }, SessionTime::ZERO);
+        }
+        session
+    }
+
+    /// Feeds a lane the units of some parts.
+    fn feed(session: &mut Session, lane: Lane, parts: std::ops::Range<u64>) {
+        let first = session.first_unit(lane, parts.start);
+        for number in first..session.first_unit(lane, parts.end) {
+            let access_unit = Some(AccessUnit { key: number % 30 == 0, data: Bytes::from_static(b"unit") });
+            session.handle(Input::Unit { lane, unit: Unit { number, access_unit }, stamps: None }, SessionTime::ZERO);
+        }
+    }
+
+    /// What is published, as short lines: the method and the end of the path, playlists with their version.
+    fn published(session: &mut Session) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(output) = session.poll_output() {
+            match output {
+                Output::Publish(batch) => lines.extend(batch.changes.iter().map(describe)),
+                Output::Ended { leftovers } => lines.push(format!("ended with {} leftovers", leftovers.len())),
+            }
+        }
+        lines
+    }
+
+    fn describe(change: &Change) -> String {
+        let short = |path: &str| path.trim_start_matches("/hls/room/stream/").to_owned();
+        match change {
+            Change::Put(Put { path, playlist: Some(live), .. }) => {
+                format!("list {} {}{}", short(path), live.version, if live.ended { " ended" } else { "" })
+            }
+            Change::Put(put) => format!("put {}", short(&put.path)),
+            Change::Join { segment, parts } => format!("join {} of {}", short(&segment.path), parts.len()),
+            Change::Delete(path) => format!("delete {}", short(path)),
+        }
+    }
+
+    #[test]
+    fn playlists_stand_when_three_segments_do_in_all_renditions() {
+        let mut session = fresh();
+        feed(&mut session, VIDEO, 0..18);
+        feed(&mut session, AUDIO, 0..17);
+        let before = published(&mut session);
+        assert!(!before.iter().any(|l| l.starts_with("list")), "{before:?}");
+        assert_eq!(before[..2], ["put 720p/init0.mp4", "put audio/init0.mp4"]);
+        feed(&mut session, AUDIO, 17..18);
+        let at_last = published(&mut session);
+        let want = [
+            "put 720p/s3.5.m4s",
+            "put 720p/s3.m4s",
+            "put audio/s3.5.m4s",
+            "put audio/s3.m4s",
+            "list 720p/media.m3u8 4.0",
+            "list audio/media.m3u8 4.0",
+            "put master.m3u8",
+            "put /live/room/master.m3u8",
+            "put resume",
+        ];
+        assert_eq!(at_last, want);
+    }
+
+    #[test]
+    fn a_part_is_published_in_all_renditions_at_once() {
+        let mut session = fresh();
+        for lane in [VIDEO, AUDIO] {
+            feed(&mut session, lane, 0..18);
+        }
+        published(&mut session);
+        feed(&mut session, VIDEO, 18..19);
+        assert_eq!(published(&mut session), [""; 0], "audio's part has not come yet");
+        feed(&mut session, AUDIO, 18..19);
+        let want = [
+            "put 720p/s4.0.m4s",
+            "put audio/s4.0.m4s",
+            "list 720p/media.m3u8 4.1",
+            "list audio/media.m3u8 4.1",
+            "put resume",
+        ];
+        assert_eq!(published(&mut session), want);
+    }
+
+    #[test]
+    fn a_rung_that_is_late_by_more_than_a_part_holds_nobody() {
+        let mut session = fresh();
+        for lane in [VIDEO, AUDIO] {
+            feed(&mut session, lane, 0..18);
+        }
+        published(&mut session);
+        feed(&mut session, AUDIO, 18..20);
+        let want = ["put audio/s4.0.m4s", "list audio/media.m3u8 4.1", "put resume"];
+        assert_eq!(published(&mut session), want);
+        feed(&mut session, VIDEO, 18..20);
+        let caught_up = published(&mut session);
+        assert!(caught_up.contains(&"list 720p/media.m3u8 4.1".to_owned()), "{caught_up:?}");
+    }
+
+    #[test]
+    fn what_leaves_the_window_is_deleted_when_no_playlist_can_name_it() {
+        let mut session = fresh();
+        let mut lines = Vec::new();
+        for part in 0..6 * 30 {
+            for lane in [VIDEO, AUDIO] {
+                feed(&mut session, lane, part..part + 1);
+            }
+            lines.extend(published(&mut session));
+        }
+        let deleted = |what: &str| lines.iter().filter(|l| l.starts_with(&format!("delete {what}"))).count();
+        // Segment 31 is being made: 23 to 30 are listed, 15 to 22 were a window ago, so 1 to 14 are gone.
+        assert_eq!(deleted("720p/s14.m4s") + deleted("720p/s15.m4s"), 1, "{lines:?}");
+        assert_eq!(deleted("720p/s24.0.m4s") + deleted("720p/s25.0.m4s"), 1);
+    }
+
+    #[test]
+    fn a_successor_joins_what_was_out_and_goes_on_after_one_discontinuity() {
+        let mut session = fresh();
+        for lane in [VIDEO, AUDIO] {
+            feed(&mut session, lane, 0..21);
+        }
+        let mut record = None;
+        while let Some(output) = session.poll_output() {
+            let Output::Publish(batch) = output else { continue };
+            for change in batch.changes {
+                if let Change::Put(put) = change
+                    && put.path.ends_with("/resume")
+                {
+                    record = read_resume(&put.bodies[0].1);
+                }
+            }
+        }
+        let record = record.expect("kept with each batch");
+        let mut successor = opened(Session::resume(stream(), one_rung(), record, 23));
+        for lane in [VIDEO, AUDIO] {
+            feed(&mut successor, lane, 23..24);
+        }
+        let want = [
+            "join 720p/s4.m4s of 3",
+            "join audio/s4.m4s of 3",
+            "put 720p/init1.mp4",
+            "put audio/init1.mp4",
+            "put 720p/s5.0.m4s",
+            "put 720p/s5.m4s",
+            "put audio/s5.0.m4s",
+            "put audio/s5.m4s",
+            "list 720p/media.m3u8 6.0",
+            "list audio/media.m3u8 6.0",
+            "put master.m3u8",
+            "put /live/room/master.m3u8",
+            "put resume",
+        ];
+        assert_eq!(published(&mut successor), want);
+    }
+
+    #[test]
+    fn the_end_closes_what_is_open_and_says_what_is_left() {
+        let mut session = fresh();
+        for lane in [VIDEO, AUDIO] {
+            feed(&mut session, lane, 0..20);
+        }
+        published(&mut session);
+        session.handle(Input::Drained { lane: VIDEO }, SessionTime::ZERO);
+        assert_eq!(published(&mut session), [""; 0]);
+        session.handle(Input::Drained { lane: AUDIO }, SessionTime::ZERO);
+        let lines = published(&mut session);
+        let want = [
+            "put 720p/s4.m4s",
+            "put audio/s4.m4s",
+            "list 720p/media.m3u8 5.0 ended",
+            "list audio/media.m3u8 5.0 ended",
+        ];
+        assert_eq!(lines[..4], want);
+        assert!(lines[4].starts_with("ended with"), "{lines:?}");
+    }
 }

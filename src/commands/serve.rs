@@ -95,6 +95,12 @@ pub(super) fn announce(running: &Running) {
     if let Some(https) = running.https {
         println!("https: https://{https}");
     }
+    if let Some(publish) = running.publish {
+        println!("publish: http://{publish}");
+    }
+    if let Some(webrtc) = running.webrtc {
+        println!("webrtc: {webrtc}");
+    }
     println!("admin: http://{}", running.admin);
 }
 

@@ -7,14 +7,13 @@
 use crate::config::Config;
 use crate::fanout::{Delivery, Subscriber};
 use crate::mux::Mux;
-use crate::peer::{Endpoint, FromPeer, Gate, Peer, PeerEvent, Sink};
+use crate::peer::{self, Endpoint, FromPeer, Gate, Peer, PeerEvent, Sink};
 use crate::reports::Feedback;
 use crate::sdp::Offer;
 use crate::session::{EndReason, Input, Output, Session, TrackStats};
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackEvent, TrackId, TrackRequest};
 use metrics::{counter, gauge, histogram};
-use rtc::crypto::default_provider;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +29,9 @@ const INBOX: usize = 16_384;
 const BATCH: usize = 256;
 /// Commands that wait; each is awaited by who sent it.
 const COMMANDS: usize = 256;
+
+/// Inputs that wait for a tap; what it does not take in time is not recorded.
+const TAP_QUEUE: usize = 4_096;
 
 /// A stage could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,7 @@ enum Command {
     Request { room: String, request: TrackRequest },
     CloseRoom { room: String, done: oneshot::Sender<()> },
     Stats { stats: oneshot::Sender<Vec<SessionStats>> },
+    Tap { taps: oneshot::Sender<mpsc::Receiver<Tapped>> },
 }
 
 /// A connection that was answered and is to be taken in.
@@ -128,6 +131,17 @@ pub struct Subscription {
     pub events: mpsc::Receiver<TrackEvent>,
 }
 
+/// What a session's core was given, for a recording that can be replayed.
+#[derive(Debug, Clone)]
+pub struct Tapped {
+    /// Which session: a number of this process.
+    pub session: u64,
+    /// When.
+    pub now: SessionTime,
+    /// What.
+    pub input: Input,
+}
+
 /// One session, for metrics and for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionStats {
@@ -149,7 +163,7 @@ impl Stage {
     /// Binds the sockets and starts. `epoch` is the session clock's zero; `shutdown` ends everything.
     pub async fn start(config: Config, epoch: Instant, shutdown: CancellationToken) -> Result<Self, StartError> {
         let identity = |error: &dyn std::fmt::Display| StartError::Identity(error.to_string());
-        let crypto = default_provider().map_err(|error| identity(&error))?;
+        let crypto = peer::crypto().map_err(|error| identity(&error))?;
         let mux = Mux::bind(config.listen, Arc::clone(&crypto), shutdown.clone())
             .await
             .map_err(|source| StartError::Bind { address: config.listen, source })?;
@@ -164,6 +178,7 @@ impl Stage {
             by_id: HashMap::new(),
             rooms: HashMap::new(),
             timers: BTreeSet::new(),
+            tap: None,
         };
         shared.tasks.spawn(owner.run(requests, arrivals, shutdown));
         Ok(Self { commands, shared })
@@ -200,6 +215,11 @@ impl Stage {
     /// A snapshot of all sessions.
     pub async fn stats(&self) -> Vec<SessionStats> {
         self.ask(|stats| Command::Stats { stats }).await.unwrap_or_default()
+    }
+
+    /// Everything that peers send from now on, to record it. One tap at a time: a new one replaces the old.
+    pub async fn tap(&self) -> Option<mpsc::Receiver<Tapped>> {
+        self.ask(|taps| Command::Tap { taps }).await
     }
 
     /// Waits until everything has ended after the shutdown token was cancelled.
@@ -267,6 +287,7 @@ struct Owner {
     rooms: HashMap<String, Room>,
     /// When which session wants to be looked at, soonest first.
     timers: BTreeSet<(SessionTime, u64)>,
+    tap: Option<mpsc::Sender<Tapped>>,
 }
 
 #[derive(Default)]
@@ -356,6 +377,10 @@ impl Owner {
                 }
                 let _ = done.send(());
             }
+            Command::Tap { taps } => {
+                let (tap, inputs) = mpsc::channel(TAP_QUEUE);
+                self.tap = taps.send(inputs).is_ok().then_some(tap);
+            }
             Command::Stats { stats } => {
                 let _ = stats.send(self.stats());
             }
@@ -380,7 +405,11 @@ impl Owner {
         let mut core = Session::new(peer.clone(), self.shared.config.pictures, now);
         for media in [&offer.audio, &offer.video].into_iter().flatten() {
             let track = TrackId(self.shared.numbers.fetch_add(1, Ordering::Relaxed));
-            core.handle_input(Input::Negotiated { track, media: media.clone() }, now);
+            let negotiated = Input::Negotiated { track, media: media.clone() };
+            if let Some(tap) = &self.tap {
+                record(tap, number, now, &negotiated);
+            }
+            core.handle_input(negotiated, now);
         }
         tracing::info!(%room, peer = %peer.0, "session begins");
         self.rooms.entry(room.clone()).or_default().sessions.push(number);
@@ -460,12 +489,19 @@ impl Owner {
     fn arrived(&mut self, arrival: FromPeer) {
         let Some(running) = self.sessions.get_mut(&arrival.session) else { return };
         running.gate.in_flight.fetch_sub(1, Ordering::Relaxed);
-        match arrival.event {
-            PeerEvent::Rtp(packet) => running.core.handle_input(Input::Rtp(packet), arrival.now),
-            PeerEvent::Report(report) => running.core.handle_input(Input::Report(report), arrival.now),
-            PeerEvent::Connected => running.connected = true,
+        let input = match arrival.event {
+            PeerEvent::Rtp(packet) => Input::Rtp(packet),
+            PeerEvent::Report(report) => Input::Report(report),
+            PeerEvent::Connected => {
+                running.connected = true;
+                return;
+            }
             PeerEvent::Failed => return self.end(arrival.session, "connection_failed"),
+        };
+        if let Some(tap) = &self.tap {
+            record(tap, arrival.session, arrival.now, &input);
         }
+        running.core.handle_input(input, arrival.now);
         self.drain(arrival.session);
     }
 
@@ -579,6 +615,10 @@ impl Room {
         });
         wanted
     }
+}
+
+fn record(tap: &mpsc::Sender<Tapped>, session: u64, now: SessionTime, input: &Input) {
+    let _ = tap.try_send(Tapped { session, now, input: input.clone() });
 }
 
 fn observe(event: &TrackEvent) {

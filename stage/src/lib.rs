@@ -1,11 +1,11 @@
 //! WebRTC in: from a WHIP offer to encoded frames on the session clock. Stage knows no pixels.
 //!
 //! In flow order: [`whip`] takes offers, which [`sdp`] checks; [`peer`](mod@peer) answers them over the one port of
-//! [`mux`](mod@mux); [`reports`](mod@reports) taps packets and sender reports; [`session`] is the pure core of one
+//! [`mux`](mod@mux), from whose sockets each gets a [`port`](mod@port) of its own; [`reports`](mod@reports) taps packets and sender reports; [`session`] is the pure core of one
 //! peer: it has [`assemble`] make frames of packets, with [`depacketize`] and [`sps`] reading what is in them and
 //! [`jitter`] saying when to ask again and how long to wait, and [`sync`] place them on the session clock. [`driver`] owns all sessions and hands frames to subscribers through [`fanout`].
 //!
-//! Only `peer`, `mux` and `reports` name the `webrtc` and `rtc` crates (and `driver` picks their crypto
+//! Only `peer`, `mux`, `port` and `reports` name the `webrtc` and `rtc` crates (and `driver` picks their crypto
 //! provider). Only they, `driver` and `whip` do IO.
 
 pub mod config;
@@ -26,5 +26,6 @@ pub mod sync;
 
 mod mux;
 mod peer;
+mod port;
 mod problem;
 mod reports;

@@ -7,36 +7,24 @@
 //! and proves with MESSAGE-INTEGRITY; from then on its source address is that peer's. Everything else is dropped
 //! unanswered, so that the port neither reflects nor amplifies.
 
+use crate::port::{ADDRESSES_PER_PEER, Port};
 use crate::stun;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use rtc::crypto::RTCCryptoProvider;
 use rtc::stun::integrity::MessageIntegrity;
 use rtc::stun::message::Message;
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, BATCH_SIZE, JoinHandle, RecvMeta, Runtime,
-    TokioRuntime, Transmit, UdpSockRef, UdpSocketState,
-};
+use webrtc::runtime::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
-/// Datagrams that may wait for one peer's task: a burst of a key frame at 1,200 bytes each is about 100, so this
-/// is several, and at most 750 KB per peer.
-const DATAGRAMS_PER_PEER: usize = 512;
-/// TCP connections that may wait for one peer to accept them; a browser opens one.
-const STREAMS_PER_PEER: usize = 4;
-/// Source addresses that one peer may hold: a browser tries each of its interfaces and NAT mappings.
-const ADDRESSES_PER_PEER: usize = 16;
 /// Bytes of one receive buffer: the most that the kernel coalesces into one (UDP GRO).
 const RECEIVE_BUFFER_BYTES: usize = 65_536;
 /// Wanted size of the shared socket's receive buffer: 100 ms of 100 peers at 2.5 Mbit/s is 3 MB. The kernel caps it
@@ -50,8 +38,6 @@ const TCP_CONNECTIONS: usize = 1_024;
 const TCP_FIRST_FRAME_WAIT: Duration = Duration::from_secs(5);
 /// The longest first frame over TCP: a STUN check is about 120 bytes.
 const TCP_FIRST_FRAME_BYTES: usize = 1_500;
-/// A TCP peer that takes nothing for this long is cut off: until then it holds up only its own task.
-const TCP_WRITE_WAIT: Duration = Duration::from_secs(5);
 /// Entries of peers that are gone leave the table at this interval.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -99,14 +85,7 @@ impl Mux {
 
     /// A virtual port for one connection. It leaves the tables by being dropped.
     pub(crate) fn open_port(&self) -> Arc<Port> {
-        Arc::new(Port {
-            udp: Arc::clone(&self.udp),
-            v4: Queue::new(),
-            v6: Queue::new(),
-            streams: Queue::with_bound(STREAMS_PER_PEER),
-            reply_from: Mutex::new(VecDeque::new()),
-            dropped: AtomicU64::new(0),
-        })
+        Port::new(Arc::clone(&self.udp))
     }
 
     /// Makes checks with `credentials` reach `port`. Returns when they do: only then may the answer leave.
@@ -137,7 +116,7 @@ async fn bind_both(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> 
 }
 
 /// The one UDP socket, with the batching state that goes with it.
-struct SharedUdp {
+pub(crate) struct SharedUdp {
     socket: UdpSocket,
     state: UdpSocketState,
     local_addr: SocketAddr,
@@ -152,7 +131,11 @@ impl SharedUdp {
         Ok(Self { socket, state, local_addr })
     }
 
-    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    pub(crate) fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         loop {
             std::task::ready!(self.socket.poll_send_ready(cx))?;
             let sent = self.socket.try_io(Interest::WRITABLE, || {
@@ -179,7 +162,7 @@ impl SharedUdp {
     }
 
     /// A socket bound to `[::]` hears IPv4 as `::ffff:a.b.c.d`; peers are known by their plain address.
-    fn to_wire(&self, peer: SocketAddr) -> SocketAddr {
+    pub(crate) fn to_wire(&self, peer: SocketAddr) -> SocketAddr {
         match (self.local_addr, peer.ip()) {
             (SocketAddr::V6(_), IpAddr::V4(ip)) => SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), peer.port()),
             _ => peer,
@@ -257,10 +240,7 @@ impl Demux {
             {
                 port.reply_to_from(from, local);
             }
-            let queue = if from.is_ipv4() { &port.v4 } else { &port.v6 };
-            if queue.sender.try_send((from, Bytes::copy_from_slice(datagram))).is_err() {
-                port.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+            port.deliver(from, datagram);
         }
     }
 
@@ -314,183 +294,6 @@ impl Demux {
     }
 }
 
-/// A bounded queue whose receiver is shared by the futures that one connection's task polls one at a time.
-struct Queue<T> {
-    sender: mpsc::Sender<T>,
-    receiver: Mutex<mpsc::Receiver<T>>,
-}
-
-impl<T> Queue<T> {
-    fn with_bound(bound: usize) -> Self {
-        let (sender, receiver) = mpsc::channel(bound);
-        Self { sender, receiver: Mutex::new(receiver) }
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).poll_recv(cx)
-    }
-}
-
-impl Queue<(SocketAddr, Bytes)> {
-    fn new() -> Self {
-        Self::with_bound(DATAGRAMS_PER_PEER)
-    }
-}
-
-/// What one connection has in place of sockets.
-pub(crate) struct Port {
-    udp: Arc<SharedUdp>,
-    v4: Queue<(SocketAddr, Bytes)>,
-    v6: Queue<(SocketAddr, Bytes)>,
-    streams: Queue<(SharedTcp, SocketAddr)>,
-    /// On a machine with several addresses and a wildcard bind: which of them a peer knows us by.
-    reply_from: Mutex<VecDeque<(SocketAddr, IpAddr)>>,
-    /// Datagrams that found the queue full.
-    dropped: AtomicU64,
-}
-
-impl fmt::Debug for Port {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Port").field("dropped", &self.dropped).finish_non_exhaustive()
-    }
-}
-
-impl Port {
-    /// The runtime that makes a connection use this port.
-    pub(crate) fn runtime(self: &Arc<Self>) -> Arc<dyn Runtime> {
-        Arc::new(PortRuntime { port: Arc::clone(self) })
-    }
-
-    /// Addresses that the connection is told to bind: its virtual sockets, one per family that can arrive.
-    pub(crate) fn virtual_addresses(&self) -> Vec<SocketAddr> {
-        let mut addresses = vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
-        if self.udp.local_addr.is_ipv6() {
-            addresses.push(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0));
-        }
-        addresses
-    }
-
-    /// Datagrams that were lost because the connection's task did not keep up.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    fn reply_to_from(&self, peer: SocketAddr, local: IpAddr) {
-        let mut reply_from = self.reply_from.lock().unwrap_or_else(PoisonError::into_inner);
-        reply_from.retain(|(known, _)| *known != peer);
-        if reply_from.len() == ADDRESSES_PER_PEER {
-            reply_from.pop_front();
-        }
-        reply_from.push_back((peer, local));
-    }
-
-    fn source_for(&self, peer: SocketAddr) -> Option<IpAddr> {
-        let reply_from = self.reply_from.lock().unwrap_or_else(PoisonError::into_inner);
-        reply_from.iter().find(|(known, _)| *known == peer).map(|(_, local)| *local)
-    }
-}
-
-/// Tokio, except that sockets are virtual and no connection is ever opened from here.
-#[derive(Debug)]
-struct PortRuntime {
-    port: Arc<Port>,
-}
-
-impl Runtime for PortRuntime {
-    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
-        TokioRuntime.spawn(future)
-    }
-
-    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        // The connection knows its socket by this address; nothing is ever bound there.
-        let local_addr = socket.local_addr()?;
-        Ok(Arc::new(VirtualUdp { port: Arc::clone(&self.port), local_addr }))
-    }
-
-    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
-        let local_addr = listener.local_addr()?;
-        Ok(Arc::new(VirtualTcp { port: Arc::clone(&self.port), local_addr }))
-    }
-
-    /// Refused: a remote candidate would otherwise make this server connect to an address of a stranger's choice.
-    fn connect_tcp<'a>(
-        &'a self,
-        _remote_addr: SocketAddr,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Arc<dyn AsyncTcpStream>>> + Send + 'a>> {
-        Box::pin(async { Err(io::ErrorKind::PermissionDenied.into()) })
-    }
-
-    /// Refused: names in candidates are not looked up.
-    fn resolve_host<'a>(
-        &'a self,
-        _host: &'a str,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
-        Box::pin(async { Err(io::ErrorKind::PermissionDenied.into()) })
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        TokioRuntime.sleep(duration)
-    }
-
-    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
-        TokioRuntime.interval(period)
-    }
-
-    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
-        TokioRuntime.block_on(future);
-    }
-
-    fn name(&self) -> &'static str {
-        "tokio, shared port"
-    }
-}
-
-#[derive(Debug)]
-struct VirtualUdp {
-    port: Arc<Port>,
-    local_addr: SocketAddr,
-}
-
-impl AsyncUdpSocket for VirtualUdp {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local_addr)
-    }
-
-    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        let shared = &self.port.udp;
-        let outgoing = Transmit {
-            destination: shared.to_wire(transmit.destination),
-            ecn: transmit.ecn,
-            contents: transmit.contents,
-            segment_size: transmit.segment_size,
-            src_ip: self.port.source_for(transmit.destination),
-        };
-        shared.poll_send(cx, &outgoing)
-    }
-
-    fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-        meta: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        let queue = if self.local_addr.is_ipv4() { &self.port.v4 } else { &self.port.v6 };
-        let Some((from, datagram)) = std::task::ready!(queue.poll(cx)) else {
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
-        };
-        let (Some(buffer), Some(meta)) = (bufs.first_mut(), meta.first_mut()) else {
-            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
-        };
-        let bytes = datagram.len().min(buffer.len());
-        buffer[..bytes].copy_from_slice(&datagram[..bytes]);
-        *meta = RecvMeta::default();
-        meta.addr = from;
-        meta.len = bytes;
-        meta.stride = bytes.max(1);
-        Poll::Ready(Ok(1))
-    }
-}
-
 /// Accepts TCP connections for all peers and hands each to the peer that its first STUN check names (RFC 6544
 /// section 4.4, passive candidates).
 async fn accept_loop(listener: TcpListener, commands: mpsc::Sender<Command>, shutdown: CancellationToken) {
@@ -515,8 +318,7 @@ async fn accept_loop(listener: TcpListener, commands: mpsc::Sender<Command>, shu
             let from = from_wire(from);
             let routed = tokio::time::timeout(TCP_FIRST_FRAME_WAIT, route_stream(stream, from, &commands)).await;
             if let Ok(Some((port, stream, first_frame))) = routed {
-                let shared = SharedTcp { stream, peer: from, prefetched: Mutex::new(first_frame), _slot: slot };
-                let _ = port.streams.sender.try_send((shared, from));
+                port.deliver_stream(stream, from, first_frame, slot);
             }
         });
     }
@@ -541,99 +343,4 @@ async fn route_stream(
     let port = owner.await.ok()??;
     let _ = stream.set_nodelay(true);
     Some((port, stream, framed))
-}
-
-#[derive(Debug)]
-struct VirtualTcp {
-    port: Arc<Port>,
-    local_addr: SocketAddr,
-}
-
-impl AsyncTcpListener for VirtualTcp {
-    fn accept<'a>(
-        &'a self,
-    ) -> Pin<Box<dyn Future<Output = io::Result<(Arc<dyn AsyncTcpStream>, SocketAddr)>> + Send + 'a>> {
-        Box::pin(async move {
-            let accepted = std::future::poll_fn(|cx| self.port.streams.poll(cx)).await;
-            let (shared, from) = accepted.ok_or(io::ErrorKind::NotConnected)?;
-            Ok((Arc::new(VirtualStream { shared, local_addr: self.local_addr }) as Arc<dyn AsyncTcpStream>, from))
-        })
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local_addr)
-    }
-}
-
-struct SharedTcp {
-    stream: TcpStream,
-    peer: SocketAddr,
-    /// The first frame, which was read to find the owner.
-    prefetched: Mutex<Bytes>,
-    /// Gives the place among [`TCP_CONNECTIONS`] back.
-    _slot: tokio::sync::OwnedSemaphorePermit,
-}
-
-/// A TCP connection under the address that its owner believes to listen at.
-struct VirtualStream {
-    shared: SharedTcp,
-    local_addr: SocketAddr,
-}
-
-impl fmt::Debug for VirtualStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VirtualStream").field("peer", &self.shared.peer).finish_non_exhaustive()
-    }
-}
-
-impl AsyncTcpStream for VirtualStream {
-    fn read<'a, 'b>(&'a self, buf: &'b mut [u8]) -> Pin<Box<dyn Future<Output = io::Result<usize>> + Send + 'b>>
-    where
-        'a: 'b,
-    {
-        Box::pin(async move {
-            {
-                let mut prefetched = self.shared.prefetched.lock().unwrap_or_else(PoisonError::into_inner);
-                if !prefetched.is_empty() {
-                    let bytes = prefetched.len().min(buf.len());
-                    prefetched.copy_to_slice(&mut buf[..bytes]);
-                    return Ok(bytes);
-                }
-            }
-            loop {
-                self.shared.stream.readable().await?;
-                match self.shared.stream.try_read(buf) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    read => return read,
-                }
-            }
-        })
-    }
-
-    fn write_all<'a, 'b>(&'a self, buf: &'b [u8]) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'b>>
-    where
-        'a: 'b,
-    {
-        let write = async move {
-            let mut rest = buf;
-            while !rest.is_empty() {
-                self.shared.stream.writable().await?;
-                match self.shared.stream.try_write(rest) {
-                    Ok(written) => rest = &rest[written..],
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(())
-        };
-        Box::pin(async move { tokio::time::timeout(TCP_WRITE_WAIT, write).await? })
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local_addr)
-    }
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.shared.peer)
-    }
 }

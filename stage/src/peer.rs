@@ -1,13 +1,14 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: drives one peer connection of the webrtc crate.
 //! One WebRTC connection to one peer, receiving only.
 
-use crate::mux::{Credentials, Mux, Port};
+use crate::mux::{Credentials, Mux};
+use crate::port::Port;
 use crate::reports::{self, Feedback, MediaTap, WireTap};
 use crate::sdp::{Answer, Offer, OfferedMedia};
 use crate::session::{RtpPacket, SenderReport};
 use footlight_media::codec::{Codec, Kind};
 use footlight_media::time::SessionTime;
-use rtc::crypto::{RTCCryptoProvider, SignatureScheme};
+use rtc::crypto::{RTCCryptoProvider, SignatureScheme, default_provider};
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{ReceiverReportBuilder, Registry, Slot};
 use rtc::peer_connection::certificate::{CertificateParams, RTCCertificate};
@@ -58,8 +59,13 @@ pub(crate) enum NegotiationError {
     Internal(String),
 }
 
+/// The cryptography of all connections.
+pub(crate) fn crypto() -> Result<Arc<dyn RTCCryptoProvider>, NegotiationError> {
+    default_provider().map_err(internal)
+}
+
 /// The process's DTLS identity: one certificate for all connections, made at the start.
-pub(crate) fn certificate(crypto: &dyn RTCCryptoProvider) -> Result<RTCCertificate, NegotiationError> {
+fn certificate(crypto: &dyn RTCCryptoProvider) -> Result<RTCCertificate, NegotiationError> {
     // P-256: every WebRTC client takes it (RFC 8827 section 6.5).
     let params = CertificateParams::new(Vec::new()).map_err(internal)?;
     RTCCertificate::generate(crypto.crypto(), SignatureScheme::EcdsaP256Sha256, params).map_err(internal)
@@ -107,7 +113,7 @@ impl Endpoint {
             .with_lite(true)
             .with_include_loopback_candidate(true)
             .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-            .with_answering_dtls_role(RTCDtlsRole::Server)
+            .with_answering_dtls_role(if offer.passive { RTCDtlsRole::Client } else { RTCDtlsRole::Server })
             .with_ice_timeouts(Some(ICE_DISCONNECTED_AFTER), Some(ICE_FAILED_AFTER), Some(ICE_KEEPALIVE))
             .build();
         let configuration = RTCConfigurationBuilder::new().with_certificates(vec![self.certificate.clone()]).build();

@@ -136,7 +136,7 @@ impl Problem {
                 "DTLS role not supported",
                 "a=setup",
                 error.to_string(),
-                "offer a=setup:actpass or a=setup:active",
+                "offer a=setup:actpass, active or passive",
             ),
         }
     }

@@ -45,7 +45,7 @@ pub enum SdpError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The client insists on the DTLS role that the server needs.
+    /// A role in the DTLS handshake that cannot be answered (RFC 8842 section 5.2).
     #[error("a=setup:{0}")]
     Setup(String),
 }
@@ -80,6 +80,8 @@ pub struct Offer {
     pub ufrag: String,
     /// The client's ICE credentials.
     pub pwd: String,
+    /// The client will only be the DTLS server (`a=setup:passive`, as FFmpeg's is): then we are the client.
+    pub passive: bool,
 }
 
 /// The attributes of one m-section, or of the session, while it is read.
@@ -134,7 +136,8 @@ impl Offer {
         if sections.is_empty() {
             return Err(SdpError::Malformed("no m= line".into()));
         }
-        let mut offer = Self { sdp, audio: None, video: None, ufrag: String::new(), pwd: String::new() };
+        let mut offer =
+            Self { sdp, audio: None, video: None, ufrag: String::new(), pwd: String::new(), passive: false };
         let bundle: Vec<&str> = match session.group.and_then(|group| group.strip_prefix("BUNDLE ")) {
             Some(mids) => mids.split_ascii_whitespace().collect(),
             None => Vec::new(),
@@ -156,8 +159,10 @@ impl Offer {
             }
             section.check_transport(session).map_err(unacceptable)?;
             let setup = section.setup.or(session.setup).unwrap_or("actpass");
-            if !matches!(setup, "actpass" | "active") {
-                return Err(SdpError::Setup(setup.into()));
+            match setup {
+                "actpass" | "active" => {}
+                "passive" => offer.passive = true,
+                _ => return Err(SdpError::Setup(setup.into())),
             }
             let mid = section.mid.ok_or_else(|| unacceptable("a=mid is missing"))?;
             if !bundle.contains(&mid) {
@@ -531,7 +536,7 @@ mod tests {
         check("m=audio 9", "m=application 9", "only audio and video");
         check("m=audio 9", "m=video 9", "section 0: neither H.264 nor VP8");
         check("a=ice-pwd:0123456789012345678901", "a=ice-pwd:short", "ice-pwd");
-        check("a=setup:actpass", "a=setup:passive", "passive");
+        check("a=setup:actpass", "a=setup:holdconn", "holdconn");
         check("a=fmtp:97 apt=96", "a=fmtp:197 apt=96", "197");
         check("a=ssrc:1000", "a=ssrc:many", "many");
     }

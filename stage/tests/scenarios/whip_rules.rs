@@ -182,16 +182,18 @@ async fn offers_that_cannot_be_taken_are_refused_whole() {
     check("recvonly", good.replace("a=sendonly", "a=recvonly"), 406).await;
     check("no bundle", good.replace("a=group:BUNDLE", "a=group:LS"), 406).await;
     check("no rtcp-mux", good.replace("a=rtcp-mux\r\n", ""), 406).await;
-    check("DTLS passive", good.replace("a=setup:actpass", "a=setup:passive"), 422).await;
+    check("DTLS on hold", good.replace("a=setup:actpass", "a=setup:holdconn"), 422).await;
     let video = &good[good.find("m=video").unwrap()..];
     check("two videos", format!("{good}{video}"), 406).await;
     assert!(theatre.stage.stats().await.is_empty());
     let answer = post(&theatre, &[TOKEN, SDP], &good.replace("a=sendonly", "a=sendrecv")).await;
     assert_eq!(answer.status(), 201, "sendrecv is allowed");
     assert!(answer.body().contains("a=recvonly"), "{}", answer.body());
-    let answer = post(&theatre, &[TOKEN, SDP], &good.replace("a=setup:actpass", "a=setup:active")).await;
-    assert_eq!(answer.status(), 201, "active is allowed");
-    assert!(answer.body().contains("a=setup:passive"), "{}", answer.body());
+    for (offered, answered) in [("active", "passive"), ("passive", "active")] {
+        let answer = post(&theatre, &[TOKEN, SDP], &good.replace("setup:actpass", &format!("setup:{offered}"))).await;
+        assert_eq!(answer.status(), 201, "{offered} is allowed");
+        assert!(answer.body().contains(&format!("a=setup:{answered}")), "{}", answer.body());
+    }
 }
 
 #[tokio::test]

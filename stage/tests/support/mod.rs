@@ -96,6 +96,10 @@ struct Publishing {
     started: Option<Instant>,
     video_sequence: u64,
     audio_sequence: u64,
+    /// Where in the clip the next frame is; back at its first, a key frame, when one was asked for.
+    at: usize,
+    /// Key frame requests that were answered.
+    answered: u64,
 }
 
 impl Client {
@@ -193,7 +197,8 @@ impl Client {
 
     /// Sends a clip and silence in real time from now on, or from when it is connected.
     pub fn publish(&mut self, clip: Option<Clip>, audio: bool) {
-        self.publishing = Some(Publishing { clip, audio, started: None, video_sequence: 1, audio_sequence: 1 });
+        self.publishing =
+            Some(Publishing { clip, audio, started: None, video_sequence: 1, audio_sequence: 1, at: 0, answered: 0 });
     }
 
     /// Sends a packet as it is, at an instant.
@@ -315,7 +320,12 @@ impl Client {
             if let Some(clip) = &publishing.clip {
                 while started + frame_time(clip, self.seen.video_frames) <= now {
                     let number = self.seen.video_frames;
-                    let frame = &clip.frames[(number % clip.frames.len() as u64) as usize];
+                    if self.seen.key_frame_requests > publishing.answered {
+                        publishing.answered = self.seen.key_frame_requests;
+                        publishing.at = 0;
+                    }
+                    let frame = &clip.frames[publishing.at];
+                    publishing.at = (publishing.at + 1) % clip.frames.len();
                     let timestamp = (number * 90_000 / u64::from(clip.frames_per_second)) as u32;
                     self.write_frame(clip.codec, frame, timestamp, &mut publishing.video_sequence, now);
                     self.seen.video_frames += 1;
@@ -369,6 +379,10 @@ impl Client {
         let Some(pt) = self.payload_type(mid) else { return };
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(mid, None) else { return };
+        if packet.sequence == 1 {
+            // No cap on the share of retransmissions, which browsers do not have either.
+            stream.set_rtx_cache(1_024, Duration::from_secs(3), None);
+        }
         let write = RtpWrite::new(pt, packet.sequence.into(), packet.timestamp, now, packet.payload)
             .marker(packet.marker)
             .nackable(kind == MediaKind::Video);

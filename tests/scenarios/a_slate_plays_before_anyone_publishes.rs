@@ -1,8 +1,6 @@
 //! With no input at all the playlists stand within two seconds of the start, and what they list decodes.
 
-mod harness;
-
-use harness::packaging::{Packaging, assert_ffmpeg_decodes, small_ladder};
+use crate::harness::packaging::{Packaging, assert_ffmpeg_decodes, small_ladder};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,56 @@
+//! A session core given anything: packets, reports, wishes, at any time. It comes to rest, and an ended one stays silent.
+#![no_main]
+
+use footlight_media::codec::Codec;
+use footlight_media::time::SessionTime;
+use footlight_media::track::{PeerKey, TrackId};
+use footlight_stage::sdp::OfferedMedia;
+use footlight_stage::session::{Input, Output, RtpPacket, SenderReport, Session};
+use footlight_stage::sps::PictureLimits;
+use footlight_stage::stun::receiver_ufrag;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|inputs: Vec<(u8, u16, u32, Vec<u8>, u32)>| {
+    let mut session = Session::new(PeerKey("peer".into()), PictureLimits::default(), SessionTime::ZERO);
+    for (number, codec) in [Codec::Opus, Codec::H264].into_iter().enumerate() {
+        let media = OfferedMedia {
+            mid: number.to_string(),
+            codec,
+            payload_type: 96 + number as u8,
+            fmtp: String::new(),
+            rtx_payload_type: (number == 1).then_some(98),
+            ssrc: Some(number as u32),
+        };
+        session.handle_input(Input::Negotiated { track: TrackId(number as u64), media }, SessionTime::ZERO);
+    }
+    let mut now = SessionTime::ZERO;
+    let mut ended = false;
+    for (kind, sequence, timestamp, payload, step) in inputs {
+        now = now.offset_micros(i64::from(step % 2_000_000));
+        let _ = receiver_ufrag(&payload);
+        let input = match kind % 8 {
+            0 => Input::Timeout,
+            1 => Input::KeyFrameWanted(TrackId(u64::from(sequence % 3))),
+            2 => Input::Report(SenderReport {
+                ssrc: u32::from(sequence % 2),
+                ntp: u64::from(timestamp) << 20,
+                rtp: timestamp,
+            }),
+            _ => Input::Rtp(RtpPacket {
+                ssrc: u32::from(kind >> 3) % 3,
+                payload_type: 96 + kind % 3,
+                sequence,
+                timestamp,
+                marker: kind & 0x80 != 0,
+                recovered: false,
+                payload: payload.into(),
+            }),
+        };
+        session.handle_input(input, now);
+        while let Some(output) = session.poll_output() {
+            assert!(!ended, "nothing follows the end");
+            ended = matches!(output, Output::Ended(_));
+        }
+        assert_eq!(session.poll_timeout().is_none(), ended);
+    }
+});

@@ -1,0 +1,118 @@
+#![allow(clippy::disallowed_methods, unreachable_pub, missing_docs, clippy::unwrap_used)] // IO: counts what the process holds.
+//! Connects and closes leave nothing behind: tasks, file descriptors and memory are back at their start.
+//!
+//! `STAGE_CONNECTS` sets how many (200 by default; the issue of a release is 10,000). In a process of its own, because it
+//! measures the process.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use bytes::Bytes;
+use footlight_media::track::PeerKey;
+use footlight_stage::config::Config;
+use footlight_stage::driver::Stage;
+use footlight_stage::whip::{Publisher, Whip};
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use support::media::{Clip, Video};
+use support::{Client, Setup};
+use tokio_util::sync::CancellationToken;
+
+/// Publishers at one time.
+const AT_ONCE: usize = 16;
+/// Rounds that fill allocator caches and tables before the first count.
+const WARM_UP: usize = 64;
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    tasks: usize,
+    descriptors: usize,
+    resident_kb: usize,
+}
+
+fn held() -> Held {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    Held {
+        tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
+        descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+        resident_kb: resident.trim().trim_end_matches(" kB").parse().unwrap(),
+    }
+}
+
+async fn send(whip: &Whip, peer: usize, request: http::request::Builder, body: String) -> http::Response<String> {
+    let request = request.header("Authorization", format!("Bearer {peer}")).body(Full::new(Bytes::from(body))).unwrap();
+    let (parts, body) = whip.handle(request).await.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    http::Response::from_parts(parts, String::from_utf8(body.into()).unwrap())
+}
+
+/// One publisher's life. Every third connects and sends; every second of all goes without a DELETE, by take-over.
+async fn round(whip: &Whip, number: usize, clip: &Clip) {
+    let mut client = Client::udp(&Setup { video: vec![Video::Vp8], audio: true }, None).await;
+    let post = Request::post("/whip/room").header("Content-Type", "application/sdp");
+    let answer = send(whip, number % AT_ONCE, post, client.offer().to_owned()).await;
+    assert_eq!(answer.status(), 201, "{}", answer.body());
+    if number.is_multiple_of(3) {
+        client.accept(answer.body());
+        client.publish(Some(clip.clone()), true);
+        let sent = tokio::time::timeout(Duration::from_secs(20), client.run_until(|seen| seen.video_frames > 3)).await;
+        sent.expect("it connects");
+    }
+    if number.is_multiple_of(2) {
+        let url = answer.headers()["location"].to_str().unwrap().to_owned();
+        let deleted = send(whip, number % AT_ONCE, Request::delete(url), String::new()).await;
+        assert_eq!(deleted.status(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_many_connects_and_closes() {
+    let connects: usize = std::env::var("STAGE_CONNECTS").map_or(200, |count| count.parse().unwrap());
+    let shutdown = CancellationToken::new();
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let config = Config { listen, offers_per_second: 100_000, ..Config::default() };
+    let stage = Stage::start(config, Instant::now(), shutdown.clone()).await.unwrap();
+    let authorize = |_, bearer: Option<String>| {
+        Box::pin(std::future::ready(Ok(Publisher { peer: PeerKey(bearer.unwrap_or_default()) }))) as _
+    };
+    let whip = Whip::new(stage.clone(), Arc::new(authorize));
+    let clip = Clip::synthetic(Video::Vp8, (160, 96), 100_000, 1);
+    let settle = async || {
+        stage.close_room("room").await;
+        assert!(stage.stats().await.is_empty());
+        // Connections close in tasks of their own, within DRIVER_STOP_TIMEOUT of the webrtc crate.
+        let end = Instant::now() + Duration::from_secs(10);
+        let mut last = held();
+        while Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let now = held();
+            if now.tasks == last.tasks && now.descriptors == last.descriptors && now.tasks <= 8 {
+                return now;
+            }
+            last = now;
+        }
+        last
+    };
+    let rounds = async |count: usize| {
+        for wave in 0..count.div_ceil(AT_ONCE) {
+            let wave = (wave * AT_ONCE)..((wave + 1) * AT_ONCE).min(count);
+            futures_util::future::join_all(wave.map(|number| round(&whip, number, &clip))).await;
+        }
+    };
+    rounds(WARM_UP).await;
+    let before = settle().await;
+    let began = Instant::now();
+    rounds(connects).await;
+    let took = began.elapsed();
+    let after = settle().await;
+    println!("{connects} connects in {took:?}: {before:?} -> {after:?}");
+    assert_eq!((before.tasks, before.descriptors), (after.tasks, after.descriptors));
+    let grown_kb = after.resident_kb.saturating_sub(before.resident_kb);
+    // What an allocator keeps after 10,000 is not more than after 200.
+    assert!(grown_kb < 24 * 1_024, "{grown_kb} KB more");
+    shutdown.cancel();
+    stage.ended().await;
+}

@@ -1,0 +1,163 @@
+//! A patient viewer: follows media playlists by blocking reloads and keeps everything it was given.
+
+use super::server::{PATIENCE, Server};
+use http::StatusCode;
+use std::time::Duration;
+
+/// Asks again until there is an answer, ten times a second; fails after `patience`.
+pub async fn until<T, F: Future<Output = Option<T>>>(patience: Duration, ask: impl Fn() -> F) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(patience, asking).await.expect("it happens in time")
+}
+
+/// A media playlist as lines, with what a test asks of it.
+#[derive(Debug, Clone)]
+pub struct Playlist(pub String);
+
+/// One segment of a playlist.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    pub msn: u64,
+    pub uri: String,
+    pub seconds: f64,
+    pub discontinuity: bool,
+    pub init: String,
+    pub date: String,
+}
+
+impl Playlist {
+    pub fn value(&self, tag: &str) -> u64 {
+        let line = self.0.lines().find_map(|l| l.strip_prefix(tag));
+        line.unwrap_or_else(|| panic!("no {tag} in {}", self.0)).parse().unwrap()
+    }
+
+    pub fn first_msn(&self) -> u64 {
+        self.value("#EXT-X-MEDIA-SEQUENCE:")
+    }
+
+    pub fn ended(&self) -> bool {
+        self.0.ends_with("#EXT-X-ENDLIST\n")
+    }
+
+    pub fn segments(&self) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        let (mut seconds, mut discontinuity, mut init, mut date) = (0.0, false, String::new(), String::new());
+        for line in self.0.lines() {
+            if let Some(map) = line.strip_prefix("#EXT-X-MAP:URI=\"") {
+                init = map.trim_end_matches('"').to_owned();
+            } else if let Some(at) = line.strip_prefix("#EXT-X-PROGRAM-DATE-TIME:") {
+                date = at.to_owned();
+            } else if line == "#EXT-X-DISCONTINUITY" {
+                discontinuity = true;
+            } else if let Some(duration) = line.strip_prefix("#EXTINF:") {
+                seconds = duration.trim_end_matches(',').parse().unwrap();
+            } else if !line.starts_with('#') {
+                let msn = self.first_msn() + segments.len() as u64;
+                let discontinuity = std::mem::take(&mut discontinuity);
+                segments.push(Segment {
+                    msn,
+                    uri: line.to_owned(),
+                    seconds,
+                    discontinuity,
+                    init: init.clone(),
+                    date: date.clone(),
+                });
+            }
+        }
+        segments
+    }
+}
+
+/// Everything of one rendition that a viewer was given, in order.
+pub struct Viewer<'a> {
+    server: &'a Server,
+    folder: String,
+    pub segments: Vec<Segment>,
+    pub file: Vec<u8>,
+    init: String,
+}
+
+impl<'a> Viewer<'a> {
+    pub fn new(server: &'a Server, room: &str, stream: &str, rendition: &str) -> Self {
+        let folder = format!("/hls/{room}/{stream}/{rendition}");
+        Self { server, folder, segments: Vec::new(), file: Vec::new(), init: String::new() }
+    }
+
+    /// The playlist once segment `msn` is whole.
+    pub async fn playlist(&self, msn: u64) -> Playlist {
+        let path = format!("{}/media.m3u8?_HLS_msn={msn}", self.folder);
+        let (status, body) = self.server.get(&path).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body:?}");
+        Playlist(String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// Watches until segment `msn` has come. Every sequence number must come once, each segment be there when it is listed.
+    pub async fn watch_to(&mut self, msn: u64) {
+        while self.segments.last().is_none_or(|s| s.msn < msn) {
+            let next = self.segments.last().map_or(1, |s| s.msn + 1);
+            let playlist = tokio::time::timeout(PATIENCE, self.playlist(next)).await.expect("the stream goes on");
+            self.take(&playlist).await;
+            if playlist.ended() {
+                return;
+            }
+        }
+    }
+
+    /// Takes what is new in a playlist.
+    pub async fn take(&mut self, playlist: &Playlist) {
+        for segment in playlist.segments() {
+            let next = self.segments.last().map_or(segment.msn, |s| s.msn + 1);
+            if segment.msn < next {
+                continue;
+            }
+            assert_eq!(segment.msn, next, "no segment is missed");
+            if segment.init != self.init {
+                self.init.clone_from(&segment.init);
+                self.fetch(&segment.init).await;
+            }
+            self.fetch(&segment.uri).await;
+            self.segments.push(segment);
+        }
+    }
+
+    async fn fetch(&mut self, uri: &str) {
+        let (status, body) = self.server.get(&format!("{}/{uri}", self.folder)).await;
+        assert_eq!(status, StatusCode::OK, "{uri} is listed, so it is there");
+        self.file.extend_from_slice(&body);
+    }
+
+    pub fn discontinuities(&self) -> usize {
+        self.segments.iter().filter(|s| s.discontinuity).count()
+    }
+}
+
+/// Decodes a file to pictures of one byte a pixel in full range, `width` x `height` each.
+pub fn luma_pictures(file: &[u8], width: usize, height: usize) -> Vec<Vec<u8>> {
+    let scale = format!("scale={width}:{height}:flags=area");
+    let raw = decode(file, &["-vf", &scale, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"]);
+    raw.chunks_exact(width * height).map(<[u8]>::to_vec).collect()
+}
+
+/// Decodes a file to samples of one channel at 48 kHz, -1 to 1.
+pub fn mono_samples(file: &[u8]) -> Vec<f32> {
+    let raw = decode(file, &["-ac", "1", "-f", "f32le"]);
+    raw.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+fn decode(file: &[u8], args: &[&str]) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file.mp4");
+    std::fs::write(&path, file).unwrap();
+    let mut command = std::process::Command::new("ffmpeg");
+    let output = command.args(["-v", "error", "-xerror", "-i"]).arg(&path).args(args).arg("-").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "ffmpeg: {said}");
+    output.stdout
+}

@@ -1,0 +1,179 @@
+//! The binary, run as an operator runs it, and what an application does with it over REST.
+
+use super::playback;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// The binary under test.
+pub const FOOTLIGHT: &str = env!("CARGO_BIN_EXE_footlight");
+
+/// Nothing takes longer than this, but for a test that says so; what does has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running process of ours.
+pub struct Server {
+    child: Child,
+    lines: HashMap<String, String>,
+    pub data_dir: tempfile::TempDir,
+    http: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// A configuration for tests: every port picked by the system, one small rung so that two cores hold four streams.
+pub const SMALL: &str = r#"
+http: {listen: "127.0.0.1:0"}
+https: {listen: ""}
+admin: {listen: "127.0.0.1:0"}
+webrtc: {listen: "127.0.0.1:0"}
+packager:
+  canvas: {width: 320, height: 180}
+  rungs: [{name: 180p, width: 320, height: 180, bitrate_kbps: 300, preset: superfast, audio: audio}]
+  audio: [{name: audio, bitrate_kbps: 64}]
+"#;
+
+impl Server {
+    /// Starts `footlight <role>` with a configuration and waits until it has said where it listens.
+    pub async fn start(role: &[&str], config: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), role, config).await
+    }
+
+    /// The same with a data directory that has been used.
+    pub async fn start_in(data_dir: tempfile::TempDir, role: &[&str], config: &str) -> Self {
+        let file = data_dir.path().join("footlight.yaml");
+        std::fs::write(&file, config).unwrap();
+        let mut command = Command::new(FOOTLIGHT);
+        command.args(role).arg("--config").arg(&file).arg("--data-dir").arg(data_dir.path().join("data"));
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = HashMap::new();
+        let reading = async {
+            while let Some(line) = output.next_line().await.unwrap() {
+                if let Some((key, value)) = line.split_once(": ") {
+                    lines.insert(key.to_owned(), value.to_owned());
+                }
+                // The last line of every serving command.
+                if line.starts_with("admin: ") {
+                    return;
+                }
+            }
+            panic!("footlight {role:?} ended before it listened");
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("a process starts within seconds");
+        // Its further lines are read, or it would block on a full pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = output.next_line().await {} });
+        Self { child, lines, data_dir, http: Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// The URL of a listener by the name that the process printed: `http`, `admin`, `publish`.
+    pub fn url(&self, name: &str) -> &str {
+        self.lines.get(name).unwrap_or_else(|| panic!("no {name} among {:?}", self.lines))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("running")
+    }
+
+    /// A token of `footlight token`.
+    pub async fn token(&self, args: &[&str]) -> String {
+        let data = self.data_dir.path().join("data");
+        mint(&data, args).await
+    }
+
+    pub async fn auth(&self, room: &str, user: &str) -> String {
+        self.token(&["auth", "--room", room, "--role", "broadcaster", "--user", user]).await
+    }
+
+    /// One HTTP request; `path` is below the HTTP listener.
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<(&str, String)>,
+    ) -> (StatusCode, http::HeaderMap, Bytes) {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url("http")));
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let (kind, body) = body.unwrap_or_default();
+        if !kind.is_empty() {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let request = request.body(Full::new(Bytes::from(body))).unwrap();
+        let response = tokio::time::timeout(PATIENCE, self.http.request(request)).await.expect("an answer").unwrap();
+        let (parts, body) = response.into_parts();
+        (parts.status, parts.headers, body.collect().await.unwrap().to_bytes())
+    }
+
+    /// A REST call that must succeed.
+    pub async fn rest(&self, method: Method, path: &str, body: Value) -> Value {
+        let token = self.token(&["management"]).await;
+        let body = Some(("application/json", body.to_string()));
+        let (status, _, answer) = self.request(method.clone(), path, Some(&token), body).await;
+        assert!(status.is_success(), "{method} {path}: {status} {answer:?}");
+        serde_json::from_slice(&answer).unwrap_or_default()
+    }
+
+    pub async fn get(&self, path: &str) -> (StatusCode, Bytes) {
+        let (status, _, body) = self.request(Method::GET, path, None, None).await;
+        (status, body)
+    }
+
+    /// Makes a room with a caller-chosen id, starts its live stream, and waits until it can be played. Answers with the stream's id.
+    pub async fn go_live(&self, room: &str) -> String {
+        self.rest(Method::POST, "/v2/rooms", json!({"name": room, "id": room})).await;
+        let stream = self.rest(Method::POST, &format!("/v2/live-streams/room/{room}/start"), json!({})).await;
+        let id = stream["id"].as_str().unwrap().to_owned();
+        playback::until(PATIENCE, || async {
+            let (status, _) = self.get(&format!("/live/{room}/master.m3u8")).await;
+            (status == StatusCode::OK).then_some(())
+        })
+        .await;
+        id
+    }
+
+    /// Publishes a WHIP offer; answers with the SDP and the session's path.
+    pub async fn whip(&self, room: &str, token: &str, offer: &str) -> (String, String) {
+        let body = Some(("application/sdp", offer.to_owned()));
+        let (status, headers, answer) = self.request(Method::POST, &format!("/whip/{room}"), Some(token), body).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer:?}");
+        let location = headers[header::LOCATION].to_str().unwrap().to_owned();
+        (String::from_utf8(answer.to_vec()).unwrap(), location)
+    }
+
+    /// What the admin listener answers.
+    pub async fn admin(&self, path: &str) -> String {
+        let uri = format!("{}{path}", self.url("admin")).parse().unwrap();
+        let response = self.http.get(uri).await.unwrap();
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    /// Asks the process to end and waits until it has.
+    pub async fn end(mut self) {
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap(),
+            rustix::process::Signal::TERM,
+        )
+        .unwrap();
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("a process drains within seconds");
+        assert!(ended.unwrap().success());
+    }
+}
+
+/// A token of `footlight token` with the credentials of a data directory.
+pub async fn mint(data_dir: &Path, args: &[&str]) -> String {
+    let output =
+        Command::new(FOOTLIGHT).arg("token").args(args).arg("--data-dir").arg(data_dir).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}

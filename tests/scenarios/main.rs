@@ -1,0 +1,16 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used, dead_code, unreachable_pub)] // IO: whole servers, clients, files.
+//! What a user of footlight relies on, one scenario a file, each named by what must hold. The binary is run as an operator runs it; `harness` does
+//! what an application, a broadcaster and a viewer do with it.
+
+mod harness;
+#[path = "../../stage/tests/support/mod.rs"]
+mod support;
+
+mod a_camera_in_a_browser_plays_in_a_browser;
+mod a_crash_of_one_decoder_costs_its_stream_a_second;
+mod a_slate_plays_before_anyone_publishes;
+mod commands_say_what_is_wrong;
+mod lip_sync_holds;
+mod publishers_come_and_go;
+mod viewers_cannot_publish;
+mod what_is_published_is_what_is_played;

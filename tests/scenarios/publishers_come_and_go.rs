@@ -1,0 +1,55 @@
+//! A publisher that drops and returns, and one that takes over from itself, cost the viewers nothing but the picture while it was away: no
+//! discontinuity, no number that goes back or is left out, and a recording that decodes without a word.
+
+use crate::harness::clips;
+use crate::harness::packaging::assert_ffmpeg_decodes;
+use crate::harness::playback::{Viewer, luma_pictures};
+use crate::harness::server::{SMALL, Server};
+use crate::support::{Client, Running, Setup};
+use std::time::Duration;
+
+/// How long the publisher is away; `make soak-return` makes it 90 s.
+fn away() -> Duration {
+    let seconds = std::env::var("AWAY_SECONDS").ok().and_then(|s| s.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(5))
+}
+
+async fn publish(server: &Server, luma: u8) -> Running {
+    let token = server.auth("room", "someone").await;
+    let mut client = Client::udp(&Setup::default(), None).await;
+    let (answer, _) = server.whip("room", &token, client.offer()).await;
+    client.accept(&answer);
+    client.publish(Some(clips::grey(luma, 320, 180, 30)), true);
+    client.spawn()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_and_back_then_taken_over() {
+    let server = Server::start(&["serve"], SMALL).await;
+    let stream = server.go_live("room").await;
+    let mut viewer = Viewer::new(&server, "room", &stream, "180p");
+    let first = publish(&server, 80).await;
+    viewer.watch_to(6).await;
+    // Killed: it sends no DELETE and no more packets.
+    drop(first);
+    let returns = viewer.segments.len() as u64 + away().as_secs() / 2;
+    viewer.watch_to(returns).await;
+    let second = publish(&server, 140).await;
+    viewer.watch_to(returns + 4).await;
+    let shown_after_return = last_luma(&viewer);
+    // The same peer from another device, while the first is still sending.
+    let third = publish(&server, 220).await;
+    viewer.watch_to(returns + 8).await;
+    drop((second, third));
+    assert_eq!(viewer.discontinuities(), 0);
+    assert!(viewer.segments.iter().all(|s| (s.seconds - 2.0).abs() < 1e-6), "{:?}", viewer.segments);
+    assert_ffmpeg_decodes(&viewer.file);
+    assert!(shown_after_return.abs_diff(140) < 12, "{shown_after_return}");
+    let shown_at_last = last_luma(&viewer);
+    assert!(shown_at_last.abs_diff(220) < 12, "{shown_at_last}: the one that took over fills the picture alone");
+    server.end().await;
+}
+
+fn last_luma(viewer: &Viewer) -> u8 {
+    luma_pictures(&viewer.file, 1, 1).last().expect("pictures")[0]
+}

@@ -1,0 +1,69 @@
+//! Pictures that a WebRTC client publishes come out of the playlists, through origin and edge, with the same brightness; in one
+//! process and in three.
+
+use crate::harness::clips;
+use crate::harness::packaging::assert_ffmpeg_decodes;
+use crate::harness::playback::{Viewer, luma_pictures};
+use crate::harness::server::{SMALL, Server};
+use crate::support::{Client, Setup};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_one_process() {
+    let server = Server::start(&["serve"], SMALL).await;
+    scenario(&server, &server).await;
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_packager_in_a_thread() {
+    let server = Server::start(&["serve"], &SMALL.replace("packager:", "packager:\n  isolation: thread")).await;
+    scenario(&server, &server).await;
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_origin_packager_and_edge() {
+    let secret = "origin: {publish: '127.0.0.1:0', publish_secret: hush";
+    let origin = Server::start(&["origin"], &format!("{SMALL}{secret}}}")).await;
+    let (viewers, publish) = (origin.url("http"), origin.url("publish"));
+    let config = format!("{SMALL}{secret}, url: '{viewers}', publish_url: '{publish}'}}");
+    let packager = Server::start(&["packager"], &config).await;
+    let edge = Server::start(&["edge", "--origin", viewers], SMALL).await;
+    scenario(&packager, &edge).await;
+    edge.end().await;
+    packager.end().await;
+    origin.end().await;
+}
+
+/// Two people of different grey publish at `room`; what `edge` serves shows both side by side.
+async fn scenario(room: &Server, edge: &Server) {
+    let stream = room.go_live("room").await;
+    let mut publishers = Vec::new();
+    for (user, luma) in [("dark", 60), ("light", 200)] {
+        let token = room.auth("room", user).await;
+        let mut client = Client::udp(&Setup::default(), None).await;
+        let (answer, _) = room.whip("room", &token, client.offer()).await;
+        client.accept(&answer);
+        client.publish(Some(clips::grey(luma, 320, 180, 20)), true);
+        // The order on the canvas is the order of arrival.
+        client.run_until(|seen| seen.connected).await;
+        publishers.push(client.spawn());
+    }
+    let mut video = Viewer::new(edge, "room", &stream, "180p");
+    video.watch_to(8).await;
+    // Two tiles of 160x90 in the middle of 320x180: one pixel for each, and one of the bar above.
+    let last = luma_pictures(&video.file, 32, 18).pop().expect("pictures");
+    let at = |x: usize, y: usize| last[y * 32 + x];
+    let limited = |full: u8| (f32::from(full) * 219.0 / 255.0 + 16.0) as i16;
+    let (left, right) = (at(8, 9), at(24, 9));
+    let mut seen = [left, right];
+    seen.sort_unstable();
+    for (got, want) in seen.into_iter().zip([60, 200]) {
+        let got = limited(got);
+        assert!((got - limited(want)).abs() <= 6, "{got}, not {} (left {left}, right {right})", limited(want));
+    }
+    assert!(at(16, 1) < 60, "the bar above the tiles is dark");
+    let mut audio = Viewer::new(edge, "room", &stream, "audio");
+    audio.watch_to(8).await;
+    assert_ffmpeg_decodes(&audio.file);
+}
