@@ -8,6 +8,7 @@ mod api;
 mod catalog;
 mod control;
 pub mod credentials;
+pub mod fields;
 mod owner;
 pub mod rooms;
 

@@ -1,13 +1,11 @@
 #![allow(clippy::disallowed_methods)] // IO: bounds how long a request's body may take.
-//! Bodies of requests: a JSON object, whatever Content-Type says, read field by field so that a wrong type is refused by name. Fields
-//! that nobody asks for are ignored: clients of 100ms send more than footlight knows.
+//! Bodies of requests: a JSON object, whatever Content-Type says.
 
 use super::problem::Problem;
-use crate::rooms::{Invalid, id};
+use crate::fields::Fields;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use http::StatusCode;
-use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// The largest room there is to describe is some 4 KB.
@@ -15,8 +13,8 @@ pub(super) const MAX_BYTES: usize = 64 * 1024;
 /// 64 KB take a slow uplink a second.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Why a body cannot be read. The caller's to mend.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a body did not arrive. The caller's to mend.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
     #[error("the body is larger than {MAX_BYTES} bytes; send less")]
     TooLarge,
@@ -24,21 +22,12 @@ pub(super) enum BodyError {
     TooSlow,
     #[error("the body broke off")]
     Broken,
-    #[error("the body is not JSON (line {line}, column {column}); send an object")]
-    NotJson { line: usize, column: usize },
-    #[error("the body is {0}; send an object")]
-    NotAnObject(&'static str),
 }
 
-/// A request's fields. Absent and `null` are the same.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Fields {
-    /// What the names are below, as errors show it: `recording.`.
-    prefix: String,
-    map: Map<String, Value>,
-}
+/// A request's body, read.
+pub(super) struct Body(pub(super) Fields);
 
-impl<S: Send + Sync> FromRequest<S> for Fields {
+impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -47,143 +36,6 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             StatusCode::PAYLOAD_TOO_LARGE => BodyError::TooLarge,
             _ => BodyError::Broken,
         })?;
-        Ok(Self::parse(&bytes)?)
-    }
-}
-
-impl Fields {
-    /// Reads a body. None at all is an object without fields.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, BodyError> {
-        if bytes.trim_ascii().is_empty() {
-            return Ok(Self::default());
-        }
-        match serde_json::from_slice(bytes) {
-            Ok(Value::Object(map)) => Ok(Self { prefix: String::new(), map }),
-            Ok(Value::Null) => Ok(Self::default()),
-            Ok(other) => Err(BodyError::NotAnObject(kind(&other))),
-            Err(e) => Err(BodyError::NotJson { line: e.line(), column: e.column() }),
-        }
-    }
-
-    /// Whether a field is given at all.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.map.get(name).is_some_and(|value| !value.is_null())
-    }
-
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Invalid> {
-        self.take(name, "a string", |value| match value {
-            Value::String(text) => Ok(text),
-            other => Err(other),
-        })
-    }
-
-    pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, Invalid> {
-        self.take(name, "true or false", |value| value.as_bool().ok_or(value))
-    }
-
-    pub(super) fn count(&mut self, name: &str) -> Result<Option<u64>, Invalid> {
-        self.take(name, "a whole number from 0", |value| value.as_u64().ok_or(value))
-    }
-
-    /// An object whose fields are read in turn.
-    pub(super) fn fields(&mut self, name: &str) -> Result<Option<Self>, Invalid> {
-        let prefix = format!("{}{name}.", self.prefix);
-        self.take(name, "an object", |value| match value {
-            Value::Object(map) => Ok(Self { prefix, map }),
-            other => Err(other),
-        })
-    }
-
-    /// An object that is kept as it is.
-    pub(super) fn object(&mut self, name: &str) -> Result<Option<Value>, Invalid> {
-        self.take(name, "an object", |value| if value.is_object() { Ok(value) } else { Err(value) })
-    }
-
-    /// A list that is kept as it is.
-    pub(super) fn list(&mut self, name: &str) -> Result<Option<Value>, Invalid> {
-        self.take(name, "a list", |value| if value.is_array() { Ok(value) } else { Err(value) })
-    }
-
-    /// A string that must be there.
-    pub(super) fn required_text(&mut self, name: &str) -> Result<String, Invalid> {
-        self.text(name)?.ok_or_else(|| Invalid(format!("{}{name}: missing; give a string", self.prefix)))
-    }
-
-    /// `true` or `false`, which must be there.
-    pub(super) fn required_flag(&mut self, name: &str) -> Result<bool, Invalid> {
-        self.flag(name)?.ok_or_else(|| Invalid(format!("{}{name}: missing; give true or false", self.prefix)))
-    }
-
-    fn take<T>(
-        &mut self,
-        name: &str,
-        want: &str,
-        read: impl FnOnce(Value) -> Result<T, Value>,
-    ) -> Result<Option<T>, Invalid> {
-        match self.map.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => read(value).map(Some).map_err(|value| {
-                Invalid(format!("{}{name}: {} is {}; give {want}", self.prefix, shown(&value), kind(&value)))
-            }),
-        }
-    }
-}
-
-/// A value in an error text. Of what is nested its kind says enough, and it may hold secrets.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => id::quoted(text),
-        Value::Object(_) => "{…}".to_owned(),
-        Value::Array(_) => "[…]".to_owned(),
-        plain => plain.to_string(),
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_is_an_object_or_nothing() {
-        let check = |body: &str, want: Result<usize, BodyError>| {
-            assert_eq!(Fields::parse(body.as_bytes()).map(|fields| fields.map.len()), want, "{body}");
-        };
-        check("", Ok(0));
-        check(" \n", Ok(0));
-        check("null", Ok(0));
-        check("{}", Ok(0));
-        check("{\"a\": 1, \"b\": null}", Ok(2));
-        check("[]", Err(BodyError::NotAnObject("a list")));
-        check("\"a\"", Err(BodyError::NotAnObject("a string")));
-        check("{\"a\": ", Err(BodyError::NotJson { line: 1, column: 6 }));
-        check("name=a", Err(BodyError::NotJson { line: 1, column: 2 }));
-        assert!(Fields::parse(b"{\"a\": \"\xff\"}").is_err());
-        assert!(Fields::parse("[".repeat(60_000).as_bytes()).is_err(), "depth is bounded");
-    }
-
-    #[test]
-    fn a_wrong_type_is_refused_by_name() {
-        let mut fields =
-            Fields::parse(br#"{"name": 7, "enabled": "yes", "size": -1, "more": {"deep": []}, "none": null}"#).unwrap();
-        let check = |error: Invalid, want: &str| assert_eq!(error.0, want);
-        check(fields.text("name").unwrap_err(), "name: 7 is a number; give a string");
-        check(fields.flag("enabled").unwrap_err(), "enabled: \"yes\" is a string; give true or false");
-        check(fields.count("size").unwrap_err(), "size: -1 is a number; give a whole number from 0");
-        let mut more = fields.fields("more").unwrap().unwrap();
-        check(more.text("deep").unwrap_err(), "more.deep: […] is a list; give a string");
-        check(more.required_flag("there").unwrap_err(), "more.there: missing; give true or false");
-        assert_eq!(fields.text("none"), Ok(None));
-        assert_eq!(fields.text("absent"), Ok(None));
+        Ok(Self(Fields::parse(&bytes)?))
     }
 }

@@ -1,12 +1,13 @@
 //! `/v2/live-streams`.
 
 use super::auth::Caller;
-use super::body::Fields;
+use super::body::Body;
 use super::list::{self, List, Query};
 use super::path::Path;
 use super::problem::Problem;
 use crate::Control;
 use crate::catalog::StreamFilter;
+use crate::fields::Fields;
 use crate::owner::{ControlError, Input};
 use crate::rooms::date::Timestamp;
 use crate::rooms::live_stream::{Actor, LiveStream, Recording, StartRequest, Status};
@@ -27,7 +28,7 @@ pub(super) struct LiveStreamView {
     destination: String,
     playback: Playback,
     meeting_url: String,
-    recording: Option<Recording>,
+    recording: Recording,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -77,7 +78,8 @@ fn view(control: &Control, stream: LiveStream) -> LiveStreamView {
         status: stream.status,
         destination: stream.request.destination,
         meeting_url: stream.request.meeting_url,
-        recording: stream.request.recording,
+        // Stock clients read its fields without a look at whether it is there.
+        recording: stream.request.recording.unwrap_or_default(),
         created_at: stream.created_at,
         started_at: stream.started_at,
         updated_at: stream.updated_at,
@@ -100,11 +102,11 @@ pub(super) async fn start(
     State(control): State<Control>,
     Path(room): Path<String>,
     Extension(caller): Extension<Caller>,
-    fields: Result<Fields, Problem>,
+    body: Result<Body, Problem>,
 ) -> Result<Json<LiveStreamView>, Problem> {
     // Who may not is told so first, whatever the body.
     let by = actor(&control, &room, caller).await?;
-    let stream = control.start(&room, start_request(fields?)?, by).await?;
+    let stream = control.start(&room, start_request(body?.0)?, by).await?;
     Ok(Json(view(&control, stream)))
 }
 

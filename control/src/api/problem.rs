@@ -4,6 +4,7 @@
 
 use super::body::BodyError;
 use crate::catalog::CatalogError;
+use crate::fields::FieldsError;
 use crate::owner::ControlError;
 use crate::rooms::token::TokenError;
 use crate::rooms::{Invalid, Refused};
@@ -82,9 +83,15 @@ impl From<BodyError> for Problem {
         let status = match error {
             BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            BodyError::Broken | BodyError::NotJson { .. } | BodyError::NotAnObject(_) => StatusCode::BAD_REQUEST,
+            BodyError::Broken => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<FieldsError> for Problem {
+    fn from(error: FieldsError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.to_string())
     }
 }
 

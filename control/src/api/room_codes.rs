@@ -1,6 +1,6 @@
 //! `/v2/room-codes`.
 
-use super::body::Fields;
+use super::body::Body;
 use super::list::{self, List, Query};
 use super::path::Path;
 use super::problem::Problem;
@@ -72,7 +72,7 @@ pub(super) async fn list(
 /// Enable or disable a code.
 #[utoipa::path(post, path = "/v2/room-codes/code", operation_id = "enable_room_code", tag = "room codes", security(("management" = [])),
     request_body = CodeBody, responses((status = 200, body = RoomCode), (status = "default", body = Problem)))]
-pub(super) async fn enable(State(control): State<Control>, mut fields: Fields) -> Result<Json<RoomCode>, Problem> {
+pub(super) async fn enable(State(control): State<Control>, Body(mut fields): Body) -> Result<Json<RoomCode>, Problem> {
     let (code, enabled) = (fields.required_text("code")?, fields.required_flag("enabled")?);
     Ok(Json(control.ask(|answer| Input::EnableCode { code, enabled, answer }).await?))
 }

@@ -1,11 +1,12 @@
 //! `/v2/rooms`.
 
-use super::body::Fields;
+use super::body::Body;
 use super::list::{self, List, Query};
 use super::path::Path;
 use super::problem::Problem;
 use crate::Control;
 use crate::catalog::RoomFilter;
+use crate::fields::Fields;
 use crate::owner::Input;
 use crate::rooms::date::Timestamp;
 use crate::rooms::room::{Room, RoomRequest};
@@ -18,7 +19,7 @@ use utoipa::ToSchema;
 
 /// An installation is one workspace of 100ms with one application in it; their ids are the same everywhere, as they name nothing
 /// beyond it: "footlight" in ASCII, and a number.
-pub(super) const CUSTOMER_ID: &str = "666f6f746c69676874000000";
+const CUSTOMER_ID: &str = "666f6f746c69676874000000";
 const APP_ID: &str = "666f6f746c6967687400000a";
 
 /// A room as 100ms shows it.
@@ -31,6 +32,8 @@ pub(super) struct RoomView {
     description: String,
     customer_id: String,
     app_id: String,
+    /// `customer_id`. Deprecated by 100ms.
+    customer: String,
     /// As it was given.
     #[schema(value_type = Object)]
     recording_info: Value,
@@ -95,6 +98,7 @@ fn view(control: &Control, room: Room) -> RoomView {
         description: settings.description,
         customer_id: CUSTOMER_ID.to_owned(),
         app_id: APP_ID.to_owned(),
+        customer: CUSTOMER_ID.to_owned(),
         recording_source_template: settings.recording_info.is_none(),
         recording_info: settings.recording_info.unwrap_or_else(|| json!({"enabled": false})),
         template: template.map(|template| template.name.clone()).unwrap_or_default(),
@@ -113,7 +117,7 @@ fn view(control: &Control, room: Room) -> RoomView {
 /// Create a room, or update the one with this name or id.
 #[utoipa::path(post, path = "/v2/rooms", operation_id = "create_room", tag = "rooms", request_body = RoomBody, security(("management" = [])),
     responses((status = 200, body = RoomView), (status = "default", body = Problem)))]
-pub(super) async fn create(State(control): State<Control>, fields: Fields) -> Result<Json<RoomView>, Problem> {
+pub(super) async fn create(State(control): State<Control>, Body(fields): Body) -> Result<Json<RoomView>, Problem> {
     let request = request(fields)?;
     let room = control.ask(|answer| Input::CreateRoom { request, answer }).await?;
     Ok(Json(view(&control, room)))
@@ -125,7 +129,7 @@ pub(super) async fn create(State(control): State<Control>, fields: Fields) -> Re
 pub(super) async fn update(
     State(control): State<Control>,
     Path(id): Path<String>,
-    fields: Fields,
+    Body(fields): Body,
 ) -> Result<Json<RoomView>, Problem> {
     let request = request(fields)?;
     let room = control.ask(|answer| Input::UpdateRoom { id, request, answer }).await?;

@@ -1,7 +1,7 @@
 //! Room code in, auth token out: the one request without a token. Clients of 100ms send its JSON as text/plain, which spares their
 //! browser a preflight.
 
-use super::body::Fields;
+use super::body::Body;
 use super::problem::Problem;
 use crate::Control;
 use crate::rooms::id;
@@ -30,7 +30,10 @@ pub(super) struct TokenBody {
 /// Exchange a room code for an auth token. The only request without a token.
 #[utoipa::path(post, path = "/v2/token", operation_id = "exchange_room_code", tag = "tokens", request_body = TokenBody, security(),
     responses((status = 200, body = TokenAnswer), (status = "default", body = Problem)))]
-pub(super) async fn exchange(State(control): State<Control>, mut fields: Fields) -> Result<Json<TokenAnswer>, Problem> {
+pub(super) async fn exchange(
+    State(control): State<Control>,
+    Body(mut fields): Body,
+) -> Result<Json<TokenAnswer>, Problem> {
     let code = fields.required_text("code")?;
     let user = fields.text("user_id")?.unwrap_or_default();
     if !user.is_empty() {
