@@ -6,6 +6,7 @@ mod harness;
 mod a_code_opens_one_role_of_one_room;
 mod a_data_directory_is_one_process_s;
 mod bad_requests_are_refused_by_name;
+mod commands_that_nobody_takes_hold_nobody_up;
 mod lists_are_read_to_their_end;
 mod live_streams_go_from_start_to_completed;
 mod only_the_right_token_opens_a_route;
