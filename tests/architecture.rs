@@ -91,7 +91,8 @@ fn a_third_party_type_stops_at_the_files_that_wrap_it() {
 fn a_file_that_does_io_says_so_and_why_in_its_first_line() {
     for file in sources() {
         let text = read(&file);
-        for (number, line) in text.lines().enumerate() {
+        // A file's tests may need one instant to count from.
+        for (number, line) in text.lines().enumerate().take_while(|(_, line)| *line != "#[cfg(test)]") {
             if line.contains("allow(clippy::disallowed") {
                 assert!(
                     number == 0 && line.contains("// IO: "),

@@ -15,9 +15,20 @@ export async function enter(code: string): Promise<Entry> {
   const response = await fetch('/v2/token', { method: 'POST', body: JSON.stringify({ code }) });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok || typeof answer.token !== 'string') {
-    throw new Error(response.status === 404 ? `No room has the code ${code}.` : `The room did not open: ${answer.message ?? response.statusText}.`);
+    throw new Error(refusal(response, code, answer.message));
   }
   return { token: answer.token, roomId: payload(answer.token).room_id };
+}
+
+function refusal(response: Response, code: string, message: unknown): string {
+  switch (response.status) {
+    case 404:
+      return `No room has the code ${code}.`;
+    case 403:
+      return 'This room or this link has been switched off.';
+    default:
+      return `The room did not open: ${message ?? response.statusText}.`;
+  }
 }
 
 function payload(token: string): { room_id: string } {
