@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR
 TEST_FEATURES := --features failpoints
 FUZZ_SECONDS ?= 10
 
-.PHONY: run test lint web fuzz-build fuzz setup setup-test fmt help bench-ingest soak-browser soak-return
+.PHONY: run test lint web fuzz-build fuzz setup setup-test fmt help bench-ingest soak-browser soak-connects soak-return
 
 run: setup web ## Build, go live with the demo room, print its links
 	cargo run --release --quiet -- demo
@@ -42,6 +42,9 @@ bench-ingest: setup-test web ## CPU and memory per publisher
 
 soak-browser: setup-test web ## The browser scenario for a minute
 	WATCH_SECONDS=60 cargo nextest run -p footlight $(TEST_FEATURES) a_camera_in_a_browser
+
+soak-connects: setup-test ## 10,000 WHIP connects and closes leave nothing behind
+	STAGE_CONNECTS=10000 cargo nextest run -p footlight-stage --test leaves_nothing_behind --success-output=immediate
 
 soak-return: setup-test web ## A publisher that is away for 90 s
 	AWAY_SECONDS=90 cargo nextest run -p footlight $(TEST_FEATURES) publishers_come_and_go

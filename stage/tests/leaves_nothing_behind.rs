@@ -1,7 +1,7 @@
 #![allow(clippy::disallowed_methods, unreachable_pub, missing_docs, clippy::unwrap_used)] // IO: counts what the process holds.
 //! Connects and closes leave nothing behind: tasks, file descriptors and memory are back at their start.
 //!
-//! `STAGE_CONNECTS` sets how many (200 by default; the issue of a release is 10,000). In a process of its own, because it
+//! `STAGE_CONNECTS` sets how many (200 by default; a release is checked with 10,000). In a process of its own, because it
 //! measures the process.
 
 #[path = "support/mod.rs"]
