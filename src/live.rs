@@ -7,7 +7,7 @@
 use crate::worker::{self, Begin, WorkerError};
 use bytes::Bytes;
 use footlight_media::time::WallTime;
-use footlight_media::track::{TrackEvent, TrackRequest};
+use footlight_media::track::TrackRequest;
 use footlight_packager::clock::SessionClock;
 use footlight_packager::driver::{self, FromPackager, Report, Start, ToPackager};
 use footlight_packager::ladder::Ladder;
@@ -314,7 +314,7 @@ impl StreamTask {
                     packager.send(ToPackager::Stop).await?;
                 }
                 event = frames.events.recv() => match event {
-                    Some(event) => self.forward(event, packager).await?,
+                    Some(event) => packager.send(ToPackager::Event(event)).await?,
                     None => return Ok(Life::Abandoned),
                 },
                 message = packager.next() => match message? {
@@ -329,10 +329,6 @@ impl StreamTask {
                 () = tokio::time::sleep_until(deadline) => return Err(WorkerError::Hung(SILENCE)),
             }
         }
-    }
-
-    async fn forward(&self, event: TrackEvent, packager: &mut Packager) -> Result<(), WorkerError> {
-        packager.send(ToPackager::Event(event)).await
     }
 
     async fn hear(&self, message: FromPackager) {
@@ -356,7 +352,7 @@ impl StreamTask {
             () = tokio::time::sleep(LINGER) => {}
             () = self.shutdown.cancelled() => return,
         }
-        let mut publisher = Publisher::new(self.common.origin.clone(), None);
+        let mut publisher = Publisher::new(self.common.origin.clone());
         let live_path = self.names.live_path();
         for path in leftovers {
             // The room's static playlist may be that of its next stream by now.
@@ -403,7 +399,7 @@ impl Packager {
         std::thread::Builder::new()
             .name("packager".into())
             .spawn(move || {
-                let publisher = Publisher::new(origin, None);
+                let publisher = Publisher::new(origin);
                 let _nobody_waits = done.send(runtime.block_on(driver::run(start, inputs, outputs, publisher)));
             })
             .map_err(WorkerError::Spawn)?;

@@ -176,7 +176,7 @@ async fn package(start: Start, mut messages: Messages, objects: UnixStream) -> R
     tokio::spawn(connection);
     let (to, inputs) = mpsc::channel(MESSAGES);
     let (outputs, mut from) = mpsc::channel(MESSAGES);
-    let publisher = Publisher::new(Connection(origin), None);
+    let publisher = Publisher::new(Connection(origin));
     let driver = driver::run(start, inputs, outputs, publisher);
     let mut driver = std::pin::pin!(driver);
     loop {

@@ -45,8 +45,6 @@ pub enum PublishError {
 /// Sends objects to an origin.
 pub struct Publisher<S> {
     origin: S,
-    /// `Authorization` of the publishing listener, where it asks for one.
-    secret: Option<header::HeaderValue>,
 }
 
 impl<S, B> Publisher<S>
@@ -56,9 +54,9 @@ where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// Publishes to `origin`.
-    pub const fn new(origin: S, secret: Option<header::HeaderValue>) -> Self {
-        Self { origin, secret }
+    /// Publishes to `origin`, which presents a secret by itself where one is asked for.
+    pub const fn new(origin: S) -> Self {
+        Self { origin }
     }
 
     /// Makes a batch's changes in their order.
@@ -116,10 +114,7 @@ where
         let mut pause = FIRST_PAUSE;
         let mut tries = 1;
         loop {
-            let mut request = headers(Request::builder().method(method).uri(path));
-            if let Some(secret) = &self.secret {
-                request = request.header(header::AUTHORIZATION, secret);
-            }
+            let request = headers(Request::builder().method(method).uri(path));
             let request = request.body(Full::new(body.clone())).expect("paths and headers are made of checked ids");
             let cause = match self.exchange(request).await {
                 Ok(answer) if !answer.0.is_server_error() || tries == TRIES => return Ok(answer),

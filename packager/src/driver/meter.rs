@@ -22,7 +22,7 @@ pub(super) struct Counters {
 }
 
 /// The CPU time of one thread.
-pub struct Meter(Arc<AtomicU64>);
+pub(super) struct Meter(Arc<AtomicU64>);
 
 impl Counters {
     /// A meter for a thread that begins. Threads of one name are added up.

@@ -28,7 +28,6 @@ use footlight_media::time::{SessionTime, WallTime};
 use footlight_media::track::{TrackEvent, TrackId, TrackRequest};
 use http::{Request, Response};
 use http_body_util::Full;
-pub use meter::Meter;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;

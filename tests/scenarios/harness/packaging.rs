@@ -53,7 +53,7 @@ impl Packaging {
             zero_date: WallTime::from_micros(1_800_000_000_000_000),
             playout_delay: Duration::from_millis(150),
         };
-        let publisher = Publisher::new(origin.publish(), None);
+        let publisher = Publisher::new(origin.publish());
         let running = tokio::spawn(driver::run(start, inputs, outputs, publisher));
         Self { origin, to, from, clock, running }
     }
