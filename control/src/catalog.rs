@@ -28,6 +28,9 @@ const READER_WAIT: Duration = Duration::from_secs(5);
 /// WAL readers and the writer do not wait for each other; a checkpoint or a backup tool may hold the file for a moment.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
+/// SQLite's result code for a disk without room (sqlite.org/rescode.html).
+const SQLITE_FULL: &str = "13";
+
 /// Why the catalog did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -53,9 +56,14 @@ pub enum CatalogError {
         /// SQLite's words, or the migration's.
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A statement failed: the disk is full, or the machine is. Worth trying again.
+    /// There is no room for what was to be kept; nothing was changed. The operator's to mend.
+    #[error(
+        "the disk of the data directory is full: {0}; free some space, or move the directory (data_dir, --data-dir)"
+    )]
+    Full(#[source] sqlx::Error),
+    /// A statement failed. Worth trying again.
     #[error("the catalog did not answer: {0}")]
-    Statement(#[from] sqlx::Error),
+    Statement(#[source] sqlx::Error),
     /// A row does not say what was written. Ours; no use in trying again.
     #[error("the catalog holds {what} that cannot be read: {value}")]
     Row {
@@ -64,6 +72,13 @@ pub enum CatalogError {
         /// What it holds.
         value: String,
     },
+}
+
+impl From<sqlx::Error> for CatalogError {
+    fn from(error: sqlx::Error) -> Self {
+        let full = error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == SQLITE_FULL);
+        if full { Self::Full(error) } else { Self::Statement(error) }
+    }
 }
 
 /// What is kept, whole: written where its id is new, replaced where it is not.

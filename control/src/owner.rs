@@ -13,7 +13,7 @@ use crate::rooms::template::Template;
 use crate::rooms::{Invalid, Refused, id};
 use crate::{Command, Event};
 use std::collections::{HashMap, VecDeque};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const PENDING_COMMANDS: usize = 64;
 /// Those who wait for streams to run: a connection each, of which a server has thousands.
 const WAITERS: usize = 1024;
+/// How long the last happenings of streams are waited for at the end: longer than a packager is given to end its playlists.
+const LAST_HAPPENINGS: Duration = Duration::from_secs(15);
 
 /// Where an answer goes.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, ControlError>>;
@@ -130,7 +132,7 @@ impl Owner {
         loop {
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => break,
                 event = events.recv(), if events_open => match event {
                     Some(event) => self.happened(event).await,
                     None => events_open = false,
@@ -142,9 +144,20 @@ impl Owner {
                 },
                 input = inputs.recv(), if self.pending.len() < PENDING_COMMANDS => match input {
                     Some(input) => self.apply(input).await,
-                    None => return,
+                    None => break,
                 },
             }
+        }
+        // Whoever asks from now on is told that the server is ending; the streams' ends are heard out, or the next start would take
+        // them for lost.
+        drop(inputs);
+        let hear_out = async {
+            while let Some(event) = events.recv().await {
+                self.happened(event).await;
+            }
+        };
+        if tokio::time::timeout(LAST_HAPPENINGS, hear_out).await.is_err() {
+            tracing::warn!("streams did not end in time; the next start marks them failed");
         }
     }
 

@@ -127,6 +127,10 @@ impl From<CatalogError> for Problem {
         // The cause names files and values: for the log.
         tracing::error!(%cause, "a request was not answered");
         match cause {
+            CatalogError::Full(_) => {
+                let message = "the server's disk is full, and nothing was changed; its operator has to free some space";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, message.to_owned())
+            }
             CatalogError::Statement(_) => {
                 let message = "the catalog did not answer; try again, and see the server's log if it stays so";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, message.to_owned())

@@ -67,7 +67,7 @@ async fn what_was_answered_is_there_after_a_restart_and_nobody_else_may_read_it(
         let mode = fs::metadata(h.dir.path().join(file)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{file}");
     }
-    let h = h.restart().await;
+    let h = h.restart(Vec::new()).await;
     let path = format!("/v2/rooms/{}", room["id"].as_str().unwrap());
     assert_eq!(h.get(&path).await.body, room);
     assert_eq!(h.control.ensure_room(room["id"].as_str().unwrap()).await.unwrap(), codes);

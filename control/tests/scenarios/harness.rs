@@ -54,12 +54,15 @@ impl Harness {
         Ok(Self { control, commands, events, credentials, dir, shutdown })
     }
 
-    /// Ends this control plane and opens another one on its data.
-    pub(crate) async fn restart(self) -> Self {
+    /// Ends this control plane, which first hears `last` of its streams, and opens another one on its data.
+    pub(crate) async fn restart(mut self, last: Vec<Event>) -> Self {
         self.shutdown.cancel();
-        // The owner has gone when it answers no more.
-        let _never = self.control.until_running("nothing").await;
-        self.events.closed().await;
+        for event in last {
+            self.events.send(event).await.unwrap();
+        }
+        drop(self.events);
+        // The owner has gone when it commands no more.
+        while self.commands.recv().await.is_some() {}
         Self::open(self.dir, &[]).await.unwrap()
     }
 

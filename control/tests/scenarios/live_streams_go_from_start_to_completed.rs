@@ -115,9 +115,19 @@ async fn what_ran_when_the_process_died_has_failed() {
     h.control.ensure_room("demo").await.unwrap();
     let id = h.control.start_stream("demo").await.unwrap().id;
     h.happen(Event::StreamRunning { stream: id.clone() }).await;
-    let h = h.restart().await;
+    let h = h.restart(Vec::new()).await;
     let failed = h.get(&format!("/v2/live-streams/{id}")).await.body;
     assert_eq!(failed["status"], "failed");
     assert!(failed["error"].as_str().unwrap().contains("server ended"));
     h.control.start_stream("demo").await.expect("the room is free again");
+}
+
+#[tokio::test]
+async fn what_ended_with_the_process_has_completed() {
+    let h = Harness::new().await;
+    h.made("/v2/rooms", json!({"id": "room"})).await;
+    let id = h.made("/v2/live-streams/room/room/start", json!({})).await["id"].as_str().unwrap().to_owned();
+    let h =
+        h.restart(vec![Event::StreamRunning { stream: id.clone() }, Event::StreamEnded { stream: id.clone() }]).await;
+    assert_eq!(h.get(&format!("/v2/live-streams/{id}")).await.body["status"], "completed");
 }

@@ -9,7 +9,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -25,7 +25,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Server {
     child: Child,
     lines: HashMap<String, String>,
-    pub data_dir: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    /// Its data directory, as this process sees it.
+    data_dir: PathBuf,
     http: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -48,11 +50,32 @@ impl Server {
     }
 
     /// The same with a data directory that has been used.
-    pub async fn start_in(data_dir: tempfile::TempDir, role: &[&str], config: &str) -> Self {
-        let file = data_dir.path().join("footlight.yaml");
-        std::fs::write(&file, config).unwrap();
+    pub async fn start_in(folder: tempfile::TempDir, role: &[&str], config: &str) -> Self {
         let mut command = Command::new(FOOTLIGHT);
-        command.args(role).arg("--config").arg(&file).arg("--data-dir").arg(data_dir.path().join("data"));
+        command.args(role);
+        Self::launch(folder, command, config).await
+    }
+
+    /// `footlight serve` with its data directory on a file system of its own, of 2 MB, that ends with the process.
+    pub async fn start_on_a_small_disk(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("data");
+        std::fs::create_dir(&disk).unwrap();
+        let mut command = Command::new("unshare");
+        // A mount namespace; who is not root becomes it in a user namespace first.
+        let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
+        command.args([namespaces, "sh", "-ec", "mount -t tmpfs -o size=2m tmpfs \"$1\"; shift; exec \"$@\"", "sh"]);
+        command.arg(&disk).args([FOOTLIGHT, "serve"]);
+        let mut server = Self::launch(folder, command, config).await;
+        server.data_dir =
+            Path::new("/proc").join(server.pid().to_string()).join("root").join(disk.strip_prefix("/").unwrap());
+        server
+    }
+
+    async fn launch(folder: tempfile::TempDir, mut command: Command, config: &str) -> Self {
+        let (file, data_dir) = (folder.path().join("footlight.yaml"), folder.path().join("data"));
+        std::fs::write(&file, config).unwrap();
+        command.arg("--config").arg(&file).arg("--data-dir").arg(&data_dir);
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut lines = HashMap::new();
@@ -66,12 +89,17 @@ impl Server {
                     return;
                 }
             }
-            panic!("footlight {role:?} ended before it listened");
+            panic!("footlight ended before it listened");
         };
         tokio::time::timeout(PATIENCE, reading).await.expect("a process starts within seconds");
         // Its further lines are read, or it would block on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = output.next_line().await {} });
-        Self { child, lines, data_dir, http: Client::builder(TokioExecutor::new()).build_http() }
+        Self { child, lines, folder, data_dir, http: Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// Where its data are.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// The URL of a listener by the name that the process printed: `http`, `admin`, `publish`.
@@ -85,8 +113,7 @@ impl Server {
 
     /// A token of `footlight token`.
     pub async fn token(&self, args: &[&str]) -> String {
-        let data = self.data_dir.path().join("data");
-        mint(&data, args).await
+        mint(&self.data_dir, args).await
     }
 
     pub async fn auth(&self, room: &str, user: &str) -> String {
@@ -158,8 +185,8 @@ impl Server {
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
     }
 
-    /// Asks the process to end and waits until it has.
-    pub async fn end(mut self) {
+    /// Asks the process to end and waits until it has. Answers with the folder, in which another may start.
+    pub async fn end(mut self) -> tempfile::TempDir {
         rustix::process::kill_process(
             rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap(),
             rustix::process::Signal::TERM,
@@ -167,6 +194,7 @@ impl Server {
         .unwrap();
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("a process drains within seconds");
         assert!(ended.unwrap().success());
+        self.folder
     }
 }
 
