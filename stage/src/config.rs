@@ -13,6 +13,10 @@ pub const DEFAULT_CONCURRENT_NEGOTIATIONS: usize = 4;
 pub const DEFAULT_OFFERS_PER_SECOND: u32 = 50;
 /// Offers at once: a class of students that joins on the hour.
 pub const DEFAULT_OFFER_BURST: u32 = 200;
+/// Offers a second of one peer, in the long run: a client that reconnects in a loop, and no more.
+pub const DEFAULT_PEER_OFFERS_PER_SECOND: u32 = 1;
+/// Offers of one peer at once: a person who reloads the page, and changes devices.
+pub const DEFAULT_PEER_OFFER_BURST: u32 = 10;
 
 /// A STUN or TURN server that clients are told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +46,10 @@ pub struct Config {
     pub offers_per_second: u32,
     /// Offers at once above that rate.
     pub offer_burst: u32,
+    /// Offers a second of one peer in the long run, so that one cannot use up everybody's; more are refused with 429.
+    pub peer_offers_per_second: u32,
+    /// Offers of one peer at once above that rate.
+    pub peer_offer_burst: u32,
 }
 
 impl Default for Config {
@@ -55,6 +63,8 @@ impl Default for Config {
             concurrent_negotiations: DEFAULT_CONCURRENT_NEGOTIATIONS,
             offers_per_second: DEFAULT_OFFERS_PER_SECOND,
             offer_burst: DEFAULT_OFFER_BURST,
+            peer_offers_per_second: DEFAULT_PEER_OFFERS_PER_SECOND,
+            peer_offer_burst: DEFAULT_PEER_OFFER_BURST,
         }
     }
 }

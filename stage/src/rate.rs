@@ -1,6 +1,7 @@
 //! A token bucket without a lock: the generic cell rate algorithm (ITU-T I.371) on one atomic.
 
 use footlight_media::time::SessionTime;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -40,9 +41,45 @@ impl RateLimit {
     }
 }
 
+/// Buckets of a [`RateLimits`]: 24 KB, and of fifty names that are busy at once about one pair shares one (50 x 49 / 2 / 1,024).
+const BUCKETS: usize = 1_024;
+
+/// A limit for each name. Names share a fixed number of buckets by a hash that nobody outside can foresee, so that any number of names
+/// takes the same memory and none needs cleaning up; two that share one are limited together.
+#[derive(Debug)]
+pub struct RateLimits {
+    buckets: Vec<RateLimit>,
+    hash: RandomState,
+}
+
+impl RateLimits {
+    /// So many events a second and at once for each name.
+    pub fn new(per_second: u32, burst: u32) -> Self {
+        let buckets = (0..BUCKETS).map(|_| RateLimit::new(per_second, burst)).collect();
+        Self { buckets, hash: RandomState::new() }
+    }
+
+    /// The limit of `name`.
+    pub fn of(&self, name: impl Hash) -> &RateLimit {
+        let bucket = self.hash.hash_one(name) % BUCKETS as u64;
+        &self.buckets[usize::try_from(bucket).expect("below BUCKETS")]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_name_does_not_use_up_another_s() {
+        let limits = RateLimits::new(1, 1);
+        let now = SessionTime::ZERO;
+        assert_eq!(limits.of("loud").admit(now), Ok(()));
+        assert!(limits.of("loud").admit(now).is_err());
+        // A name in a hundred may share the loud one's bucket, and not one in ten.
+        let admitted = (0..100).filter(|n| limits.of(n).admit(now).is_ok()).count();
+        assert!(admitted > 90, "{admitted}");
+    }
 
     #[test]
     fn a_burst_then_the_rate() {

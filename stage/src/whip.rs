@@ -6,7 +6,7 @@
 
 use crate::driver::{AttachError, Found, NewSession, Stage};
 use crate::problem::Problem;
-use crate::rate::RateLimit;
+use crate::rate::{RateLimit, RateLimits};
 use crate::sdp::{Fragment, MAX_SDP_BYTES, Offer};
 use bytes::Bytes;
 use footlight_media::track::PeerKey;
@@ -63,6 +63,7 @@ pub struct Whip {
     authorize: Authorize,
     turns: Arc<Semaphore>,
     rate: Arc<RateLimit>,
+    peer_rates: Arc<RateLimits>,
 }
 
 /// What a path names.
@@ -77,7 +78,8 @@ impl Whip {
         let config = stage.config();
         let turns = Arc::new(Semaphore::new(config.concurrent_negotiations.max(1)));
         let rate = Arc::new(RateLimit::new(config.offers_per_second, config.offer_burst));
-        Self { stage, authorize, turns, rate }
+        let peer_rates = Arc::new(RateLimits::new(config.peer_offers_per_second, config.peer_offer_burst));
+        Self { stage, authorize, turns, rate, peer_rates }
     }
 
     /// Answers one request. Every answer, errors too, carries CORS headers.
@@ -152,7 +154,11 @@ impl Whip {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.rate.admit(self.stage.now()).map_err(|retry_after| Problem::Busy { retry_after })?;
+        // The peer's own first: what it is refused costs the others nothing.
+        let now = self.stage.now();
+        let own = self.peer_rates.of((room, &publisher.peer)).admit(now);
+        own.map_err(|retry_after| Problem::TooOften { retry_after })?;
+        self.rate.admit(now).map_err(|retry_after| Problem::Busy { retry_after })?;
         expect_type(headers, SDP)?;
         let offer = Offer::parse(&read_text(body).await?)?;
         let turn = Arc::clone(&self.turns).acquire_owned();

@@ -13,7 +13,10 @@ use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_offers_a_second() {
-    let theatre = Arc::new(Theatre::with(Config { offers_per_second: 20, offer_burst: 20, ..loopback() }).await);
+    let theatre = Arc::new(
+        Theatre::with(Config { offers_per_second: 20, offer_burst: 20, peer_offers_per_second: 1_000, ..loopback() })
+            .await,
+    );
     let mut subscription = theatre.subscribe("room").await;
     let setup = Setup { video: vec![Video::Vp8], audio: false };
     let mut joined = theatre.join("room", "ada", Client::udp(&setup, None).await).await;
@@ -57,6 +60,21 @@ async fn a_thousand_offers_a_second() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn one_peer_s_offers_are_counted_apart() {
+    let theatre = Theatre::with(Config { peer_offers_per_second: 1, peer_offer_burst: 2, ..loopback() }).await;
+    let offer = Client::udp(&Setup::default(), None).await.offer().to_owned();
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        let answer = theatre.post("room", "loud", &offer).await;
+        assert_eq!(answer.headers().contains_key("retry-after"), answer.status() == 429);
+        statuses.push(answer.status().as_u16());
+    }
+    assert_eq!(statuses, [201, 201, 429, 429]);
+    assert_eq!(theatre.post("room", "quiet", &offer).await.status(), 201);
+    assert_eq!(theatre.post("another", "loud", &offer).await.status(), 201, "a name in another room is another peer");
 }
 
 #[tokio::test]

@@ -69,6 +69,11 @@ impl Clip {
         data
     }
 
+    /// The first key frame at or after frame `at`; the clip begins with one.
+    pub fn key_frame_from(&self, at: usize) -> usize {
+        (at..self.frames.len()).find(|&number| self.frames[number].key).unwrap_or(0)
+    }
+
     /// Frames of an H.264 Annex B file, e.g. of `ffmpeg -c:v libx264 -bf 0 -bsf:v h264_metadata=aud=insert`: each
     /// begins with an access unit delimiter.
     pub fn from_annexb(bytes: &[u8], frames_per_second: u32) -> Self {

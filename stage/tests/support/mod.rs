@@ -20,7 +20,10 @@ use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+
+/// Frames of a clip that a test is told of: ten minutes at 30 fps.
+const TOLD_FRAMES: usize = 18_000;
 
 /// What a client offers.
 #[derive(Debug, Clone)]
@@ -96,8 +99,10 @@ struct Publishing {
     started: Option<Instant>,
     video_sequence: u64,
     audio_sequence: u64,
-    /// Where in the clip the next frame is; back at its first, a key frame, when one was asked for.
+    /// Where in the clip the next frame is; goes on at the next key frame when one was asked for.
     at: usize,
+    /// Told of each frame of the clip as it is sent.
+    sent: Option<mpsc::Sender<(Instant, usize)>>,
     /// Key frame requests that were answered.
     answered: u64,
 }
@@ -197,8 +202,23 @@ impl Client {
 
     /// Sends a clip and silence in real time from now on, or from when it is connected.
     pub fn publish(&mut self, clip: Option<Clip>, audio: bool) {
-        self.publishing =
-            Some(Publishing { clip, audio, started: None, video_sequence: 1, audio_sequence: 1, at: 0, answered: 0 });
+        self.publishing = Some(Publishing {
+            clip,
+            audio,
+            started: None,
+            video_sequence: 1,
+            audio_sequence: 1,
+            at: 0,
+            sent: None,
+            answered: 0,
+        });
+    }
+
+    /// When which frame of the clip is sent, from now on.
+    pub fn tell_sent(&mut self) -> mpsc::Receiver<(Instant, usize)> {
+        let (tell, told) = mpsc::channel(TOLD_FRAMES);
+        self.publishing.as_mut().expect("publish comes first").sent = Some(tell);
+        told
     }
 
     /// Sends a packet as it is, at an instant.
@@ -322,7 +342,10 @@ impl Client {
                     let number = self.seen.video_frames;
                     if self.seen.key_frame_requests > publishing.answered {
                         publishing.answered = self.seen.key_frame_requests;
-                        publishing.at = 0;
+                        publishing.at = clip.key_frame_from(publishing.at);
+                    }
+                    if let Some(sent) = &publishing.sent {
+                        sent.try_send((now, publishing.at)).expect("no test sends so many frames");
                     }
                     let frame = &clip.frames[publishing.at];
                     publishing.at = (publishing.at + 1) % clip.frames.len();
