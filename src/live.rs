@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -71,8 +71,6 @@ pub struct Common {
     pub playout_delay: Duration,
     /// The clock of stage's frames.
     pub clock: SessionClock,
-    /// The date of its zero.
-    pub zero_date: WallTime,
 }
 
 /// The publishing service that packagers write to: an origin in this process or elsewhere.
@@ -225,6 +223,7 @@ impl Owner {
             shutdown: self.shutdown.clone(),
             stop,
             names: Stream { room, id: stream, window: self.common.window },
+            zero_date: zero_date(self.common.clock),
             starts: 0,
         };
         self.tasks.spawn(task.run());
@@ -238,7 +237,15 @@ struct StreamTask {
     shutdown: CancellationToken,
     stop: CancellationToken,
     names: Stream,
+    /// The date of the session clock's zero. Read once a stream: its dates never jump, and the next stream's follow a wall clock that was set.
+    zero_date: WallTime,
     starts: u32,
+}
+
+fn zero_date(clock: SessionClock) -> WallTime {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = WallTime::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX));
+    now.offset_micros(-clock.now().as_micros())
 }
 
 /// How one life of a packager ended.
@@ -284,7 +291,7 @@ impl StreamTask {
             stream: self.names.clone(),
             ladder: self.common.ladder.clone(),
             clock: self.common.clock,
-            zero_date: self.common.zero_date,
+            zero_date: self.zero_date,
             playout_delay: self.common.playout_delay,
         };
         let mut packager = match self.common.isolation {

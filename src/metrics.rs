@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use footlight_packager::stages::Stage as Row;
-use footlight_stage::driver::Stage;
+use footlight_stage::driver::{SessionStats, Stage};
+use footlight_stage::session::TrackStats;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -72,8 +73,7 @@ async fn scrape(State(admin): State<Admin>) -> Response {
         render_streams(&mut text, &live.reports().await);
     }
     if let Some(stage) = &admin.stage {
-        let sessions = stage.stats().await;
-        let _infallible = writeln!(text, "# TYPE footlight_publishers gauge\nfootlight_publishers {}", sessions.len());
+        render_publishers(&mut text, &stage.stats().await);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
@@ -152,6 +152,48 @@ fn render_streams(text: &mut String, reports: &[StreamReport]) {
     });
 }
 
+/// What each publisher sends, by track.
+fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
+    let _infallible = writeln!(text, "# TYPE footlight_publishers gauge\nfootlight_publishers {}", sessions.len());
+    let mut family = |name: &str, kind: &str, value: &dyn Fn(&TrackStats) -> f64| {
+        let _infallible = writeln!(text, "# TYPE {name} {kind}");
+        for session in sessions {
+            for track in &session.tracks {
+                let (room, peer, codec) = (&session.room, label_value(&session.peer.0), track.codec.encoding_name());
+                let value = value(track);
+                let _infallible = writeln!(text, "{name}{{room=\"{room}\",peer=\"{peer}\",codec=\"{codec}\"}} {value}");
+            }
+        }
+    };
+    family("footlight_track_packets_total", "counter", &|t| t.packets as f64);
+    family("footlight_track_bytes_total", "counter", &|t| t.bytes as f64);
+    family("footlight_track_frames_total", "counter", &|t| t.assembler.assembled as f64);
+    family("footlight_track_key_frames_total", "counter", &|t| t.assembler.key_frames as f64);
+    family("footlight_track_refused_frames_total", "counter", &|t| t.assembler.frames_refused as f64);
+    family("footlight_track_lost_packets_total", "counter", &|t| t.assembler.packets_lost as f64);
+    family("footlight_track_nacked_packets_total", "counter", &|t| t.nacked as f64);
+    family("footlight_track_retransmissions_total", "counter", &|t| t.retransmissions as f64);
+    family("footlight_track_key_frame_requests_total", "counter", &|t| t.plis as f64);
+    family("footlight_track_foreign_packets_total", "counter", &|t| t.foreign_packets as f64);
+    family("footlight_track_jitter_seconds", "gauge", &|t| t.jitter.as_secs_f64());
+}
+
+/// A label's value in Prometheus' text format: a peer's name is a stranger's words.
+fn label_value(text: &str) -> String {
+    text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+}
+
 fn stage_label(row: Row, quantile: &str) -> String {
     format!(",stage=\"{}\",quantile=\"{quantile}\"", row.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_leave_its_label() {
+        assert_eq!(label_value("plain"), "plain");
+        assert_eq!(label_value("a\"} 1\nfake 2\\"), r#"a\"} 1\nfake 2\\"#);
+    }
 }

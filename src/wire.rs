@@ -13,7 +13,6 @@ use footlight_control::{Command, Control, Event, OpenError};
 use footlight_edge::key::QueryRule;
 use footlight_edge::remote::{Address, AddressError, Remote};
 use footlight_edge::{Edge, Wiring, serve};
-use footlight_media::time::WallTime;
 use footlight_media::track::PeerKey;
 use footlight_origin::serve::Secret;
 use footlight_origin::{Limits, Origin};
@@ -27,7 +26,7 @@ use hyper_util::rt::TokioExecutor;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -221,7 +220,7 @@ where
 {
     let tasks = TaskTracker::new();
     // The two clocks of frames are read in one place, so that they agree.
-    let (epoch, clock, zero_date) = (Instant::now(), SessionClock::starting_now(), wall_clock());
+    let (epoch, clock) = (Instant::now(), SessionClock::starting_now());
     let listeners = Listeners::bind(&config).await?;
     let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
     let public_url = public_url(&config, address(&listeners.http));
@@ -244,7 +243,6 @@ where
         window: config.packager.window_segments,
         playout_delay: Duration::from_millis(config.packager.playout_delay_ms),
         clock,
-        zero_date,
     };
     let live = Live::start(common, happened, shutdown.clone(), &tasks);
     tasks.spawn(pass_commands(commands, live.clone()));
@@ -352,11 +350,6 @@ fn public_url(config: &Config, http: SocketAddr) -> String {
         return format!("http://{http}");
     }
     config.http.public_url.trim_end_matches('/').to_owned()
-}
-
-fn wall_clock() -> WallTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    WallTime::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn stage_config(config: &Config) -> footlight_stage::config::Config {

@@ -432,7 +432,7 @@ impl Owner {
             timer,
         };
         self.sessions.insert(number, running);
-        gauge!("stage_sessions").set(self.sessions.len() as f64);
+        gauge!("footlight_stage_sessions").set(self.sessions.len() as f64);
         Ok(())
     }
 
@@ -560,8 +560,8 @@ impl Owner {
     fn end(&mut self, number: u64, reason: &'static str) {
         let Some(mut running) = self.sessions.remove(&number) else { return };
         tracing::info!(room = %running.room, peer = %running.peer.0, reason, "session ends");
-        counter!("stage_sessions_ended_total", "reason" => reason).increment(1);
-        gauge!("stage_sessions").set(self.sessions.len() as f64);
+        counter!("footlight_stage_sessions_ended_total", "reason" => reason).increment(1);
+        gauge!("footlight_stage_sessions").set(self.sessions.len() as f64);
         self.timers.remove(&(running.timer, number));
         self.by_id.remove(&running.id);
         running.core.end();
@@ -604,7 +604,7 @@ impl Room {
         self.subscribers.retain_mut(|subscriber| match subscriber.deliver(event) {
             Delivery::Sent => true,
             Delivery::Dropped => {
-                counter!("stage_subscriber_frames_dropped_total").increment(1);
+                counter!("footlight_stage_subscriber_frames_dropped_total").increment(1);
                 true
             }
             Delivery::KeyFrameWanted(track) => {
@@ -623,9 +623,9 @@ fn record(tap: &mpsc::Sender<Tapped>, session: u64, now: SessionTime, input: &In
 
 fn observe(event: &TrackEvent) {
     if let TrackEvent::Frame(frame) = event {
-        counter!("stage_frames_total").increment(1);
+        counter!("footlight_stage_frames_total").increment(1);
         let waited_us = frame.stamps.assembled.micros_since(frame.stamps.first_packet).max(0);
-        histogram!("stage_frame_assembly_seconds").record(waited_us as f64 / 1e6);
+        histogram!("footlight_stage_frame_assembly_seconds").record(waited_us as f64 / 1e6);
     }
 }
 
