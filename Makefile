@@ -7,7 +7,8 @@ export CARGO_TARGET_DIR
 TEST_FEATURES := --features failpoints
 FUZZ_SECONDS ?= 10
 
-.PHONY: run test lint web fuzz-build fuzz setup setup-test fmt help bench-ingest soak-browser soak-connects soak-return
+.PHONY: run test lint web fuzz-build fuzz setup setup-test fmt help bench-ingest bench-isolation bench-latency soak-browser \
+	soak-connects soak-lip-sync soak-return
 
 run: setup web ## Build, go live with the demo room, print its links
 	cargo run --release --quiet -- demo
@@ -40,8 +41,17 @@ fuzz: setup-test ## Each fuzz target for FUZZ_SECONDS
 bench-ingest: setup-test web ## CPU and memory per publisher
 	cargo bench --bench ingest
 
-soak-browser: setup-test web ## The browser scenario for a minute
+bench-latency: setup-test web ## From a frame's being sent to its being seen, three minutes a case
+	cargo bench --bench latency
+
+bench-isolation: setup-test web ## What the child process of a live stream costs
+	cargo bench --bench isolation
+
+soak-browser: setup-test web ## Browser, aiortc and FFmpeg to a browser, a minute each and together
 	WATCH_SECONDS=60 cargo nextest run -p footlight $(TEST_FEATURES) a_camera_in_a_browser
+
+soak-lip-sync: setup-test web ## Lip sync around a mute of 30 s
+	MUTE_SECONDS=30 cargo nextest run -p footlight $(TEST_FEATURES) lip_sync --success-output=immediate
 
 soak-connects: setup-test ## 10,000 WHIP connects and closes leave nothing behind
 	STAGE_CONNECTS=10000 cargo nextest run -p footlight-stage --test leaves_nothing_behind --success-output=immediate

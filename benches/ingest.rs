@@ -8,7 +8,8 @@ mod harness;
 mod support;
 
 use harness::server::{SMALL, Server};
-use std::time::{Duration, Instant};
+use harness::usage;
+use std::time::Duration;
 use support::media::{Clip, Video};
 use support::{Client, Setup};
 
@@ -17,8 +18,6 @@ const MEASURED: Duration = Duration::from_secs(20);
 const SETTLE: Duration = Duration::from_secs(5);
 const COUNTS: [usize; 4] = [0, 1, 4, 8];
 const BITS_PER_SECOND: usize = 1_500_000;
-/// Ticks a second of /proc/PID/stat: USER_HZ, the same on every Linux.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 struct Row {
     publishers: usize,
@@ -59,25 +58,9 @@ async fn measure(publishers: usize) -> Row {
         running.push(client.spawn());
     }
     tokio::time::sleep(SETTLE).await;
-    let (before, began) = (cpu_seconds(server.pid()), Instant::now());
-    tokio::time::sleep(MEASURED).await;
-    let cores = (cpu_seconds(server.pid()) - before) / began.elapsed().as_secs_f64();
-    let rss_mb = rss_mb(server.pid());
+    let cores = usage::cores(&[server.pid()], MEASURED).await;
+    let rss_mb = usage::rss_mb(server.pid());
     drop(running);
     server.end().await;
     Row { publishers, cores, rss_mb }
-}
-
-/// User and system time of a process.
-fn cpu_seconds(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The name may hold spaces; after its bracket utime and stime are fields 11 and 12, counted from 0.
-    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / TICKS_PER_SECOND
-}
-
-fn rss_mb(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }

@@ -18,12 +18,12 @@ RATE = 48_000
 SAMPLES = 960  # 20 ms
 
 
-def picture(index: int, fps: int, width: int, height: int) -> av.VideoFrame:
-    second = index / fps
-    luma = numpy.full((height, width), 235 if second % 1 < 0.1 else 90, numpy.uint8)
+def picture(index: int, args: argparse.Namespace) -> av.VideoFrame:
+    second, width, height = index / args.fps, args.width, args.height
+    luma = numpy.full((height, width), 235 if second % 1 < 0.1 else args.luma, numpy.uint8)
     # Something moves, so that a frozen picture can be told from a still one.
     x = int(second * 60) % (width - 32)
-    luma[height // 2 - 16 : height // 2 + 16, x : x + 32] = 160
+    luma[height // 2 - 16 : height // 2 + 16, x : x + 32] = args.luma + 40
     chroma = numpy.full((height // 2, width), 128, numpy.uint8)
     return av.VideoFrame.from_ndarray(numpy.vstack([luma, chroma]), format="yuv420p")
 
@@ -35,6 +35,11 @@ def sound(index: int) -> av.AudioFrame:
     frame = av.AudioFrame.from_ndarray(stereo.reshape(1, -1), format="s16", layout="stereo")
     frame.sample_rate = RATE
     return frame
+
+
+def muted(args: argparse.Namespace, second: float) -> bool:
+    """Whether nothing is sent at this second of the publisher's own time."""
+    return args.mute_at <= second < args.mute_at + args.mute_seconds
 
 
 def certificate(folder: str) -> tuple[str, str]:
@@ -63,8 +68,11 @@ def publish_ffmpeg(args: argparse.Namespace) -> None:
             audio.layout = "stereo"
             started, pictures, sounds = time.monotonic(), 0, 0
             while pictures < args.seconds * args.fps:
+                if muted(args, pictures / args.fps) and muted(args, sounds * SAMPLES / RATE):
+                    pictures += round(args.mute_seconds * args.fps)
+                    sounds += round(args.mute_seconds * RATE / SAMPLES)
                 if pictures / args.fps <= sounds * SAMPLES / RATE:
-                    frame = picture(pictures, args.fps, args.width, args.height)
+                    frame = picture(pictures, args)
                     frame.pts, frame.time_base = pictures, fractions.Fraction(1, args.fps)
                     out.mux(video.encode(frame))
                     pictures += 1
@@ -95,6 +103,9 @@ async def publish_aiortc(args: argparse.Namespace) -> None:
             wait = args.started + self.index * self.interval - time.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
+            if muted(args, self.index * self.interval):
+                self.index += round(args.mute_seconds / self.interval)
+                return await self.recv()
             frame = self.make(self.index)
             frame.pts, frame.time_base = self.index * self.step, self.time_base
             self.index += 1
@@ -102,7 +113,7 @@ async def publish_aiortc(args: argparse.Namespace) -> None:
 
     args.started = time.monotonic() + 0.5
     connection = RTCPeerConnection()
-    video = Paced("video", lambda i: picture(i, args.fps, args.width, args.height), 1 / args.fps, fractions.Fraction(1, args.fps), 1)
+    video = Paced("video", lambda i: picture(i, args), 1 / args.fps, fractions.Fraction(1, args.fps), 1)
     audio = Paced("audio", sound, SAMPLES / RATE, fractions.Fraction(1, RATE), SAMPLES)
     for track in (video, audio):
         connection.addTransceiver(track, direction="sendonly")
@@ -129,6 +140,9 @@ def main() -> None:
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=360)
+    parser.add_argument("--mute-at", type=float, default=0, help="second from which neither picture nor sound is sent")
+    parser.add_argument("--mute-seconds", type=float, default=0, help="for how long that is")
+    parser.add_argument("--luma", type=int, default=90, help="what the picture is filled with between flashes, in limited range")
     parser.add_argument("--bitrate", type=int, default=800_000)
     args = parser.parse_args()
     if args.client == "ffmpeg":

@@ -12,6 +12,26 @@ pub fn moving(width: u32, height: u32, kbps: u32, seconds: u32) -> Clip {
     encode(&format!("testsrc2=s={width}x{height}:r=30:d={seconds}"), kbps)
 }
 
+/// How a frame of [`counted`] says its number: this many cells from the picture's top left corner, each a power of two, white where it is set;
+/// below them the same cells inverted, so that a picture that is no such frame is not taken for one.
+pub const COUNT_CELLS: u32 = 11;
+/// A cell's width and height, in pixels.
+pub const COUNT_CELL: (u32, u32) = (112, 48);
+
+/// Something that moves, 1280x720 at 30 fps, with each frame's number in the picture.
+pub fn counted(kbps: u32, seconds: u32) -> Clip {
+    assert!(seconds * 30 <= 1 << COUNT_CELLS);
+    let (width, height) = COUNT_CELL;
+    let band = format!("drawbox=x=0:y=0:w={}:h={}:color=black:t=fill", COUNT_CELLS * width, 2 * height);
+    let cells = (0..COUNT_CELLS).flat_map(|bit| {
+        let set = format!("mod(floor(n/{})\\,2)", 1_u32 << bit);
+        [(0, set.clone()), (height, format!("not({set})"))].map(|(y, when)| {
+            format!(",drawbox=x={}:y={y}:w={width}:h={height}:color=white:t=fill:enable={when}", bit * width)
+        })
+    });
+    encode(&format!("testsrc2=s=1280x720:r=30:d={seconds},{band}{}", cells.collect::<String>()), kbps)
+}
+
 fn encode(source: &str, kbps: u32) -> Clip {
     let output = std::process::Command::new("ffmpeg")
         .args(["-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", "-c:v", "libx264"])

@@ -1,6 +1,9 @@
 //! What the scenarios share.
 
+pub mod browsers;
 pub mod clips;
 pub mod packaging;
 pub mod playback;
+pub mod publishers;
 pub mod server;
+pub mod usage;
