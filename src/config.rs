@@ -18,6 +18,9 @@ pub const DEFAULTS: &str = include_str!("../footlight.yaml");
 const ENVIRONMENT_PREFIX: &str = "FOOTLIGHT_";
 
 /// Everything that can be set.
+/// A second of decoded 720p is 40 MB for each source.
+const MAX_PLAYOUT_DELAY_MS: u64 = 1_000;
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)] // each is documented in footlight.yaml
@@ -259,6 +262,12 @@ impl Config {
         self.ladder().check()?;
         if self.https.certificate.as_os_str().is_empty() != self.https.key.as_os_str().is_empty() {
             return Err(ConfigError::Conflict("https.certificate and https.key: give both or neither".to_owned()));
+        }
+        if self.packager.playout_delay_ms > MAX_PLAYOUT_DELAY_MS {
+            return Err(ConfigError::Conflict(format!(
+                "packager.playout_delay_ms: {} is more than {MAX_PLAYOUT_DELAY_MS}: each millisecond is added to everyone's latency, and decoded pictures wait in memory for it",
+                self.packager.playout_delay_ms
+            )));
         }
         if !self.origin.publish_url.is_empty() && self.origin.publish_secret.is_empty() {
             return Err(ConfigError::Conflict(

@@ -114,7 +114,7 @@ mod tests {
             ingest: IngestStamps::default(),
             decoded: SessionTime::ZERO,
         };
-        Timed { time: SessionTime::ZERO, picture: (picture, stamps), serial }
+        Timed { time: SessionTime::ZERO, picture: (picture, stamps), tick: 0, serial }
     }
 
     fn luma(canvas: &Canvas, x: usize, y: usize) -> u8 {

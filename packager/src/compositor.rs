@@ -4,12 +4,13 @@
 //! showing the last. A peer has one tile, and keeps its place among the others for as long as it has a picture.
 
 use crate::layout::{self, Rect, Size};
+use crate::timeline::Timeline;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackId};
 use std::collections::VecDeque;
 
-/// Decoded pictures that wait for their tick, for each source: a quarter of a second at 30 fps. The oldest goes when another comes.
-pub const QUEUE_PICTURES: usize = 8;
+/// Room for pictures that are further ahead of their tick than the playout delay: a sender whose reports have just moved its time.
+const AHEAD_PICTURES: u64 = 8;
 
 /// A source's picture with the time at which it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Timed<P> {
     pub time: SessionTime,
     /// The picture.
     pub picture: P,
+    /// The first tick that may show it.
+    pub tick: u64,
     /// Counts the pictures of all sources, so that a canvas knows what it already holds.
     pub serial: u64,
 }
@@ -34,10 +37,13 @@ struct Source<P> {
 #[derive(Debug)]
 pub struct Compositor<P> {
     canvas: Size,
+    timeline: Timeline,
     /// In the order in which their peers came.
     sources: Vec<Source<P>>,
+    /// Pictures that may wait for their tick, for each source: one for each tick of the playout delay, and [`AHEAD_PICTURES`].
+    room: usize,
     next_serial: u64,
-    dropped: u64,
+    unshown: u64,
 }
 
 /// One tile of a tick.
@@ -53,8 +59,9 @@ pub struct Tile<'a, P> {
 
 impl<P> Compositor<P> {
     /// No sources yet.
-    pub const fn new(canvas: Size) -> Self {
-        Self { canvas, sources: Vec::new(), next_serial: 0, dropped: 0 }
+    pub fn new(canvas: Size, timeline: Timeline) -> Self {
+        let room = usize::try_from(timeline.ticks_of_delay() + AHEAD_PICTURES).unwrap_or(usize::MAX);
+        Self { canvas, timeline, sources: Vec::new(), room, next_serial: 0, unshown: 0 }
     }
 
     /// A peer's picture begins. A second picture of the same peer takes the place of the first once it has something to show.
@@ -68,30 +75,33 @@ impl<P> Compositor<P> {
     }
 
     /// A decoded picture. Pictures of one source come in order of time; one that does not replaces what is newer, because time was moved back by
-    /// a sender's report.
+    /// a sender's report. Of those that the same tick would show only the newest is kept, so that a sender of 60 fps needs no more room than one of 30.
     pub fn push(&mut self, track: TrackId, time: SessionTime, picture: P) {
         let serial = self.next_serial;
+        let tick = self.timeline.first_tick_at(time);
         let Some(source) = self.sources.iter_mut().find(|s| s.track == track) else { return };
         self.next_serial += 1;
-        while source.queue.back().is_some_and(|newer| newer.time >= time) {
+        while source.queue.back().is_some_and(|other| other.time >= time || other.tick == tick) {
             source.queue.pop_back();
+            self.unshown += 1;
         }
-        if source.queue.len() == QUEUE_PICTURES {
-            source.queue.pop_front();
-            self.dropped += 1;
+        // Those that wait are due sooner: were they to go, a sender that is too far ahead would never be seen.
+        if source.queue.len() >= self.room {
+            self.unshown += 1;
+            return;
         }
-        source.queue.push_back(Timed { time, picture, serial });
+        source.queue.push_back(Timed { time, picture, tick, serial });
     }
 
-    /// Pictures that no tick showed because too many waited.
-    pub const fn dropped(&self) -> u64 {
-        self.dropped
+    /// Pictures that no tick showed: another came for the same tick, or too many waited.
+    pub const fn unshown(&self) -> u64 {
+        self.unshown
     }
 
-    /// What the tick of moment `time` shows, row by row.
-    pub fn tick(&mut self, time: SessionTime) -> Vec<Tile<'_, P>> {
+    /// What tick `tick` shows, row by row.
+    pub fn tick(&mut self, tick: u64) -> Vec<Tile<'_, P>> {
         for source in &mut self.sources {
-            while source.queue.front().is_some_and(|next| next.time <= time) {
+            while source.queue.front().is_some_and(|next| next.tick <= tick) {
                 source.shown = source.queue.pop_front();
             }
         }
@@ -118,6 +128,8 @@ impl<P> Compositor<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use footlight_media::time::WallTime;
+    use std::time::Duration;
 
     const A: TrackId = TrackId(1);
     const B: TrackId = TrackId(2);
@@ -126,15 +138,20 @@ mod tests {
         SessionTime::from_micros(ms * 1_000)
     }
 
+    /// Ticks of 25 fps from the clock's zero on: tick `n` shows the moment of `40 n` ms.
+    fn timeline(delay: Duration) -> Timeline {
+        Timeline { zero: SessionTime::ZERO, zero_date: WallTime::from_micros(0), delay, fps: 25 }
+    }
+
     fn two_peers() -> Compositor<&'static str> {
-        let mut compositor = Compositor::new(Size { width: 1280, height: 720 });
+        let mut compositor = Compositor::new(Size { width: 1280, height: 720 }, timeline(Duration::from_millis(160)));
         compositor.add(A, PeerKey("a".into()));
         compositor.add(B, PeerKey("b".into()));
         compositor
     }
 
-    fn shown(compositor: &mut Compositor<&'static str>, ms: i64) -> Vec<&'static str> {
-        compositor.tick(at(ms)).iter().map(|t| t.shown.picture).collect()
+    fn shown(compositor: &mut Compositor<&'static str>, tick: u64) -> Vec<&'static str> {
+        compositor.tick(tick).iter().map(|t| t.shown.picture).collect()
     }
 
     #[test]
@@ -142,23 +159,26 @@ mod tests {
         let mut compositor = two_peers();
         assert_eq!(shown(&mut compositor, 0), [""; 0], "the slate");
         compositor.push(A, at(10), "a1");
-        compositor.push(A, at(43), "a2");
-        compositor.push(A, at(76), "a3");
-        assert_eq!(shown(&mut compositor, 50), ["a2"]);
-        assert_eq!(shown(&mut compositor, 75), ["a2"]);
-        assert_eq!(shown(&mut compositor, 76), ["a3"]);
-        assert_eq!(shown(&mut compositor, 9_000), ["a3"]);
+        compositor.push(A, at(50), "a2");
+        compositor.push(A, at(90), "a3");
+        assert_eq!(shown(&mut compositor, 2), ["a2"]);
+        assert_eq!(shown(&mut compositor, 2), ["a2"]);
+        assert_eq!(shown(&mut compositor, 3), ["a3"]);
+        assert_eq!(shown(&mut compositor, 200), ["a3"]);
+        compositor.push(A, at(9_000), "exactly at a tick");
+        assert_eq!(shown(&mut compositor, 224), ["a3"]);
+        assert_eq!(shown(&mut compositor, 225), ["exactly at a tick"]);
     }
 
     #[test]
     fn a_peer_without_a_picture_has_no_tile() {
         let mut compositor = two_peers();
         compositor.push(B, at(0), "b1");
-        assert_eq!(compositor.tick(at(1))[0].rect.size, Size { width: 1280, height: 720 });
-        compositor.push(A, at(2), "a1");
-        assert_eq!(shown(&mut compositor, 3), ["a1", "b1"], "in order of arrival of the peers");
+        assert_eq!(compositor.tick(1)[0].rect.size, Size { width: 1280, height: 720 });
+        compositor.push(A, at(41), "a1");
+        assert_eq!(shown(&mut compositor, 2), ["a1", "b1"], "in order of arrival of the peers");
         compositor.remove(A);
-        assert_eq!(shown(&mut compositor, 4), ["b1"]);
+        assert_eq!(shown(&mut compositor, 3), ["b1"]);
     }
 
     #[test]
@@ -167,19 +187,58 @@ mod tests {
         compositor.push(A, at(0), "a1");
         compositor.add(TrackId(3), PeerKey("a".into()));
         assert_eq!(shown(&mut compositor, 1), ["a1"]);
-        compositor.push(TrackId(3), at(2), "a2");
-        assert_eq!(shown(&mut compositor, 3), ["a2"]);
+        compositor.push(TrackId(3), at(41), "a2");
+        assert_eq!(shown(&mut compositor, 2), ["a2"]);
     }
 
     #[test]
-    fn a_burst_costs_the_oldest_pictures_and_time_moved_back_the_newest() {
+    fn time_moved_back_costs_the_newest_pictures() {
         let mut compositor = two_peers();
-        for i in 0..12 {
-            compositor.push(A, at(100 + i), "x");
+        for i in 0..4 {
+            compositor.push(A, at(100 + 40 * i), "x");
         }
-        assert_eq!(compositor.dropped(), 4);
         compositor.push(A, at(50), "back");
-        assert_eq!(shown(&mut compositor, 60), ["back"]);
-        assert_eq!(shown(&mut compositor, 500), ["back"]);
+        assert_eq!((shown(&mut compositor, 2), compositor.unshown()), (vec!["back"], 4));
+        assert_eq!(shown(&mut compositor, 50), ["back"]);
+    }
+
+    /// Four seconds of a sender's pictures, each there 20 ms after its moment, with ticks drawn when they are due; how many different ones were seen.
+    fn seen(sender_fps: i64, delay_ms: i64) -> usize {
+        let line = timeline(Duration::from_millis(delay_ms.unsigned_abs()));
+        let mut compositor = Compositor::new(Size { width: 1280, height: 720 }, line);
+        compositor.add(A, PeerKey("a".into()));
+        let mut seen = Vec::new();
+        let mut next = 0;
+        for tick in 0..100 {
+            while at(next * 1_000 / sender_fps + 20) <= line.due(tick) {
+                compositor.push(A, at(next * 1_000 / sender_fps), next);
+                next += 1;
+            }
+            seen.extend(compositor.tick(tick).iter().map(|tile| tile.shown.picture));
+        }
+        seen.dedup();
+        seen.len()
+    }
+
+    #[test]
+    fn every_tick_shows_a_new_picture_whatever_the_delay_and_the_sender_s_rate() {
+        for (sender_fps, delay_ms) in [(25, 0), (25, 150), (60, 150), (60, 200), (30, 300), (120, 1_000)] {
+            let seen = seen(sender_fps, delay_ms);
+            assert!(seen >= 98, "{sender_fps} fps, {delay_ms} ms: {seen} of 100 ticks showed something new");
+        }
+    }
+
+    #[test]
+    fn a_sender_that_is_too_far_ahead_is_still_seen() {
+        let mut compositor = two_peers();
+        let mut seen = Vec::new();
+        for tick in 0..100_u64 {
+            // 40 pictures ahead of its tick, where there is room for 12.
+            let time = at(40 * (i64::try_from(tick).expect("small") + 40));
+            compositor.push(A, time, "ahead");
+            seen.extend(compositor.tick(tick).iter().map(|tile| tile.shown.serial));
+        }
+        seen.dedup();
+        assert!(seen.len() >= 12 && compositor.unshown() > 0, "{seen:?}");
     }
 }

@@ -15,6 +15,7 @@ pub mod ladder;
 pub mod layout;
 pub mod mixer;
 pub mod objects;
+pub mod opus;
 pub mod playlist;
 pub mod publish;
 pub mod segmenter;

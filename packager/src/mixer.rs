@@ -1,6 +1,6 @@
 //! One mix of all voices, in chunks of 1,024 samples of 48 kHz stereo. Pure: positions are samples since the stream's zero.
 //!
-//! A voice's packets are laid end to end. Where the session clock says that a packet belongs elsewhere, the difference decides: within 2 ms
+//! A voice's packets are laid end to end, with silence for those that are missing between two. Where the session clock says that a packet belongs elsewhere, the difference decides: within 2 ms
 //! nothing, up to 40 ms the packet is stretched by at most 1.25 %, beyond that it is put where it belongs, with silence before it or
 //! less of what overlaps (a gap of DTX, a mute, a sender's report that moved time).
 
@@ -14,6 +14,9 @@ pub const CHUNK_SAMPLES: usize = 1024;
 const DEAD_BAND: i64 = 96;
 /// 40 ms: below, a stretch; beyond, a jump. Lip sync holds within 45 ms.
 const JUMP: i64 = 1_920;
+/// 2.5 ms, the shortest packet of Opus (RFC 6716 section 2.1.4): a packet that is later than its predecessor's end by so much comes after one that was lost
+/// or not sent; drift is a hundred times slower.
+const MISSING: i64 = 120;
 /// One sample in 80, 1.25 %: a little more than the 1 % by which sync moves a peer's time, or a peer that joined late would be heard
 /// to jump each time that the difference has grown to [`JUMP`].
 const STRETCH_ONE_IN: i64 = 80;
@@ -43,7 +46,8 @@ struct Voice {
     start: i64,
     /// Left and right.
     samples: VecDeque<[f32; 2]>,
-    begun: bool,
+    /// Where the next packet belongs, if none is missing; `None` before the first.
+    next: Option<i64>,
 }
 
 /// Mixes.
@@ -84,8 +88,10 @@ impl Mixer {
 
     /// How a packet of `samples` samples that belongs at `at` is to be laid.
     pub fn placing(&self, track: TrackId, at: i64, samples: i64) -> Placing {
-        let Some(voice) = self.voices.get(&track).filter(|v| v.begun) else { return Placing::Jump };
-        let off = at.saturating_sub(voice.end());
+        let Some((voice, next)) = self.voices.get(&track).and_then(|v| Some((v, v.next?))) else {
+            return Placing::Jump;
+        };
+        let off = at.saturating_sub(voice.end()).saturating_sub(missing(at, next));
         if off.saturating_abs() <= DEAD_BAND {
             return Placing::Append { stretch: 0 };
         }
@@ -96,17 +102,19 @@ impl Mixer {
         Placing::Append { stretch: i32::try_from(off.clamp(-most, most)).unwrap_or(0) }
     }
 
-    /// Lays a decoded packet that belongs at `at`.
-    pub fn push(&mut self, track: TrackId, at: i64, placing: Placing, pcm: &Pcm) {
+    /// Lays a decoded packet that belongs at `at`; `sent` are its samples before they were stretched.
+    pub fn push(&mut self, track: TrackId, at: i64, placing: Placing, sent: i64, pcm: &Pcm) {
         let now = self.position;
         let Some(voice) = self.voices.get_mut(&track) else { return };
         if at.saturating_sub(now).saturating_abs() > VOICE_SAMPLES {
             self.late_samples += pcm.left.len() as u64;
             return;
         }
-        if placing == Placing::Jump || !voice.begun {
-            voice.jump(at);
+        match (placing, voice.next) {
+            (Placing::Append { .. }, Some(next)) => voice.skip(missing(at, next)),
+            _ => voice.jump(at),
         }
+        voice.next = Some(at.saturating_add(sent));
         let mut fresh = pcm.left.iter().zip(&pcm.right).map(|(l, r)| [*l, *r]);
         if voice.samples.is_empty() && voice.start < now {
             // The chunk that these belong to is gone.
@@ -141,15 +149,30 @@ impl Mixer {
     }
 }
 
+/// Samples of the packets that are missing before one that belongs at `at`, where `next` was to follow.
+const fn missing(at: i64, next: i64) -> i64 {
+    let gap = at.saturating_sub(next);
+    if gap >= MISSING && gap <= VOICE_SAMPLES { gap } else { 0 }
+}
+
 impl Voice {
     /// Position behind its last sample.
     fn end(&self) -> i64 {
         self.start + i64::try_from(self.samples.len()).unwrap_or(i64::MAX)
     }
 
+    /// Silence for packets that are missing; `count` is within what a voice may have.
+    fn skip(&mut self, count: i64) {
+        if self.samples.is_empty() {
+            self.start += count;
+        } else {
+            let length = self.samples.len() + usize::try_from(count).unwrap_or(0);
+            self.samples.resize(length, [0.0; 2]);
+        }
+    }
+
     /// Makes `at` the end: by silence where it lies ahead, by cutting what overlaps where it lies behind.
     fn jump(&mut self, at: i64) {
-        self.begun = true;
         if self.samples.is_empty() || at <= self.start {
             self.samples.clear();
             self.start = at;
@@ -196,8 +219,9 @@ mod tests {
     }
 
     fn push(mixer: &mut Mixer, at: i64, pcm: &Pcm) {
-        let placing = mixer.placing(A, at, i64::try_from(pcm.left.len()).expect("small"));
-        mixer.push(A, at, placing, pcm);
+        let sent = i64::try_from(pcm.left.len()).expect("small");
+        let placing = mixer.placing(A, at, sent);
+        mixer.push(A, at, placing, sent, pcm);
     }
 
     #[test]
@@ -219,10 +243,20 @@ mod tests {
         assert_eq!(mixer.placing(A, 960 + 96, 960), Placing::Append { stretch: 0 });
         assert_eq!(mixer.placing(A, 960 + 97, 960), Placing::Append { stretch: 12 });
         assert_eq!(mixer.placing(A, 960 - 1_000, 960), Placing::Append { stretch: -12 });
-        assert_eq!(mixer.placing(A, 960 + 1_921, 960), Placing::Jump);
+        assert_eq!(mixer.placing(A, 960 - 1_921, 960), Placing::Jump);
         push(&mut mixer, 960 + 2_000, &tone(960, 0.5));
         let heard: Vec<f32> = (0..4).flat_map(|_| mixer.mix().left).collect();
         assert_eq!((heard[959], heard[960], heard[2_959], heard[2_960]), (0.5, 0.0, 0.0, 0.5));
+    }
+
+    #[test]
+    fn a_lost_packet_is_silence_and_what_follows_stays_in_its_place() {
+        let mut mixer = one_voice();
+        push(&mut mixer, 0, &tone(960, 0.5));
+        // One of 20 ms is lost; the clock has drifted by 1 ms, which is within the dead band.
+        push(&mut mixer, 960 + 960 + 48, &tone(960, 0.25));
+        let heard: Vec<f32> = (0..3).flat_map(|_| mixer.mix().left).collect();
+        assert_eq!((heard[959], heard[960], heard[1_967], heard[1_968], heard[2_927]), (0.5, 0.0, 0.0, 0.25, 0.25));
     }
 
     #[test]
@@ -249,7 +283,7 @@ mod tests {
         let mut mixer = Mixer::new(0);
         for n in 0..16 {
             mixer.add(TrackId(n));
-            mixer.push(TrackId(n), 0, Placing::Jump, &tone(2_048, 0.9));
+            mixer.push(TrackId(n), 0, Placing::Jump, 2_048, &tone(2_048, 0.9));
         }
         let mix = mixer.mix();
         assert!(mix.left.iter().all(|s| s.abs() <= CEILING + 1e-6));

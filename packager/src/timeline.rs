@@ -38,6 +38,22 @@ impl Timeline {
         self.zero.offset_micros(i64::try_from(tick * 1_000_000 / u64::from(self.fps)).unwrap_or(i64::MAX))
     }
 
+    /// The first tick whose moment is not before `time`.
+    pub fn first_tick_at(&self, time: SessionTime) -> u64 {
+        // Ticks are rounded down to microseconds: one whose moment is `time` begins within the microsecond after it.
+        let since = u64::try_from(time.micros_since(self.zero)).unwrap_or(0);
+        let before = since * u64::from(self.fps) / 1_000_000;
+        if self.content_time(before) >= time { before } else { before + 1 }
+    }
+
+    /// Ticks between a moment and its being drawn.
+    pub fn ticks_of_delay(&self) -> u64 {
+        u64::try_from(self.delay.as_micros())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(u64::from(self.fps))
+            .div_ceil(1_000_000)
+    }
+
     /// When tick `tick` is drawn.
     pub fn due(&self, tick: u64) -> SessionTime {
         self.content_time(tick) + self.delay

@@ -219,8 +219,8 @@ fn codec(media: &OfferedMedia) -> RTCRtpCodecParameters {
         clock_rate: if video { 90_000 } else { 48_000 },
         channels: if video { 0 } else { 2 },
         sdp_fmtp_line: match media.codec {
-            // What we can receive (RFC 7587 section 6.1): in-band FEC stands in for retransmission, stereo as sent.
-            Codec::Opus => "minptime=10;useinbandfec=1;stereo=1".into(),
+            // What we can receive (RFC 7587 section 6.1): stereo as sent; no in-band FEC, which FFmpeg's decoder does not read.
+            Codec::Opus => "minptime=10;stereo=1".into(),
             _ => media.fmtp.clone(),
         },
         rtcp_feedback: match video {

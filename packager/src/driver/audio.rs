@@ -7,6 +7,7 @@ use crate::encode::AudioEncoder;
 use crate::ffmpeg::FfmpegError;
 use crate::ladder::AudioRendition;
 use crate::mixer::{CHUNK_SAMPLES, Mixer, Placing};
+use crate::opus;
 use crate::segmenter::{Cut, Unit};
 use crate::session::{Input, Lane};
 use footlight_media::codec::Codec;
@@ -20,8 +21,6 @@ use std::time::Duration;
 
 /// Packets that wait: 16 voices of 50 packets a second, for a third of a second.
 const PACKETS: usize = 256;
-/// Samples of an Opus packet of 20 ms, which is what everyone sends.
-const PACKET_SAMPLES: i64 = 960;
 
 pub(super) enum AudioInput {
     Added { track: TrackId, codec: Codec },
@@ -136,13 +135,14 @@ impl Audio {
     fn decode(&mut self, frame: &EncodedFrame) {
         let Some(decoder) = self.decoders.get_mut(&frame.track) else { return };
         let at = self.shared.timeline.sample_at(frame.time);
-        let placing = self.mixer.placing(frame.track, at, PACKET_SAMPLES);
+        let sent = opus::samples(&frame.data).unwrap_or(0);
+        let placing = self.mixer.placing(frame.track, at, sent);
         let stretch = match placing {
             Placing::Append { stretch } => stretch,
             Placing::Jump => 0,
         };
         match decoder.decode(&frame.data, stretch) {
-            Ok(pcm) => self.mixer.push(frame.track, at, placing, &pcm),
+            Ok(pcm) => self.mixer.push(frame.track, at, placing, sent, &pcm),
             Err(error) => {
                 tracing::debug!(track = frame.track.0, %error, "packet refused");
                 self.shared.counters.undecodable_frames.fetch_add(1, Ordering::Relaxed);

@@ -58,9 +58,10 @@ struct Ticker {
 impl Ticker {
     fn new(shared: Shared, ladder: &Ladder, part: u64, rungs: Vec<Rung>) -> Self {
         let ticks_per_part = u64::from(ladder.ticks_per_part());
+        let compositor = Compositor::new(ladder.canvas, shared.timeline);
         Self {
             shared,
-            compositor: Compositor::new(ladder.canvas),
+            compositor,
             painter: Painter::new(ladder.canvas),
             rungs,
             tick: part * ticks_per_part,
@@ -105,6 +106,7 @@ impl Ticker {
     fn draw(&mut self) -> Result<(), FfmpegError> {
         let (tick, timeline, counters) = (self.tick, self.shared.timeline, &self.shared.counters);
         counters.ticks.fetch_add(1, Ordering::Relaxed);
+        counters.unshown_pictures.store(self.compositor.unshown(), Ordering::Relaxed);
         let live = tick >= self.live_from;
         let late = live && self.shared.clock.now() > timeline.due(tick + 1);
         if late {
@@ -114,7 +116,7 @@ impl Ticker {
                 return Ok(());
             }
         }
-        let tiles = self.compositor.tick(timeline.content_time(tick));
+        let tiles = self.compositor.tick(tick);
         let newest = tiles.iter().map(|t| (t.shown.serial, t.shown.picture.1)).max_by_key(|(serial, _)| *serial);
         let newest = newest.filter(|(serial, _)| self.reported.is_none_or(|reported| *serial > reported));
         let canvas = match &self.last {
