@@ -1,7 +1,7 @@
 //! What is published, as values: paths, types, lifetimes and the headers of `docs/wire.md`. Pure; `publish.rs` sends it.
 
 use crate::ladder::{PART_TARGET, PARTS_PER_SEGMENT, SEGMENT_SECONDS};
-use crate::playlist::{self, Rendered, Rendition};
+use crate::playlist::{self, LEAST_WINDOW_SEGMENTS, Rendered, Rendition};
 use crate::session::Resume;
 use crate::stages::TickStamps;
 use bytes::Bytes;
@@ -23,12 +23,9 @@ const PARTS_KEPT_SEGMENTS: u64 = 7;
 /// Names one live stream and its window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
-    /// The room's id, `[A-Za-z0-9_-]{1,64}`.
-    pub room: String,
-    /// The live stream's id, likewise.
-    pub id: String,
-    /// Segments in a playlist.
-    pub window: usize,
+    room: String,
+    id: String,
+    window: usize,
 }
 
 /// One thing to do at the origin.
@@ -97,6 +94,32 @@ pub struct Batch {
 }
 
 impl Stream {
+    /// Names of a room and of a live stream, each `[A-Za-z0-9_-]{1,64}`; `window` segments stand in a playlist, and at least
+    /// [`LEAST_WINDOW_SEGMENTS`].
+    pub fn new(room: impl Into<String>, id: impl Into<String>, window: usize) -> Self {
+        Self { room: room.into(), id: id.into(), window: window.max(LEAST_WINDOW_SEGMENTS) }
+    }
+
+    /// The room's id.
+    pub fn room(&self) -> &str {
+        &self.room
+    }
+
+    /// The live stream's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Segments in a playlist.
+    pub const fn window(&self) -> usize {
+        self.window
+    }
+
+    /// Whether an object is this stream's: what its packager may change, and nothing else.
+    pub fn owns(&self, path: &str) -> bool {
+        path == self.live_path() || path.strip_prefix(&self.path("")).is_some_and(|rest| !rest.is_empty())
+    }
+
     /// Segments and parts are there to be fetched for twice the window, in seconds.
     const fn lifetime_seconds(&self) -> u64 {
         2 * self.window as u64 * SEGMENT_SECONDS as u64
@@ -258,4 +281,23 @@ fn text_bodies(plain: &'static str, gzip: &'static str, text: &str) -> Vec<(&'st
     let written = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
     let compressed = written.expect("a Vec takes everything");
     vec![(plain, Bytes::copy_from_slice(text.as_bytes())), (gzip, Bytes::from(compressed))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_owns_its_own_folder_and_the_room_s_static_playlist() {
+        let stream = Stream::new("room", "stream", 15);
+        let check = |path: &str, want| assert_eq!(stream.owns(path), want, "{path}");
+        check("/hls/room/stream/720p/s1.m4s", true);
+        check("/hls/room/stream/resume", true);
+        check("/live/room/master.m3u8", true);
+        check("/hls/room/stream/", false);
+        check("/hls/room/stream2/master.m3u8", false);
+        check("/hls/other/stream/master.m3u8", false);
+        check("/live/other/master.m3u8", false);
+        check("/hls/room/resume", false);
+    }
 }

@@ -100,12 +100,12 @@ pub struct PartPlace {
 }
 
 impl Rendition {
-    /// The empty playlist of a new stream. `window` is raised to [`LEAST_WINDOW_SEGMENTS`].
+    /// The empty playlist of a new stream; `window` as [`crate::objects::Stream::new`] raised it.
     pub fn new(name: &str, cut: Cut, window: usize) -> Self {
         Self {
             name: name.to_owned(),
             cut,
-            window: window.max(LEAST_WINDOW_SEGMENTS),
+            window,
             first_msn: 1,
             discontinuity_sequence: 0,
             segments: VecDeque::new(),
@@ -243,15 +243,15 @@ impl Rendition {
         let mut text = String::with_capacity(4096);
         self.head(&mut text, skipped);
         let parts_from = self.parts_listed_from();
-        let mut init = None;
+        // In a delta the client still has the EXT-X-MAP of what was skipped (RFC 8216bis section 6.3.7).
+        let mut init = skipped.checked_sub(1).map(|last| self.segments[last].init);
         let listed = self.segments.iter().chain(&self.open).zip(self.first_msn..).skip(skipped);
-        for (i, (segment, msn)) in listed.enumerate() {
+        for (segment, msn) in listed {
             let closed = msn < self.first_msn + self.segments.len() as u64;
             if segment.discontinuity {
                 text.push_str("#EXT-X-DISCONTINUITY\n");
             }
-            // In a delta the client still has the EXT-X-MAP of what was skipped.
-            if init != Some(segment.init) && (i > 0 || skipped == 0) {
+            if init != Some(segment.init) {
                 line(&mut text, format_args!("#EXT-X-MAP:URI=\"{}\"", init_uri(segment.init)));
             }
             init = Some(segment.init);
@@ -448,6 +448,23 @@ mod tests {
             text.contains("#EXT-X-DISCONTINUITY-SEQUENCE:1\n") && !text.contains("#EXT-X-DISCONTINUITY\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_delta_that_begins_at_a_discontinuity_names_its_init_segment() {
+        let mut rendition = filled(0..15);
+        rendition.interrupt();
+        let cut = rendition.cut();
+        let mut seen = 0;
+        for number in 16..72 {
+            rendition.append(&part(cut, number), number % 6 == 5);
+            let delta = rendition.render(WallTime::from_micros(0), &[]).delta.unwrap_or_default();
+            if delta.contains("#EXT-X-DISCONTINUITY\n") {
+                assert!(delta.contains("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"init1.mp4\"\n"), "{delta}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 6, "also when what comes before it is skipped");
     }
 
     #[test]

@@ -111,8 +111,8 @@ pub struct Session {
 
 impl Session {
     /// A new stream, from its first part.
-    pub fn new(stream: Stream, ladder: Ladder, timeline: Timeline, window: usize) -> Self {
-        let video = Cut::video(ladder.fps);
+    pub fn new(stream: Stream, ladder: Ladder, timeline: Timeline) -> Self {
+        let (video, window) = (Cut::video(ladder.fps), stream.window());
         let rungs = ladder.rungs.iter().map(|r| Rendition::new(&r.name, video, window));
         let audio = ladder.audio.iter().map(|a| Rendition::new(&a.name, Cut::audio(), window));
         let renditions: Vec<_> = rungs.chain(audio).collect();
@@ -130,6 +130,14 @@ impl Session {
                 session.before.push(session.stream.joined_segment(&name, msn, parts));
             }
         }
+        session
+    }
+
+    /// Ends a stream whose packager was killed and gets no successor: what it left is listed as it is, and the playlists end. Poll the outputs.
+    pub fn abandon(stream: Stream, ladder: Ladder, resume: Resume) -> Self {
+        let mut session = Self::resume(stream, ladder, resume, 0);
+        session.announced = session.stands();
+        session.end();
         session
     }
 
@@ -246,10 +254,13 @@ impl Session {
 
     /// Adds the playlists of the renditions that changed, what left the window, and the record for a successor.
     fn list(&mut self, changed: &[Lane], batch: &mut Batch) {
-        let enough = |l: &LaneState| l.rendition.whole_segments() as u64 >= SLATE_SEGMENTS;
-        let first_time = !self.announced && self.lanes.iter().all(enough);
+        let first_time = !self.announced && self.stands();
         self.announced |= first_time;
         batch.announces = first_time;
+        // Before the playlists: a successor must know of everything that was ever listed, or it would give a listed number to something else. What it
+        // knows of and nobody was told is merely listed later.
+        let renditions = self.lanes.iter().map(|l| l.rendition.clone()).collect();
+        batch.changes.push(self.stream.resume(&Resume { timeline: self.timeline, renditions }));
         if self.announced {
             let all: Vec<Lane> = (0..self.lanes.len()).collect();
             for lane in if first_time { &all } else { changed } {
@@ -262,8 +273,16 @@ impl Session {
         for lane in changed {
             self.expire(*lane, batch);
         }
-        let renditions = self.lanes.iter().map(|l| l.rendition.clone()).collect();
-        batch.changes.push(self.stream.resume(&Resume { timeline: self.timeline, renditions }));
+    }
+
+    /// Whether there is enough in every rendition for a player to begin.
+    fn stands(&self) -> bool {
+        self.lanes.iter().all(|l| l.rendition.whole_segments() as u64 >= SLATE_SEGMENTS)
+    }
+
+    /// For each rendition its name and the part that is being filled; `None` once its encoder has been drained.
+    pub fn progress(&self) -> impl Iterator<Item = (&str, Option<u64>)> {
+        self.lanes.iter().map(|l| (l.rendition.name(), (!l.drained).then(|| l.segmenter.part())))
     }
 
     fn media_playlist(&self, lane: Lane) -> Change {
@@ -346,13 +365,13 @@ mod tests {
     const AUDIO: Lane = 1;
 
     fn stream() -> Stream {
-        Stream { room: "room".into(), id: "stream".into(), window: 8 }
+        Stream::new("room", "stream", 8)
     }
 
     fn fresh() -> Session {
         let live_at = SessionTime::from_micros(10_000_000);
         let timeline = Timeline::starting(live_at, WallTime::from_micros(0), Duration::from_millis(150), 30);
-        opened(Session::new(stream(), one_rung(), timeline, 8))
+        opened(Session::new(stream(), one_rung(), timeline))
     }
 
     fn opened(mut session: Session) -> Session {
@@ -400,6 +419,22 @@ mod tests {
         }
     }
 
+    /// The newest record for a successor.
+    fn record(session: &mut Session) -> Resume {
+        let mut record = None;
+        while let Some(output) = session.poll_output() {
+            let Output::Publish(batch) = output else { continue };
+            for change in batch.changes {
+                if let Change::Put(put) = change
+                    && put.path.ends_with("/resume")
+                {
+                    record = read_resume(&put.bodies[0].1);
+                }
+            }
+        }
+        record.expect("kept with each batch")
+    }
+
     #[test]
     fn playlists_stand_when_three_segments_do_in_all_renditions() {
         let mut session = fresh();
@@ -415,11 +450,11 @@ mod tests {
             "put 720p/s3.m4s",
             "put audio/s3.5.m4s",
             "put audio/s3.m4s",
+            "put resume",
             "list 720p/media.m3u8 4.0",
             "list audio/media.m3u8 4.0",
             "put master.m3u8",
             "put /live/room/master.m3u8",
-            "put resume",
         ];
         assert_eq!(at_last, want);
     }
@@ -437,9 +472,9 @@ mod tests {
         let want = [
             "put 720p/s4.0.m4s",
             "put audio/s4.0.m4s",
+            "put resume",
             "list 720p/media.m3u8 4.1",
             "list audio/media.m3u8 4.1",
-            "put resume",
         ];
         assert_eq!(published(&mut session), want);
     }
@@ -452,7 +487,7 @@ mod tests {
         }
         published(&mut session);
         feed(&mut session, AUDIO, 18..20);
-        let want = ["put audio/s4.0.m4s", "list audio/media.m3u8 4.1", "put resume"];
+        let want = ["put audio/s4.0.m4s", "put resume", "list audio/media.m3u8 4.1"];
         assert_eq!(published(&mut session), want);
         feed(&mut session, VIDEO, 18..20);
         let caught_up = published(&mut session);
@@ -481,18 +516,7 @@ mod tests {
         for lane in [VIDEO, AUDIO] {
             feed(&mut session, lane, 0..21);
         }
-        let mut record = None;
-        while let Some(output) = session.poll_output() {
-            let Output::Publish(batch) = output else { continue };
-            for change in batch.changes {
-                if let Change::Put(put) = change
-                    && put.path.ends_with("/resume")
-                {
-                    record = read_resume(&put.bodies[0].1);
-                }
-            }
-        }
-        let record = record.expect("kept with each batch");
+        let record = record(&mut session);
         let mut successor = opened(Session::resume(stream(), one_rung(), record, 23));
         for lane in [VIDEO, AUDIO] {
             feed(&mut successor, lane, 23..24);
@@ -506,11 +530,11 @@ mod tests {
             "put 720p/s5.m4s",
             "put audio/s5.0.m4s",
             "put audio/s5.m4s",
+            "put resume",
             "list 720p/media.m3u8 6.0",
             "list audio/media.m3u8 6.0",
             "put master.m3u8",
             "put /live/room/master.m3u8",
-            "put resume",
         ];
         assert_eq!(published(&mut successor), want);
     }
@@ -534,5 +558,23 @@ mod tests {
         ];
         assert_eq!(lines[..4], want);
         assert!(lines[4].starts_with("ended with"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_stream_without_a_successor_is_ended_as_its_packager_left_it() {
+        let mut session = fresh();
+        for lane in [VIDEO, AUDIO] {
+            feed(&mut session, lane, 0..20);
+        }
+        let mut abandoned = Session::abandon(stream(), one_rung(), record(&mut session));
+        let lines = published(&mut abandoned);
+        let want = [
+            "join 720p/s4.m4s of 2",
+            "join audio/s4.m4s of 2",
+            "list 720p/media.m3u8 5.0 ended",
+            "list audio/media.m3u8 5.0 ended",
+        ];
+        assert_eq!(lines[..4], want);
+        assert!(lines[4].starts_with("ended with") && !lines[4].contains(" 0 "), "{lines:?}");
     }
 }

@@ -34,7 +34,7 @@ pub fn small_ladder() -> Ladder {
 }
 
 pub fn stream() -> Stream {
-    Stream { room: "room".into(), id: "stream".into(), window: 15 }
+    Stream::new("room", "stream", 15)
 }
 
 impl Packaging {
