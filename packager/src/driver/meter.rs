@@ -3,6 +3,7 @@
 
 use super::Report;
 use crate::clock::thread_cpu_us;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -16,30 +17,42 @@ pub(super) struct Counters {
     pub(super) dropped_frames: AtomicU64,
     pub(super) undecodable_frames: AtomicU64,
     pub(super) decoded_frames: AtomicU64,
+    pub(super) unshown_pictures: AtomicU64,
     pub(super) late_samples: AtomicU64,
-    /// Locked to add a thread and to read a report, never by a frame.
-    cpu: Mutex<Vec<(String, Arc<AtomicU64>)>>,
+    /// By the threads' name. Locked when a thread begins and when a report is read, never by a frame.
+    cpu: Mutex<BTreeMap<String, Cpu>>,
 }
 
-/// The CPU time of one thread.
+/// CPU time of the threads of one name, in microseconds.
+#[derive(Default)]
+struct Cpu {
+    ended_us: u64,
+    running: Vec<Arc<AtomicU64>>,
+}
+
+/// The CPU time of one thread. Dropped at the thread's end.
 pub(super) struct Meter(Arc<AtomicU64>);
 
 impl Counters {
     /// A meter for a thread that begins. Threads of one name are added up.
     pub(super) fn meter(&self, name: &str) -> Meter {
         let cpu_us = Arc::new(AtomicU64::new(0));
-        self.cpu.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), Arc::clone(&cpu_us)));
+        let mut cpu = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        cpu.entry(name.to_owned()).or_default().running.push(Arc::clone(&cpu_us));
         Meter(cpu_us)
     }
 
     pub(super) fn report(&self) -> Report {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let mut cpu_us: Vec<(String, u64)> = Vec::new();
-        for (name, us) in self.cpu.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            match cpu_us.iter_mut().find(|(have, _)| have == name) {
-                Some((_, sum)) => *sum += read(us),
-                None => cpu_us.push((name.clone(), read(us))),
-            }
+        let mut cpu_us = Vec::new();
+        for (name, Cpu { ended_us, running }) in self.cpu.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            running.retain(|us| {
+                // Nobody else holds the meter of a thread that has ended.
+                let runs = Arc::strong_count(us) > 1;
+                *ended_us += if runs { 0 } else { read(us) };
+                runs
+            });
+            cpu_us.push((name.clone(), *ended_us + running.iter().map(|us| read(us)).sum::<u64>()));
         }
         Report {
             cpu_us,
@@ -49,6 +62,7 @@ impl Counters {
             dropped_frames: read(&self.dropped_frames),
             undecodable_frames: read(&self.undecodable_frames),
             decoded_frames: read(&self.decoded_frames),
+            unshown_pictures: read(&self.unshown_pictures),
             late_samples: read(&self.late_samples),
             ..Report::default()
         }

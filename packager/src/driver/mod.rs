@@ -6,10 +6,12 @@
 //!            \-> audio thread (decode, mix, AAC) ------------------------------------------------+--> session --> publisher task
 //! ```
 //!
-//! No queue between them is unbounded and none blocks who feeds it, but for the ticks of the slate, which nobody waits for.
+//! No queue between them is unbounded and none blocks who feeds it, but for the ticks of the slate, which nobody waits for. The loop watches that every
+//! thread gets on: one that loops or has panicked ends the packager, whose successor begins with fresh ones.
 
 mod audio;
 mod decode;
+mod feed;
 mod meter;
 mod picture;
 mod rung;
@@ -22,6 +24,7 @@ use crate::session::{self, Input, Output, Session};
 use crate::stages::{Histogram, Journey, Stage};
 use crate::timeline::Timeline;
 use bytes::Bytes;
+use feed::Feed;
 use footlight_media::codec::{Codec, Kind};
 use footlight_media::frame::EncodedFrame;
 use footlight_media::time::{SessionTime, WallTime};
@@ -43,6 +46,8 @@ const BATCHES: usize = 64;
 const SLATE_LEAD: Duration = Duration::from_secs(1);
 /// Between two reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// A thread with work to do that has finished none of it for so long is stuck: the slowest frame of the largest picture takes a tenth of it.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Everything that one live stream is made from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -101,6 +106,8 @@ pub struct Report {
     pub undecodable_frames: u64,
     /// Pictures decoded.
     pub decoded_frames: u64,
+    /// Pictures that no tick showed: another came for the same tick, or the sender's time runs too far ahead.
+    pub unshown_pictures: u64,
     /// Samples of sound that came after their chunk.
     pub late_samples: u64,
     /// How long each stage took.
@@ -127,6 +134,18 @@ pub enum DriverError {
     /// A media thread could not be started.
     #[error("starting a media thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// A media thread makes no progress, or has panicked.
+    #[error("{what} has done nothing for {STUCK:?}")]
+    Stuck {
+        /// The rendition, or the decoder's track.
+        what: String,
+    },
+    /// More has happened to tracks than a media thread has taken note of.
+    #[error("{what} is behind by {} additions and removals of tracks", feed::BACKLOG)]
+    Deaf {
+        /// The thread.
+        what: &'static str,
+    },
 }
 
 /// What media threads tell the loop.
@@ -190,7 +209,10 @@ where
             Some(done) = published.recv() => if driver.published(&done) {
                 say(&outputs, FromPackager::Running);
             },
-            _ = report.tick() => say(&outputs, FromPackager::Report(Box::new(driver.report()))),
+            _ = report.tick() => {
+                driver.watch()?;
+                say(&outputs, FromPackager::Report(Box::new(driver.report())));
+            }
             result = &mut publishing => {
                 result.expect("the publisher does not panic")?;
                 // It ends by itself when the last batch has been published.
@@ -233,6 +255,26 @@ where
     Ok(())
 }
 
+/// How far something had got when it last got on, and when that was.
+struct Progress {
+    count: u64,
+    since: SessionTime,
+}
+
+impl Progress {
+    const fn new(now: SessionTime) -> Self {
+        Self { count: 0, since: now }
+    }
+
+    /// Whether something that has got to `count` has been there for [`STUCK`].
+    fn stuck(&mut self, count: u64, now: SessionTime) -> bool {
+        if count != self.count {
+            *self = Self { count, since: now };
+        }
+        now.micros_since(self.since) > i64::try_from(STUCK.as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
 /// How a track's frames are handled.
 enum Route {
     Video(decode::Handle),
@@ -243,8 +285,10 @@ struct Driver {
     session: Session,
     shared: Shared,
     routes: HashMap<TrackId, Route>,
-    pictures: std::sync::mpsc::SyncSender<picture::PictureInput>,
-    sound: std::sync::mpsc::SyncSender<audio::AudioInput>,
+    pictures: Feed<picture::PictureInput>,
+    sound: Feed<audio::AudioInput>,
+    /// For each rendition, the part that was being filled when it last got on, and when that was.
+    lanes: Vec<Progress>,
     /// `None` after the last batch.
     batches: Option<mpsc::Sender<Batch>>,
     stages: Vec<Histogram>,
@@ -260,7 +304,6 @@ impl Driver {
         batches: mpsc::Sender<Batch>,
     ) -> Result<Self, DriverError> {
         let now = start.clock.now();
-        let window = start.stream.window;
         let (session, part) = match predecessor {
             Some(resume) => {
                 let part = resume.timeline.part_after(now);
@@ -270,7 +313,7 @@ impl Driver {
                 let live_at = now + SLATE_LEAD;
                 let date = start.zero_date.offset_micros(live_at.as_micros());
                 let timeline = Timeline::starting(live_at, date, start.playout_delay, start.ladder.fps);
-                (Session::new(start.stream, start.ladder.clone(), timeline, window), 0)
+                (Session::new(start.stream, start.ladder.clone(), timeline), 0)
             }
         };
         let shared = Shared {
@@ -291,12 +334,14 @@ impl Driver {
         let lanes = start.ladder.rungs.len()..start.ladder.rungs.len() + start.ladder.audio.len();
         let first_unit = session.first_unit(lanes.start, part);
         let sound = audio::start(shared.clone(), lanes, start.ladder.audio, first_unit)?;
+        let lanes = session.progress().map(|_| Progress::new(now)).collect();
         Ok(Self {
             session,
             shared,
             routes: HashMap::new(),
-            pictures,
-            sound,
+            pictures: Feed::new("the compositor", pictures),
+            sound: Feed::new("the audio thread", sound),
+            lanes,
             batches: Some(batches),
             stages: vec![Histogram::default(); Stage::ALL.len()],
             journey: None,
@@ -309,11 +354,11 @@ impl Driver {
             TrackEvent::Added { track, peer, codec } => {
                 let route = match codec.kind() {
                     Kind::Video => {
-                        self.picture(picture::PictureInput::Added { track, peer });
+                        self.pictures.must(picture::PictureInput::Added { track, peer })?;
                         Route::Video(self.decoder(track, codec)?)
                     }
                     Kind::Audio => {
-                        self.sound(audio::AudioInput::Added { track, codec });
+                        self.sound.must(audio::AudioInput::Added { track, codec })?;
                         Route::Audio
                     }
                 };
@@ -321,8 +366,8 @@ impl Driver {
             }
             TrackEvent::Frame(frame) => self.frame(frame, outputs),
             TrackEvent::Removed { track } => match self.routes.remove(&track) {
-                Some(Route::Video(_)) => self.picture(picture::PictureInput::Removed { track }),
-                Some(Route::Audio) => self.sound(audio::AudioInput::Removed { track }),
+                Some(Route::Video(_)) => self.pictures.must(picture::PictureInput::Removed { track })?,
+                Some(Route::Audio) => self.sound.must(audio::AudioInput::Removed { track })?,
                 None => {}
             },
         }
@@ -330,35 +375,48 @@ impl Driver {
     }
 
     fn decoder(&self, track: TrackId, codec: Codec) -> Result<decode::Handle, DriverError> {
-        Ok(decode::start(self.shared.clone(), track, codec, self.pictures.clone())?)
+        Ok(decode::start(self.shared.clone(), track, codec, self.pictures.sender())?)
     }
 
     fn frame(&mut self, frame: EncodedFrame, outputs: &mpsc::Sender<FromPackager>) {
         let track = frame.track;
-        match self.routes.get_mut(&track) {
+        let taken = match self.routes.get_mut(&track) {
             Some(Route::Video(decoder)) => {
                 let taken = decoder.push(frame);
                 if !taken {
-                    self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
                     say(outputs, FromPackager::Request(TrackRequest::KeyFrame(track)));
                 }
+                taken
             }
-            Some(Route::Audio) => self.sound(audio::AudioInput::Frame(frame)),
-            None => {}
-        }
-    }
-
-    fn picture(&self, input: picture::PictureInput) {
-        // Full where the compositor has been stuck for seconds: what it would have drawn is long gone.
-        if self.pictures.try_send(input).is_err() {
+            Some(Route::Audio) => self.sound.may(audio::AudioInput::Frame(frame)),
+            None => true,
+        };
+        if !taken {
             self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn sound(&self, input: audio::AudioInput) {
-        if self.sound.try_send(input).is_err() {
-            self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
+    /// Sees that every thread gets on, and tells them what they had no room for.
+    fn watch(&mut self) -> Result<(), DriverError> {
+        self.pictures.flush();
+        self.sound.flush();
+        let now = self.shared.clock.now();
+        let stuck = |what: String| Err(DriverError::Stuck { what });
+        for ((name, part), progress) in self.session.progress().zip(&mut self.lanes) {
+            if let Some(part) = part
+                && progress.stuck(part, now)
+            {
+                return stuck(format!("rendition {name}"));
+            }
         }
+        for (track, route) in &mut self.routes {
+            if let Route::Video(decoder) = route
+                && decoder.stuck(now)
+            {
+                return stuck(format!("the decoder of track {}", track.0));
+            }
+        }
+        Ok(())
     }
 
     fn session(&mut self, input: Input) -> Result<(), DriverError> {
