@@ -4,7 +4,7 @@
 //!
 //! One owner keeps the table of streams and takes one closed enum of inputs. What a packager reports is kept for the admin listener.
 
-use crate::worker::{self, Begin, WorkerError};
+use crate::worker::{self, Begin, Worker, WorkerError};
 use bytes::Bytes;
 use footlight_media::time::WallTime;
 use footlight_media::track::TrackRequest;
@@ -13,15 +13,17 @@ use footlight_packager::driver::{self, FromPackager, Report, Start, ToPackager};
 use footlight_packager::ladder::Ladder;
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
+use footlight_packager::session::{self, Output, Session};
 use footlight_stage::driver::{Stage, Subscription};
-use http::{Request, Response};
-use http_body_util::Full;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 use tokio::net::UnixStream;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -35,12 +37,15 @@ const RESTARTS: usize = 20;
 const RESTART_WINDOW: Duration = Duration::from_secs(60);
 /// From the second restart in the window on, so that a packager that dies at once does not eat a core.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
-/// A packager that has said nothing for so long hangs (it reports each second).
-const SILENCE: Duration = Duration::from_secs(5);
+/// A packager that has said nothing for so long hangs: it reports each second. With a successor's start this stays within the three target durations for
+/// which players wait for a playlist (RFC 8216bis section 6.2.5.2).
+const SILENCE: Duration = Duration::from_secs(3);
 /// After a stop: what is left of a part, the encoders' drain and the last playlists.
 const STOPPING: Duration = Duration::from_secs(10);
 /// For how long the ended playlists stay.
 const LINGER: Duration = Duration::from_secs(60);
+/// For how long they stay at an origin elsewhere when this process ends: players reload each 2 s, and have by then fetched what they play last.
+const LAST_LINGER: Duration = Duration::from_secs(10);
 
 /// Where a packager runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -59,6 +64,8 @@ pub struct Common {
     pub stage: Stage,
     /// Where objects go.
     pub origin: Objects,
+    /// The origin outlives this process, so what is left of streams must be deleted there.
+    pub origin_is_elsewhere: bool,
     /// Process or thread.
     pub isolation: Isolation,
     /// Address space of a child process, in bytes.
@@ -149,6 +156,11 @@ impl Live {
         let _owner_is_gone = self.inputs.send(LiveInput::Stop { stream }).await;
     }
 
+    /// Waits until every stream has ended, after the shutdown token was cancelled.
+    pub async fn ended(&self) {
+        self.inputs.closed().await;
+    }
+
     /// The last report of every running stream.
     pub async fn reports(&self) -> Vec<StreamReport> {
         let (answer, reports) = oneshot::channel();
@@ -211,7 +223,7 @@ impl Owner {
     }
 
     fn start(&mut self, room: String, stream: String) {
-        if self.streams.contains_key(&stream) {
+        if self.streams.contains_key(&stream) || self.shutdown.is_cancelled() {
             return;
         }
         let stop = self.shutdown.child_token();
@@ -222,7 +234,7 @@ impl Owner {
             inputs: self.inputs.clone(),
             shutdown: self.shutdown.clone(),
             stop,
-            names: Stream { room, id: stream, window: self.common.window },
+            names: Stream::new(room, stream, self.common.window),
             zero_date: zero_date(self.common.clock),
             starts: 0,
         };
@@ -248,44 +260,38 @@ fn zero_date(clock: SessionClock) -> WallTime {
     now.offset_micros(-clock.now().as_micros())
 }
 
-/// How one life of a packager ended.
-enum Life {
-    /// As it should.
-    Ended { leftovers: Vec<String> },
-    /// The server is shutting down.
-    Abandoned,
-}
-
 impl StreamTask {
     async fn run(mut self) {
         let mut deaths = VecDeque::new();
         let (event, leftovers) = loop {
             self.starts += 1;
             let death = match self.live().await {
-                Ok(Life::Ended { leftovers }) => break (StreamEvent::Ended, leftovers),
-                Ok(Life::Abandoned) => break (StreamEvent::Ended, Vec::new()),
+                Ok(leftovers) => break (StreamEvent::Ended, leftovers),
                 Err(death) => death,
             };
-            tracing::warn!(room = self.names.room, stream = self.names.id, error = %death, "a packager died");
+            tracing::warn!(room = self.names.room(), stream = self.names.id(), error = %death, "a packager died");
             let now = Instant::now();
             deaths.push_back(now);
             deaths.retain(|at| now.duration_since(*at) < RESTART_WINDOW);
-            if deaths.len() > RESTARTS || self.shutdown.is_cancelled() {
-                break (StreamEvent::Failed { reason: death.to_string() }, Vec::new());
+            if self.stop.is_cancelled() {
+                break (StreamEvent::Ended, self.abandon().await);
+            }
+            if deaths.len() > RESTARTS {
+                break (StreamEvent::Failed { reason: death.to_string() }, self.abandon().await);
             }
             if deaths.len() > 1 {
                 tokio::time::sleep(RESTART_PAUSE).await;
             }
         };
-        let stream = self.names.id.clone();
+        let stream = self.names.id().to_owned();
         let _owner_is_gone = self.inputs.send(LiveInput::Finished { stream, event }).await;
         self.clean_up(leftovers).await;
     }
 
-    /// One life of the packager.
-    async fn live(&self) -> Result<Life, WorkerError> {
-        let Some(subscription) = self.common.stage.subscribe(&self.names.room).await else {
-            return Ok(Life::Abandoned);
+    /// One life of the packager. Answers, at the stream's end, with what is left of it at the origin.
+    async fn live(&self) -> Result<Vec<String>, WorkerError> {
+        let Some(subscription) = self.common.stage.subscribe(self.names.room()).await else {
+            return Err(WorkerError::NoStage);
         };
         let start = Start {
             stream: self.names.clone(),
@@ -294,38 +300,43 @@ impl StreamTask {
             zero_date: self.zero_date,
             playout_delay: self.common.playout_delay,
         };
-        let mut packager = match self.common.isolation {
+        let packager = match self.common.isolation {
             Isolation::Process => {
                 let begin = Begin { start, memory_bytes: self.common.memory_bytes };
-                let worker = worker::spawn(&begin).await?;
-                Packager::Process {
-                    serving: serve_objects(worker.objects, self.common.origin.clone()),
-                    child: worker.child,
-                    messages: Box::new(worker.messages),
-                }
+                let origin = Fenced { stream: self.names.clone(), origin: self.common.origin.clone() };
+                Packager::in_process(&begin, origin).await?
             }
             Isolation::Thread => Packager::in_thread(start, self.common.origin.clone())?,
         };
-        self.converse(subscription, &mut packager).await
+        self.converse(subscription, packager).await
     }
 
-    /// Carries frames there and answers back until the packager ends.
-    async fn converse(&self, mut frames: Subscription, packager: &mut Packager) -> Result<Life, WorkerError> {
+    /// Carries frames there and answers back until the packager ends. Never waits for the packager alone: one that hangs takes nothing more, and is
+    /// noticed by its silence.
+    async fn converse(&self, mut frames: Subscription, mut packager: Packager) -> Result<Vec<String>, WorkerError> {
+        let to = packager.to.clone();
         let mut stopping = false;
+        // What the packager has no room for yet. While it waits, stage's queue takes what comes, and drops up to a key frame where that is full.
+        let mut next = None;
         let mut deadline = Instant::now() + SILENCE;
         loop {
             tokio::select! {
                 () = self.stop.cancelled(), if !stopping => {
                     stopping = true;
                     deadline = Instant::now() + STOPPING;
-                    packager.send(ToPackager::Stop).await?;
+                    next = Some(ToPackager::Stop);
                 }
-                event = frames.events.recv() => match event {
-                    Some(event) => packager.send(ToPackager::Event(event)).await?,
-                    None => return Ok(Life::Abandoned),
+                room = to.reserve(), if next.is_some() => {
+                    // A packager that is gone says why by its last word.
+                    let message = next.take().expect("this branch is for something to be sent");
+                    let _gone = room.map(|room| room.send(message));
+                }
+                event = frames.events.recv(), if next.is_none() => match event {
+                    Some(event) => next = to.try_send(ToPackager::Event(event)).err().and_then(no_room),
+                    None => return Err(WorkerError::NoStage),
                 },
                 message = packager.next() => match message? {
-                    FromPackager::Ended { leftovers } => return Ok(Life::Ended { leftovers }),
+                    FromPackager::Ended { leftovers } => return Ok(leftovers),
                     message => {
                         if !stopping {
                             deadline = Instant::now() + SILENCE;
@@ -333,13 +344,36 @@ impl StreamTask {
                         self.hear(message).await;
                     }
                 },
-                () = tokio::time::sleep_until(deadline) => return Err(WorkerError::Hung(SILENCE)),
+                () = tokio::time::sleep_until(deadline) => {
+                    return Err(if stopping { WorkerError::NeverEnds(STOPPING) } else { WorkerError::Hung(SILENCE) });
+                }
             }
         }
     }
 
+    /// Ends the playlists of a packager that died and gets no successor. Answers with what is left of the stream at the origin.
+    async fn abandon(&self) -> Vec<String> {
+        let mut publisher = Publisher::new(self.common.origin.clone());
+        let record = publisher.get(&self.names.resume_path()).await.ok().flatten();
+        // Without a record nothing was ever listed.
+        let Some(record) = record.as_ref().and_then(session::read_resume) else { return Vec::new() };
+        let mut session = Session::abandon(self.names.clone(), self.common.ladder.clone(), record);
+        let mut left = Vec::new();
+        while let Some(output) = session.poll_output() {
+            match output {
+                Output::Publish(batch) => {
+                    if let Err(error) = publisher.publish(batch).await {
+                        tracing::warn!(stream = self.names.id(), %error, "the playlists of a stream that failed stay open");
+                    }
+                }
+                Output::Ended { leftovers } => left = leftovers,
+            }
+        }
+        left
+    }
+
     async fn hear(&self, message: FromPackager) {
-        let stream = self.names.id.clone();
+        let stream = self.names.id().to_owned();
         let input = match message {
             FromPackager::Request(request) => return self.request(request).await,
             FromPackager::Running => LiveInput::Happened { stream, event: StreamEvent::Running },
@@ -350,14 +384,20 @@ impl StreamTask {
     }
 
     async fn request(&self, request: TrackRequest) {
-        self.common.stage.request(&self.names.room, request).await;
+        self.common.stage.request(self.names.room(), request).await;
     }
 
     /// Leaves the ended playlists for a while, then deletes what is left of the stream.
     async fn clean_up(&self, leftovers: Vec<String>) {
+        let process_ends = async {
+            self.shutdown.cancelled().await;
+            if self.common.origin_is_elsewhere {
+                tokio::time::sleep(LAST_LINGER).await;
+            }
+        };
         tokio::select! {
             () = tokio::time::sleep(LINGER) => {}
-            () = self.shutdown.cancelled() => return,
+            () = process_ends => if !self.common.origin_is_elsewhere { return },
         }
         let mut publisher = Publisher::new(self.common.origin.clone());
         let live_path = self.names.live_path();
@@ -377,26 +417,40 @@ impl StreamTask {
     /// Whether the room's static playlist still leads to this stream.
     async fn is_ours(&self, publisher: &mut Publisher<Objects>, path: &str) -> bool {
         let text = publisher.get(path).await.ok().flatten().unwrap_or_default();
-        let ours = format!("/{}/", self.names.id);
+        let ours = format!("/{}/", self.names.id());
         text.windows(ours.len()).any(|w| w == ours.as_bytes())
     }
 }
 
+/// What a packager had no room for; nothing where it is gone, which it tells otherwise.
+fn no_room(error: TrySendError<ToPackager>) -> Option<ToPackager> {
+    match error {
+        TrySendError::Full(message) => Some(message),
+        TrySendError::Closed(_) => None,
+    }
+}
+
 /// A running packager, wherever it runs.
-enum Packager {
-    Process {
-        child: tokio::process::Child,
-        messages: Box<worker::Messages>,
-        serving: tokio::task::JoinHandle<()>,
-    },
-    Thread {
-        to: mpsc::Sender<ToPackager>,
-        from: mpsc::Receiver<FromPackager>,
-        result: oneshot::Receiver<Result<(), driver::DriverError>>,
-    },
+struct Packager {
+    /// What it is told. Full while it does not keep up.
+    to: mpsc::Sender<ToPackager>,
+    says: Says,
+}
+
+/// How a packager is heard.
+enum Says {
+    Process(Box<Worker>),
+    Thread { from: mpsc::Receiver<FromPackager>, result: oneshot::Receiver<Result<(), driver::DriverError>> },
 }
 
 impl Packager {
+    async fn in_process(begin: &Begin, origin: Fenced) -> Result<Self, WorkerError> {
+        let (worker, objects) = worker::spawn(begin).await?;
+        let to = worker.to.clone();
+        tokio::spawn(serve_objects(objects, origin));
+        Ok(Self { to, says: Says::Process(Box::new(worker)) })
+    }
+
     fn in_thread(start: Start, origin: Objects) -> Result<Self, WorkerError> {
         let (to, inputs) = mpsc::channel(worker::MESSAGES);
         let (outputs, from) = mpsc::channel(worker::MESSAGES);
@@ -410,28 +464,14 @@ impl Packager {
                 let _nobody_waits = done.send(runtime.block_on(driver::run(start, inputs, outputs, publisher)));
             })
             .map_err(WorkerError::Spawn)?;
-        Ok(Self::Thread { to, from, result })
-    }
-
-    async fn send(&mut self, message: ToPackager) -> Result<(), WorkerError> {
-        match self {
-            Self::Process { messages, .. } => messages.send(&message).await,
-            // A thread that is gone says why by `next`.
-            Self::Thread { to, .. } => {
-                let _told_by_next = to.send(message).await;
-                Ok(())
-            }
-        }
+        Ok(Self { to, says: Says::Thread { from, result } })
     }
 
     /// The next message. Cancel safe.
     async fn next(&mut self) -> Result<FromPackager, WorkerError> {
-        match self {
-            Self::Process { child, messages, .. } => match messages.next().await {
-                Some(message) => message,
-                None => Err(WorkerError::Died(child.wait().await?)),
-            },
-            Self::Thread { from, result, .. } => match from.recv().await {
+        match &mut self.says {
+            Says::Process(worker) => worker.next().await,
+            Says::Thread { from, result } => match from.recv().await {
                 Some(message) => Ok(message),
                 None => match result.await {
                     Ok(Err(error)) => Err(error.into()),
@@ -442,44 +482,49 @@ impl Packager {
     }
 }
 
-impl Drop for Packager {
-    fn drop(&mut self) {
-        if let Self::Process { serving, .. } = self {
-            serving.abort();
-        }
-    }
+/// The origin as one stream's packager may use it.
+#[derive(Clone)]
+struct Fenced {
+    stream: Stream,
+    origin: Objects,
 }
 
-/// Serves a child's publishing requests from the origin.
-fn serve_objects(objects: UnixStream, origin: Objects) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
-        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-            let origin = origin.clone();
-            async move { Ok::<_, Infallible>(forward_object(origin, request).await) }
-        });
-        if let Err(error) =
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(objects), service).await
-        {
-            tracing::debug!(%error, "a packager's object socket ended");
-        }
-    })
+/// Serves a child's publishing requests from the origin, until the child is gone.
+async fn serve_objects(objects: UnixStream, origin: Fenced) {
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let origin = origin.clone();
+        async move { Ok::<_, Infallible>(origin.forward(request).await) }
+    });
+    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(objects), service).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a packager's object socket ended");
+    }
 }
 
 /// Longest object that a packager may publish: as in `docs/wire.md`.
 const OBJECT_BYTES: usize = 32 * 1024 * 1024;
 
-async fn forward_object(origin: Objects, request: Request<hyper::body::Incoming>) -> Response<ObjectBody> {
-    use http_body_util::BodyExt;
-    let (parts, body) = request.into_parts();
-    let answer = async {
-        let body = http_body_util::Limited::new(body, OBJECT_BYTES).collect().await;
-        let body = body.map_err(|e| ObjectError(e.to_string()))?.to_bytes();
-        origin.oneshot(Request::from_parts(parts, Full::new(body))).await
-    };
-    answer.await.unwrap_or_else(|error| {
-        let text = Full::new(Bytes::from(error.0)).map_err(|never| match never {});
-        let mut response = Response::new(text.boxed_unsync());
-        *response.status_mut() = http::StatusCode::BAD_GATEWAY;
-        response
-    })
+impl Fenced {
+    async fn forward(self, request: Request<hyper::body::Incoming>) -> Response<ObjectBody> {
+        let (parts, body) = request.into_parts();
+        // A decoder that was taken over speaks here: it can spoil its own stream and no other.
+        if !self.stream.owns(parts.uri.path()) || parts.uri.query().is_some() {
+            let text = format!("{}: not an object of stream {}", parts.uri, self.stream.id());
+            tracing::warn!(text, "refused to a packager");
+            return plain(StatusCode::FORBIDDEN, text);
+        }
+        let answer = async {
+            let body = http_body_util::Limited::new(body, OBJECT_BYTES).collect().await;
+            let body = body.map_err(|e| ObjectError(e.to_string()))?.to_bytes();
+            self.origin.oneshot(Request::from_parts(parts, Full::new(body))).await
+        };
+        answer.await.unwrap_or_else(|error| plain(StatusCode::BAD_GATEWAY, error.0))
+    }
+}
+
+fn plain(status: StatusCode, text: String) -> Response<ObjectBody> {
+    let body = Full::new(Bytes::from(text)).map_err(|never| match never {});
+    let mut response = Response::new(body.boxed_unsync());
+    *response.status_mut() = status;
+    response
 }

@@ -132,6 +132,7 @@ fn render_streams(text: &mut String, reports: &[StreamReport]) {
     family("footlight_stream_decoded_frames_total", "counter", &|r| one(r.report.decoded_frames));
     family("footlight_stream_dropped_frames_total", "counter", &|r| one(r.report.dropped_frames));
     family("footlight_stream_undecodable_frames_total", "counter", &|r| one(r.report.undecodable_frames));
+    family("footlight_stream_unshown_pictures_total", "counter", &|r| one(r.report.unshown_pictures));
     family("footlight_stream_late_audio_samples_total", "counter", &|r| one(r.report.late_samples));
     family("footlight_stream_cpu_seconds_total", "counter", &|r| {
         let cpu = r.report.cpu_us.iter();

@@ -120,6 +120,7 @@ pub async fn serve_all(
             .map_err(|never: std::convert::Infallible| match never {})
             .service(publish),
     );
+    let objects = Publishing { objects, elsewhere: false };
     assemble(config, recorder, shutdown, objects, origin).await
 }
 
@@ -136,6 +137,7 @@ pub async fn serve_packager(
     }
     let objects = remote_objects(&config.origin.publish_url, &config.origin.publish_secret)?;
     let upstream = Remote::new(origin_address(&config)?)?;
+    let objects = Publishing { objects, elsewhere: true };
     assemble(config, recorder, shutdown, objects, upstream).await
 }
 
@@ -203,12 +205,20 @@ pub async fn serve_edge(
     Ok(Running { http, https, admin: admin_address, publish: None, webrtc: None, control: None, public_url, tasks })
 }
 
-/// Stage, packagers, catalog, pages, and an edge over `upstream`.
+/// The publishing side of the origin.
+struct Publishing {
+    objects: Objects,
+    /// It outlives this process.
+    elsewhere: bool,
+}
+
+/// Stage, packagers, catalog, pages, and an edge over `upstream`. They end in the order in which they need each other: streams, then stage and the
+/// listeners, by which players fetch how the streams ended; the catalog hears out the streams.
 async fn assemble<S, B>(
     config: Config,
     recorder: PrometheusHandle,
     shutdown: CancellationToken,
-    objects: Objects,
+    objects: Publishing,
     upstream: S,
 ) -> Result<Running, WireError>
 where
@@ -224,7 +234,8 @@ where
     let listeners = Listeners::bind(&config).await?;
     let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
     let public_url = public_url(&config, address(&listeners.http));
-    let stage = Stage::start(stage_config(&config), epoch, shutdown.clone()).await?;
+    let streams_ended = CancellationToken::new();
+    let stage = Stage::start(stage_config(&config), epoch, streams_ended.clone()).await?;
     let (events, events_out) = mpsc::channel(EVENTS);
     let (happened, happenings) = mpsc::channel(EVENTS);
     let control_config = footlight_control::Config {
@@ -236,7 +247,8 @@ where
     let (control, commands) = Control::open(control_config, credentials, events_out, shutdown.clone()).await?;
     let common = Common {
         stage: stage.clone(),
-        origin: objects,
+        origin: objects.objects,
+        origin_is_elsewhere: objects.elsewhere,
         isolation: config.packager.isolation,
         memory_bytes: config.packager.memory_mb << 20,
         ladder: config.ladder(),
@@ -245,6 +257,7 @@ where
         clock,
     };
     let live = Live::start(common, happened, shutdown.clone(), &tasks);
+    tasks.spawn(end_in_order(shutdown.clone(), live.clone(), streams_ended.clone(), stage.clone()));
     tasks.spawn(pass_commands(commands, live.clone()));
     tasks.spawn(pass_events(happenings, events));
     let surface = Surface {
@@ -254,10 +267,17 @@ where
         web: Web,
     };
     let answer = move |request| surface.clone().answer(request);
-    let (http, https) = listeners.start(&config, &tasks, &shutdown, answer);
+    let (http, https) = listeners.start(&config, &tasks, &streams_ended, answer);
     let (admin_address, webrtc) = (address(&admin), Some(stage.local_addr()));
-    tasks.spawn(Admin::new(recorder, Some(live), Some(stage), shutdown.clone()).run(admin, shutdown));
+    tasks.spawn(Admin::new(recorder, Some(live), Some(stage), shutdown).run(admin, streams_ended));
     Ok(Running { http, https, admin: admin_address, publish: None, webrtc, control: Some(control), public_url, tasks })
+}
+
+async fn end_in_order(shutdown: CancellationToken, live: Live, streams_ended: CancellationToken, stage: Stage) {
+    shutdown.cancelled().await;
+    live.ended().await;
+    streams_ended.cancel();
+    stage.ended().await;
 }
 
 /// What control commands.

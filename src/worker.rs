@@ -7,15 +7,16 @@
 
 use crate::sandbox::{self, SandboxError};
 use bytes::Bytes;
-use footlight_packager::driver::{self, DriverError, Start, ToPackager};
+use footlight_packager::driver::{self, DriverError, FromPackager, Start, ToPackager};
 use footlight_packager::publish::Publisher;
 use futures_util::{SinkExt, StreamExt};
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::Incoming as IncomingBody;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::CommandExt;
@@ -23,9 +24,10 @@ use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll};
 use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use tokio_util::codec::{Framed, LengthDelimitedCodec};
+use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
 /// Longest message: a key frame of a large picture has a few hundred kilobytes.
 const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
@@ -62,6 +64,12 @@ pub enum WorkerError {
     /// Nothing was heard of it.
     #[error("the packager said nothing for {0:?}")]
     Hung(std::time::Duration),
+    /// It was told to stop and did not.
+    #[error("the packager did not end its stream within {0:?}")]
+    NeverEnds(std::time::Duration),
+    /// Stage has ended, so no frames come.
+    #[error("stage has ended")]
+    NoStage,
     /// The fences could not be put up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -70,50 +78,75 @@ pub enum WorkerError {
     Driver(#[from] DriverError),
 }
 
-/// A started child with this process's ends of its sockets.
+/// A started child.
 pub struct Worker {
     /// The process; killed when dropped.
-    pub child: Child,
-    /// Frames and commands.
-    pub messages: Messages,
-    /// For the origin's publishing service.
-    pub objects: UnixStream,
+    child: Child,
+    /// Frames and commands. Full while the child does not read.
+    pub to: mpsc::Sender<ToPackager>,
+    messages: Incoming<FromPackager>,
 }
 
-/// A socket of messages.
-pub struct Messages(Framed<UnixStream, LengthDelimitedCodec>);
-
-impl Messages {
-    fn new(stream: UnixStream) -> Self {
-        let codec = LengthDelimitedCodec::builder()
-            .little_endian()
-            .length_field_length(4)
-            .max_frame_length(MESSAGE_BYTES)
-            .new_codec();
-        Self(Framed::new(stream, codec))
+impl Worker {
+    /// The child's next message. Cancel safe.
+    pub async fn next(&mut self) -> Result<FromPackager, WorkerError> {
+        match self.messages.next().await {
+            Some(message) => message,
+            None => Err(WorkerError::Died(self.child.wait().await?)),
+        }
     }
+}
 
-    /// Sends one message.
-    pub async fn send(&mut self, message: &impl Serialize) -> Result<(), WorkerError> {
-        let bytes = postcard::to_stdvec(message)?;
-        Ok(self.0.send(Bytes::from(bytes)).await?)
-    }
+fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().little_endian().length_field_length(4).max_frame_length(MESSAGE_BYTES).new_codec()
+}
 
+/// The half of a socket that messages come in by.
+struct Incoming<T>(FramedRead<OwnedReadHalf, LengthDelimitedCodec>, PhantomData<T>);
+
+/// The half that they go out by.
+struct Outgoing(FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>);
+
+fn messages<T>(socket: UnixStream) -> (Incoming<T>, Outgoing) {
+    let (read, write) = socket.into_split();
+    (Incoming(FramedRead::new(read, codec()), PhantomData), Outgoing(FramedWrite::new(write, codec())))
+}
+
+impl<T: DeserializeOwned> Incoming<T> {
     /// The next message; `None` after the last. Cancel safe.
-    pub async fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, WorkerError>> {
+    async fn next(&mut self) -> Option<Result<T, WorkerError>> {
         let bytes = self.0.next().await?;
         Some(bytes.map_err(WorkerError::from).and_then(|bytes| Ok(postcard::from_bytes(&bytes)?)))
     }
 }
 
-/// Starts a child of this very program.
-pub async fn spawn(begin: &Begin) -> Result<Worker, WorkerError> {
-    let (messages, child_messages) = pair()?;
+impl Outgoing {
+    async fn send(&mut self, message: &impl Serialize) -> Result<(), WorkerError> {
+        let bytes = postcard::to_stdvec(message)?;
+        Ok(self.0.send(Bytes::from(bytes)).await?)
+    }
+
+    /// Sends what comes by a queue until it closes or nobody reads any more.
+    async fn send_all(mut self, mut queue: mpsc::Receiver<impl Serialize>) {
+        while let Some(message) = queue.recv().await {
+            if let Err(error) = self.send(&message).await {
+                return tracing::debug!(%error, "a packager's socket");
+            }
+        }
+    }
+}
+
+/// Starts a child of this very program. Beside it comes the socket of its requests to the origin.
+pub async fn spawn(begin: &Begin) -> Result<(Worker, UnixStream), WorkerError> {
+    let (ours, child_messages) = pair()?;
     let (objects, child_objects) = pair()?;
-    let program = std::env::current_exe().map_err(WorkerError::Spawn)?;
     let inherited = [child_messages.as_raw_fd(), child_objects.as_raw_fd()];
-    let mut command = std::process::Command::new(program);
+    // The very file that this process runs, also where another has been installed in its place: two versions do not understand each other.
+    let mut command = std::process::Command::new("/proc/self/exe");
     command
+        .arg0("footlight")
+        // A terminal's Ctrl-C is for the server, which then ends its streams.
+        .process_group(0)
         .arg("worker")
         .args(inherited.map(|fd| fd.to_string()))
         .env_clear()
@@ -134,9 +167,11 @@ pub async fn spawn(begin: &Begin) -> Result<Worker, WorkerError> {
         });
     }
     let child = Command::from(command).kill_on_drop(true).spawn().map_err(WorkerError::Spawn)?;
-    let mut messages = Messages::new(UnixStream::from_std(messages)?);
-    messages.send(begin).await?;
-    Ok(Worker { child, messages, objects: UnixStream::from_std(objects)? })
+    let (messages, mut outgoing) = messages(UnixStream::from_std(ours)?);
+    outgoing.send(begin).await?;
+    let (to, queue) = mpsc::channel(MESSAGES);
+    tokio::spawn(outgoing.send_all(queue));
+    Ok((Worker { child, to, messages }, UnixStream::from_std(objects)?))
 }
 
 fn pair() -> Result<(StdUnixStream, OwnedFd), WorkerError> {
@@ -153,23 +188,35 @@ fn pair() -> Result<(StdUnixStream, OwnedFd), WorkerError> {
 pub unsafe fn run_child(messages: RawFd, objects: RawFd) -> Result<(), WorkerError> {
     // SAFETY: the caller vouches for the descriptors.
     let (messages, objects) = unsafe { (OwnedFd::from_raw_fd(messages), OwnedFd::from_raw_fd(objects)) };
+    // A service manager that ends the server signals its whole group; the server says when its streams end.
+    // SAFETY: nothing else in this process has set these dispositions.
+    unsafe {
+        libc::signal(libc::SIGTERM, libc::SIG_IGN);
+        libc::signal(libc::SIGINT, libc::SIG_IGN);
+    }
     for fd in [&messages, &objects] {
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
     }
     // One thread, because the media threads are elsewhere and seccomp wants to be put up before there are others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
-        let mut messages = Messages::new(UnixStream::from_std(messages.into())?);
+        let (mut begin, outgoing) = self::messages::<Begin>(UnixStream::from_std(messages.into())?);
         let objects = UnixStream::from_std(objects.into())?;
-        let Begin { start, memory_bytes } = messages.next().await.ok_or(WorkerError::Silent)??;
+        let Begin { start, memory_bytes } = begin.next().await.ok_or(WorkerError::Silent)??;
+        let incoming = Incoming(begin.0, PhantomData);
         // FFmpeg registers its codecs when it is first used.
         footlight_packager::ffmpeg::quiet();
         sandbox::enter(memory_bytes)?;
-        package(start, messages, objects).await
+        package(start, incoming, outgoing, objects).await
     })
 }
 
-async fn package(start: Start, mut messages: Messages, objects: UnixStream) -> Result<(), WorkerError> {
+async fn package(
+    start: Start,
+    mut incoming: Incoming<ToPackager>,
+    mut outgoing: Outgoing,
+    objects: UnixStream,
+) -> Result<(), WorkerError> {
     let (origin, connection) = hyper::client::conn::http1::handshake(TokioIo::new(objects))
         .await
         .map_err(|e| WorkerError::Socket(std::io::Error::other(e)))?;
@@ -183,12 +230,12 @@ async fn package(start: Start, mut messages: Messages, objects: UnixStream) -> R
         tokio::select! {
             result = &mut driver => {
                 while let Ok(message) = from.try_recv() {
-                    messages.send(&message).await?;
+                    outgoing.send(&message).await?;
                 }
                 return Ok(result?);
             }
-            Some(message) = from.recv() => messages.send(&message).await?,
-            message = messages.next::<ToPackager>(), if to.capacity() > 0 => match message {
+            Some(message) = from.recv() => outgoing.send(&message).await?,
+            message = incoming.next(), if to.capacity() > 0 => match message {
                 Some(message) => drop(to.try_send(message?)),
                 None => return Ok(()),
             },
@@ -200,7 +247,7 @@ async fn package(start: Start, mut messages: Messages, objects: UnixStream) -> R
 struct Connection(hyper::client::conn::http1::SendRequest<Full<Bytes>>);
 
 impl tower::Service<Request<Full<Bytes>>> for Connection {
-    type Response = Response<Incoming>;
+    type Response = Response<IncomingBody>;
     type Error = hyper::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 

@@ -186,12 +186,17 @@ impl Server {
     }
 
     /// Asks the process to end and waits until it has. Answers with the folder, in which another may start.
-    pub async fn end(mut self) -> tempfile::TempDir {
+    pub async fn end(self) -> tempfile::TempDir {
         rustix::process::kill_process(
             rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap(),
             rustix::process::Signal::TERM,
         )
         .unwrap();
+        self.ended().await
+    }
+
+    /// Waits until the process, which was asked to, has ended. Answers with the folder, in which another may start.
+    pub async fn ended(mut self) -> tempfile::TempDir {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("a process drains within seconds");
         assert!(ended.unwrap().success());
         self.folder

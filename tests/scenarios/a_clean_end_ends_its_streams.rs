@@ -1,0 +1,52 @@
+//! A server that is told to end, as a terminal or a service manager tells it, ends its streams first: viewers find ended playlists at an origin that
+//! goes on, and the next start finds the streams completed, not failed.
+
+use crate::harness::clips;
+use crate::harness::playback::Viewer;
+use crate::harness::server::{SMALL, Server};
+use crate::harness::usage::family;
+use crate::support::{Client, Setup};
+use http::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_told() {
+    let server = Server::start(&["serve"], SMALL).await;
+    let stream = server.go_live("room").await;
+    // Ctrl-C and a service manager reach the children too.
+    for pid in family(server.pid()).into_iter().rev() {
+        kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::TERM).unwrap();
+    }
+    let folder = server.ended().await;
+    let server = Server::start_in(folder, &["serve"], SMALL).await;
+    let found = server.rest(Method::GET, &format!("/v2/live-streams/{stream}"), json!({})).await;
+    assert_eq!(found["status"], "completed", "{found}");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_an_origin_elsewhere() {
+    let secret = "origin: {publish: '127.0.0.1:0', publish_secret: hush";
+    let origin = Server::start(&["origin"], &format!("{SMALL}{secret}}}")).await;
+    let (viewers, publish) = (origin.url("http"), origin.url("publish"));
+    let config = format!("{SMALL}{secret}, url: '{viewers}', publish_url: '{publish}'}}");
+    let packager = Server::start(&["packager"], &config).await;
+    let stream = packager.go_live("room").await;
+    let token = packager.auth("room", "someone").await;
+    let mut client = Client::udp(&Setup::default(), None).await;
+    let (answer, _) = packager.whip("room", &token, client.offer()).await;
+    client.accept(&answer);
+    client.publish(Some(clips::grey(120, 320, 180, 20)), true);
+    client.run_until(|seen| seen.connected).await;
+    let publisher = client.spawn();
+    let mut viewer = Viewer::new(&origin, "room", &stream, "180p");
+    viewer.watch_to(5).await;
+    let (_, ends) = tokio::join!(viewer.watch_to(u64::MAX), packager.end());
+    assert_eq!(viewer.discontinuities(), 0);
+    drop((publisher, ends));
+    let left = viewer.segments.last().unwrap().uri.clone();
+    let (status, _) = origin.get(&format!("/hls/room/{stream}/180p/{left}")).await;
+    assert!(!status.is_success(), "what is left of it was deleted: {status}");
+    origin.end().await;
+}
