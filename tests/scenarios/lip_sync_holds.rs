@@ -40,13 +40,12 @@ async fn holds(client: &str) {
     let mut publisher = publish(&server, "room", client, &args).await;
     // A slate of three segments, the client's start, and two seconds to a segment.
     let leaves = 5 + (2 * EPISODE_SECONDS + mute_seconds()) / 2;
-    video.watch_to(leaves).await;
+    tokio::join!(video.watch_to(leaves), audio.watch_to(leaves));
     publisher.kill().await.unwrap();
-    video.watch_to(leaves + 3).await;
+    tokio::join!(video.watch_to(leaves + 3), audio.watch_to(leaves + 3));
     let mut publisher = publish(&server, "room", client, &["--seconds", "600"]).await;
     let end = leaves + 5 + EPISODE_SECONDS / 2;
-    video.watch_to(end).await;
-    audio.watch_to(end).await;
+    tokio::join!(video.watch_to(end), audio.watch_to(end));
     publisher.kill().await.unwrap();
     let episodes = episodes(&flash_times(video.file()), &beep_times(audio.file()));
     assert_eq!(episodes.len(), 3, "before and after the mute, and after the return: {episodes:.3?}");

@@ -114,7 +114,7 @@ impl<'a> Viewer<'a> {
     /// Takes what is new in a playlist.
     pub async fn take(&mut self, playlist: &Playlist) {
         for segment in playlist.segments() {
-            let next = self.segments.last().map_or(segment.msn, |s| s.msn + 1);
+            let next = self.segments.last().map_or(1, |s| s.msn + 1);
             if segment.msn < next {
                 continue;
             }
