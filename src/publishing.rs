@@ -248,7 +248,7 @@ impl Publication {
         }
     }
 
-    async fn send_frame(&self, publisher: &mut Publisher, frame: &SourceFrame) -> Result<(), ClientError> {
+    async fn send_frame(&mut self, publisher: &mut Publisher, frame: &SourceFrame) -> Result<(), ClientError> {
         publisher.send(frame.codec, frame.time, &frame.data).await?;
         self.status.send_modify(|status| {
             status.bytes += frame.data.len() as u64;

@@ -92,6 +92,8 @@ pub struct Running {
     pub webrtc: Option<SocketAddr>,
     /// The catalog, where this process has it.
     pub control: Option<Control>,
+    /// Its live streams and its stage, where this process has them.
+    pub on_air: Option<(Live, Stage)>,
     /// The URL that playback and pages begin with.
     pub public_url: String,
     tasks: TaskTracker,
@@ -172,6 +174,7 @@ pub async fn serve_origin(
         publish,
         webrtc: None,
         control: None,
+        on_air: None,
         public_url,
         tasks,
     })
@@ -201,7 +204,17 @@ pub async fn serve_edge(
     tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
     let public_url = public_url(&config, running.0);
     let (http, https) = running;
-    Ok(Running { http, https, admin: admin_address, publish: None, webrtc: None, control: None, public_url, tasks })
+    Ok(Running {
+        http,
+        https,
+        admin: admin_address,
+        publish: None,
+        webrtc: None,
+        control: None,
+        on_air: None,
+        public_url,
+        tasks,
+    })
 }
 
 /// Stage, packagers, catalog, pages, and an edge over `upstream`.
@@ -258,8 +271,19 @@ where
     let answer = move |request| surface.clone().answer(request);
     let (http, https) = listeners.start(&config, &tasks, &shutdown, answer);
     let (admin_address, webrtc) = (address(&admin), Some(stage.local_addr()));
+    let on_air = Some((live.clone(), stage.clone()));
     tasks.spawn(Admin::new(recorder, Some(live), Some(stage), shutdown.clone()).run(admin, shutdown));
-    Ok(Running { http, https, admin: admin_address, publish: None, webrtc, control: Some(control), public_url, tasks })
+    Ok(Running {
+        http,
+        https,
+        admin: admin_address,
+        publish: None,
+        webrtc,
+        control: Some(control),
+        on_air,
+        public_url,
+        tasks,
+    })
 }
 
 /// What control commands.

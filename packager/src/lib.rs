@@ -12,6 +12,7 @@ pub mod encode;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
 pub mod ffmpeg;
+pub mod footage;
 pub mod glyphs;
 pub mod ladder;
 pub mod layout;

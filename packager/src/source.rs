@@ -5,10 +5,12 @@ use crate::clock::SessionClock;
 use crate::contribution::{OPUS_FRAME_SAMPLES, OpusEncoder, VideoEncoder, VideoSettings};
 use crate::decode::{Pcm, SAMPLE_RATE};
 use crate::ffmpeg::FfmpegError;
+use crate::footage::Footage;
 use crate::testsrc::{TestPicture, tone};
 use bytes::Bytes;
 use footlight_media::codec::Codec;
 use footlight_media::time::{SessionTime, WallTime};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,8 +18,10 @@ use tokio::sync::mpsc;
 
 /// Frames that wait for the publisher: most of a second of picture and sound. What does not fit is dropped, because a live source does not wait.
 const FRAMES: usize = 64;
-/// A source that is behind by more than this leaves pictures out until it has caught up.
+/// The test picture leaves pictures out where it is behind by more than this.
 const LATE: Duration = Duration::from_millis(200);
+/// A file that is behind by more than this, because this machine cannot encode it in time, goes on from there: both tracks alike.
+const TOO_LATE: Duration = Duration::from_secs(2);
 /// The test sound's bitrate: silence and a tone.
 const TEST_AUDIO_BPS: u32 = 64_000;
 
@@ -69,6 +73,7 @@ pub struct Source(Maker);
 
 enum Maker {
     Test(Box<TestMaker>),
+    File(Box<Footage>),
 }
 
 impl Source {
@@ -77,12 +82,18 @@ impl Source {
         Ok(Self(Maker::Test(Box::new(TestMaker::new(settings)?))))
     }
 
+    /// A file, once or for ever. With `bitrate_bps` its picture is encoded anew whatever it is.
+    pub fn file(path: &Path, repeat: bool, bitrate_bps: Option<u32>) -> Result<Self, FfmpegError> {
+        Ok(Self(Maker::File(Box::new(Footage::open(path, repeat, bitrate_bps)?))))
+    }
+
     /// What its frames will be.
     pub fn media(&self) -> SourceMedia {
         match &self.0 {
             Maker::Test(test) => {
                 SourceMedia { video: Some((Codec::H264, test.encoder.profile_level_id())), audio: true }
             }
+            Maker::File(footage) => footage.media(),
         }
     }
 
@@ -124,36 +135,40 @@ struct Thread {
 
 impl Thread {
     fn run(mut self, mut maker: Maker, zero_date: WallTime) {
-        let start = match &maker {
-            Maker::Test(test) => aligned(self.clock.now(), zero_date, test.fps),
-        };
+        let mut start = self.clock.now();
         if let Maker::Test(test) = &mut maker {
-            test.begin(zero_date.offset_micros(start.as_micros()));
+            start = aligned(start, zero_date, test.fps);
+            test.date = zero_date.offset_micros(start.as_micros());
         }
         let last = loop {
-            let due = match maker.due() {
-                Ok(Some(due_us)) => start.offset_micros(due_us),
+            if self.key_wanted.swap(false, Ordering::Relaxed) || self.key_lost {
+                maker.want_key_frame();
+            }
+            let due_us = match maker.due() {
+                Ok(Some(due_us)) => due_us,
                 Ok(None) => break FromSource::Ended,
                 Err(error) => break FromSource::Failed(error),
             };
-            let now = self.clock.now();
+            let (now, due) = (self.clock.now(), start.offset_micros(due_us));
             if due > now {
                 std::thread::sleep(Duration::from_micros(due.micros_since(now).unsigned_abs()));
-            } else if now > due + LATE {
-                maker.catch_up(now.micros_since(start));
             }
-            let key = self.key_wanted.swap(false, Ordering::Relaxed) || self.key_lost;
-            match maker.make(key) {
-                Ok(Some(mut frame)) => {
+            match &mut maker {
+                Maker::Test(test) if now > due + LATE => test.catch_up(now.micros_since(start)),
+                Maker::File(_) if now > due + TOO_LATE => start = start.offset_micros(now.micros_since(due)),
+                Maker::Test(_) | Maker::File(_) => {}
+            }
+            match maker.make() {
+                Ok(mut frame) => {
                     frame.time = start.offset_micros(frame.time.as_micros());
                     if !self.give(frame) {
                         return;
                     }
                 }
-                Ok(None) => {}
                 Err(error) => break FromSource::Failed(error),
             }
         };
+        // Whoever listens takes what is waiting first; if nobody does, nobody needs to know.
         let _nobody_listens = self.frames.blocking_send(last);
     }
 
@@ -171,23 +186,26 @@ impl Thread {
 }
 
 impl Maker {
+    fn want_key_frame(&mut self) {
+        match self {
+            Self::Test(test) => test.key_wanted = true,
+            Self::File(footage) => footage.want_key_frame(),
+        }
+    }
+
     /// When the next frame is due, in microseconds since the start; none at the end.
     fn due(&mut self) -> Result<Option<i64>, FfmpegError> {
         match self {
             Self::Test(test) => Ok(Some(test.due())),
+            Self::File(footage) => footage.due(),
         }
     }
 
-    /// Makes it. Its time counts from the start.
-    fn make(&mut self, key: bool) -> Result<Option<SourceFrame>, FfmpegError> {
+    /// The frame that is due. Its time counts from the start.
+    fn make(&mut self) -> Result<SourceFrame, FfmpegError> {
         match self {
-            Self::Test(test) => test.make(key).map(Some),
-        }
-    }
-
-    fn catch_up(&mut self, now_us: i64) {
-        match self {
-            Self::Test(test) => test.picture = test.picture.max(test.picture_at(now_us)),
+            Self::Test(test) => test.make(),
+            Self::File(footage) => Ok(footage.take().expect("one was due")),
         }
     }
 }
@@ -213,6 +231,7 @@ struct TestMaker {
     picture: i64,
     /// Number of the next sound packet.
     packet: i64,
+    key_wanted: bool,
 }
 
 impl TestMaker {
@@ -225,11 +244,8 @@ impl TestMaker {
             date: WallTime::default(),
             picture: 0,
             packet: 0,
+            key_wanted: true,
         })
-    }
-
-    fn begin(&mut self, date: WallTime) {
-        self.date = date;
     }
 
     fn picture_us(&self) -> i64 {
@@ -237,8 +253,9 @@ impl TestMaker {
         (self.picture * 1_000_000 + i64::from(self.fps) - 1) / i64::from(self.fps)
     }
 
-    fn picture_at(&self, now_us: i64) -> i64 {
-        now_us * i64::from(self.fps) / 1_000_000
+    /// Goes on with the picture of now; no sound is left out.
+    fn catch_up(&mut self, now_us: i64) {
+        self.picture = self.picture.max(now_us * i64::from(self.fps) / 1_000_000);
     }
 
     fn packet_us(&self) -> i64 {
@@ -249,7 +266,7 @@ impl TestMaker {
         self.picture_us().min(self.packet_us())
     }
 
-    fn make(&mut self, key: bool) -> Result<SourceFrame, FfmpegError> {
+    fn make(&mut self) -> Result<SourceFrame, FfmpegError> {
         let picture_us = self.picture_us();
         if picture_us > self.packet_us() {
             return self.make_sound();
@@ -259,7 +276,7 @@ impl TestMaker {
         let picture = self.card.at(date.offset_micros(1))?;
         self.picture += 1;
         let time = SessionTime::from_micros(picture_us);
-        let coded = self.encoder.encode(&picture, time, key || self.picture == 1)?;
+        let coded = self.encoder.encode(&picture, time, std::mem::take(&mut self.key_wanted))?;
         Ok(SourceFrame { codec: Codec::H264, time, key: coded.key, data: coded.data })
     }
 

@@ -47,8 +47,8 @@ impl TestPicture {
         });
         let below = part(size, (0, 20), (16, 4));
         for (index, colour) in (0_u32..).zip(BARS) {
-            let width = even(below.size.width / 6);
-            let bar = Rect { x: index * width, y: below.y, size: Size { width, height: below.size.height } };
+            let (x, right) = (even(size.width * index / 6), even(size.width * (index + 1) / 6));
+            let bar = Rect { x, y: below.y, size: Size { width: right - x, height: below.size.height } };
             background.fill(bar, colour);
         }
         write(&mut background, part(size, (1, 1), (14, 4)), name);

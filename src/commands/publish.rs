@@ -93,6 +93,10 @@ pub(super) fn run(args: &PublishArgs) -> Result<(), CommandError> {
 
 impl PublishArgs {
     fn source(&self) -> Result<Source, CommandError> {
+        if let Some(file) = &self.file {
+            return Ok(Source::file(file, self.repeat, self.bitrate.map(|kbps| kbps * 1_000))
+                .map_err(|e| format!("{e}; give a file that FFmpeg can read"))?);
+        }
         let size = self.size.unwrap_or(DEFAULT_SIZE);
         let fps = self.fps.unwrap_or(DEFAULT_FPS);
         let bitrate_bps = self.bitrate.map_or_else(|| default_bitrate_bps(size, fps), |kbps| kbps * 1_000);

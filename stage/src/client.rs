@@ -214,15 +214,15 @@ impl Publisher {
             Kind::Video => (RtpCodecKind::Video, Timescale::VIDEO, "video"),
             Kind::Audio => (RtpCodecKind::Audio, Timescale::AUDIO_48K, "audio"),
         };
-        let mut random = rand::rng();
+        let random = || rand::rng().next_u32();
         let origin = Origin {
-            ssrc: random.next_u32(),
+            ssrc: random(),
             // RFC 3550 section 5.1 wants it random; below half, so that no wrap falls into the first seconds of SRTP (RFC 3711 section 3.3.1).
-            sequence: u16::try_from(random.next_u32() % 32_768).expect("below 32,768"),
-            timestamp: random.next_u32(),
+            sequence: u16::try_from(random() % 32_768).expect("below 32,768"),
+            timestamp: random(),
         };
         // Sound is not retransmitted: in-band FEC and concealment stand in for it.
-        let rtx = (kind == Kind::Video).then(|| RTCRtpRtxParameters { ssrc: random.next_u32() });
+        let rtx = (kind == Kind::Video).then(|| RTCRtpRtxParameters { ssrc: random() });
         let payloader = codec.rtp_codec.payloader().map_err(local)?;
         let coding = RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters {
