@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_listener_on_all_addresses_is_reached_on_loopback() {
         let check = |bound: &str, want: &str| {
-            assert_eq!(loopback(bound.parse().expect("an address")), want.parse().expect("an address"));
+            assert_eq!(loopback(bound.parse().expect("an address")), want.parse::<SocketAddr>().expect("an address"));
         };
         check("0.0.0.0:80", "127.0.0.1:80");
         check("[::]:80", "[::1]:80");
