@@ -101,7 +101,9 @@ fn rising(folder: &Path, name: &str, seconds: u32, codecs: &[&str]) -> PathBuf {
     file
 }
 
-const REORDERED_AND_AAC: &[&str] = &["-c:v", "libx264", "-bf", "3", "-g", "60", "-c:a", "aac", "-ac", "2"];
+// b-adapt=0: three B-frames between any two others, also where the encoder would see no use in them.
+const REORDERED_AND_AAC: &[&str] =
+    &["-c:v", "libx264", "-bf", "3", "-x264-params", "b-adapt=0", "-g", "60", "-c:a", "aac", "-ac", "2"];
 const AS_PEERS_SEND_IT: &[&str] = &["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-c:a", "libopus"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +163,8 @@ fn a_files_frames_come_in_order_and_a_repeated_file_goes_on_without_a_gap() {
         }
         for (track, longest) in times.iter().zip([70_000, 60_000]) {
             let gaps: Vec<i64> = track.windows(2).map(|w| w[1] - w[0]).collect();
-            assert!(gaps.iter().all(|gap| (1..=longest).contains(gap)), "{name}: {gaps:?}");
+            let wrong = gaps.iter().position(|gap| !(1..=longest).contains(gap));
+            assert_eq!(wrong, None, "{name}: {gaps:?}");
             assert!(track[0].abs() < 60_000, "{name} begins at {}", track[0]);
         }
     }
