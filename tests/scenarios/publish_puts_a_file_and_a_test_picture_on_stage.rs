@@ -101,9 +101,9 @@ fn rising(folder: &Path, name: &str, seconds: u32, codecs: &[&str]) -> PathBuf {
     file
 }
 
-// b-adapt=0: three B-frames between any two others, also where the encoder would see no use in them.
+// Three B-frames between any two others, also where the encoder would see no use in them.
 const REORDERED_AND_AAC: &[&str] =
-    &["-c:v", "libx264", "-bf", "3", "-x264-params", "b-adapt=0", "-g", "60", "-c:a", "aac", "-ac", "2"];
+    &["-c:v", "libx264", "-bf", "3", "-x264-params", "b-adapt=0:scenecut=0", "-g", "60", "-c:a", "aac", "-ac", "2"];
 const AS_PEERS_SEND_IT: &[&str] = &["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-c:a", "libopus"];
 
 #[tokio::test(flavor = "multi_thread")]
