@@ -1,5 +1,5 @@
 //! FFmpeg's pictures, scaling and errors behind types of our own. Only this file, `decode.rs`, `encode.rs`,
-//! `contribution.rs` and `footage.rs` name FFmpeg.
+//! `contribution.rs`, `footage.rs` and `bitstream.rs` name FFmpeg.
 
 use crate::layout::{Rect, Size};
 use ffmpeg_next::ffi;

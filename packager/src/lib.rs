@@ -1,6 +1,7 @@
 //! Frames in, objects out: decodes what peers send, composes one picture and one mix, encodes the ladder, cuts it into CMAF
 //! segments and parts, and publishes them with their playlists.
 
+mod bitstream;
 pub mod canvas;
 pub mod clock;
 pub mod cmaf;

@@ -3,6 +3,7 @@
 
 use super::CommandError;
 use super::serve::until_signalled;
+use crate::config::TOKEN_VARIABLE;
 use crate::publishing::{Publication, Status};
 use crate::whip::endpoint;
 use crate::whip_http::WhipClient;
@@ -39,7 +40,7 @@ pub(super) struct PublishArgs {
     #[arg(long)]
     testsrc: bool,
     /// A token whose role may publish. In the environment, other users of this machine do not see it.
-    #[arg(long, env = "FOOTLIGHT_TOKEN", hide_env_values = true)]
+    #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
     token: Option<String>,
     /// Certificates to trust besides the web's, as PEM: for a server whose own is self-signed.
     #[arg(long, value_name = "PEM")]

@@ -136,3 +136,13 @@ async fn publish_says_whose_fault_a_refusal_is() {
     check(url("https", "/whip/room"), &token, &["certificate", "--ca FILE"]);
     server.end().await;
 }
+
+#[test]
+fn an_exported_publishing_token_is_no_unknown_setting() {
+    let check = |variable: &str| {
+        let output = Command::new(FOOTLIGHT).args(["config", "check"]).env(variable, "x").output().unwrap();
+        output.status.success()
+    };
+    assert!(check("FOOTLIGHT_TOKEN"));
+    assert!(!check("FOOTLIGHT_TOKENS"));
+}
