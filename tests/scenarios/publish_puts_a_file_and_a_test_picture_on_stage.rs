@@ -1,6 +1,6 @@
 //! `footlight publish` puts the test picture and files on a stage: they are seen, heard and in sync, and leave the stage when they end.
 
-use crate::harness::playback::{Viewer, beep_times, flash_times, lip_sync, middle_luma, mono_samples};
+use crate::harness::playback::{Viewer, beep_times, flash_times, lip_sync, middle_luma, mono_samples, until};
 use crate::harness::server::{FOOTLIGHT, PATIENCE, SMALL, Server};
 use footlight_media::codec::Codec;
 use footlight_packager::footage::Footage;
@@ -213,4 +213,33 @@ async fn a_busy_server_is_asked_again_and_a_redirect_is_followed() {
     publishing.ends_well().await;
     assert_nobody_is_on_stage(&server).await;
     server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_is_followed_by_the_one_that_comes_back() {
+    let first = Server::start(&["serve"], SMALL).await;
+    first.go_live("room").await;
+    let token = first.auth("room", "someone").await;
+    // The second has the first one's keys, as after a restart, and another port.
+    let data_dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(data_dir.path().join("data")).unwrap();
+    let keys = "data/credentials.json";
+    std::fs::copy(first.data_dir.path().join(keys), data_dir.path().join(keys)).unwrap();
+    let second = Server::start_in(data_dir, &["serve"], SMALL).await;
+    second.go_live("room").await;
+    let to = |server: &Server| {
+        let location = whip(server, "room");
+        format!(
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        )
+    };
+    let url = front(vec![to(&first), to(&second)]).await;
+    let publishing = Publishing::start(&url, &token, &["--testsrc", "--size", "320x180"]).await;
+    first.end().await;
+    until(PATIENCE, || async { second.admin("/metrics").await.contains("footlight_publishers 1\n").then_some(()) })
+        .await;
+    publishing.interrupt();
+    publishing.ends_well().await;
+    assert_nobody_is_on_stage(&second).await;
+    second.end().await;
 }
