@@ -44,7 +44,7 @@ pub struct WhipSession {
 }
 
 impl WhipClient {
-    /// `ca` is a PEM file of certificates to trust besides the web's, as that of a server whose own is self-signed.
+    /// `ca` is a PEM file of certificates to trust in place of the web's, as that of a server whose own is self-signed.
     pub fn new(endpoint: Url, token: Option<&str>, ca: Option<&Path>) -> Result<Self, Refusal> {
         let bearer = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
         let mut bearer = bearer.map_err(|_| {

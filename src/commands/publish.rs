@@ -42,7 +42,7 @@ pub(super) struct PublishArgs {
     /// A token whose role may publish. In the environment, other users of this machine do not see it.
     #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
     token: Option<String>,
-    /// Certificates to trust besides the web's, as PEM: for a server whose own is self-signed.
+    /// Certificates to trust in place of the web's, as PEM: for a server whose own is self-signed.
     #[arg(long, value_name = "PEM")]
     ca: Option<PathBuf>,
     /// The test picture's pixels; both even.
