@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 pub const DEFAULTS: &str = include_str!("../footlight.yaml");
 
 const ENVIRONMENT_PREFIX: &str = "FOOTLIGHT_";
+/// What `footlight publish --token` is where it is not given.
+pub const TOKEN_VARIABLE: &str = "FOOTLIGHT_TOKEN";
 
 /// Everything that can be set.
 /// A second of decoded 720p is 40 MB for each source.
@@ -236,7 +238,7 @@ impl Config {
         });
         let text = text.transpose()?;
         let name = file.map(|path| path.display().to_string()).unwrap_or_default();
-        let environment = std::env::vars().filter(|(key, _)| key.starts_with(ENVIRONMENT_PREFIX));
+        let environment = std::env::vars().filter(|(key, _)| is_setting(key));
         Self::merge(text.as_deref().map(|text| (name.as_str(), text)), environment)
     }
 
@@ -341,6 +343,11 @@ fn overlay(origin: &str, path: &str, base: &mut Mapping, over: Mapping) -> Resul
         }
     }
     Ok(())
+}
+
+/// Whether a variable means the configuration. `footlight publish` takes its token from the environment, and who exports it there runs other commands too.
+fn is_setting(variable: &str) -> bool {
+    variable.starts_with(ENVIRONMENT_PREFIX) && variable != TOKEN_VARIABLE
 }
 
 /// `FOOTLIGHT_HTTP_LISTEN` sets `http.listen`. The value is read as YAML, so that lists can be given.

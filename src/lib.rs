@@ -2,15 +2,19 @@
 //!
 //! [`commands`] parse and call; [`config`] is what an operator may set; [`wire`] decides who is handed what; [`live`] runs
 //! one task per live stream, which [`worker`] puts into a child process behind [`sandbox`]; [`web`] serves the pages;
-//! [`http`](mod@http) is the one HTTP server; [`metrics`] is the admin listener.
+//! [`http`](mod@http) is the one HTTP server; [`metrics`] is the admin listener. The other way round, [`publishing`] sends a source's frames to a WHIP
+//! server: [`whip`] decides about its answers and [`whip_http`] asks it.
 
 pub mod commands;
 pub mod config;
 pub mod http;
 pub mod live;
 pub mod metrics;
+pub mod publishing;
 pub mod sandbox;
 pub mod tls;
 pub mod web;
+pub mod whip;
+pub mod whip_http;
 pub mod wire;
 pub mod worker;

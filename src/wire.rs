@@ -91,6 +91,8 @@ pub struct Running {
     pub webrtc: Option<SocketAddr>,
     /// The catalog, where this process has it.
     pub control: Option<Control>,
+    /// Its live streams and its stage, where this process has them.
+    pub on_air: Option<(Live, Stage)>,
     /// The URL that playback and pages begin with.
     pub public_url: String,
     tasks: TaskTracker,
@@ -173,6 +175,7 @@ pub async fn serve_origin(
         publish,
         webrtc: None,
         control: None,
+        on_air: None,
         public_url,
         tasks,
     })
@@ -202,7 +205,17 @@ pub async fn serve_edge(
     tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
     let public_url = public_url(&config, running.0);
     let (http, https) = running;
-    Ok(Running { http, https, admin: admin_address, publish: None, webrtc: None, control: None, public_url, tasks })
+    Ok(Running {
+        http,
+        https,
+        admin: admin_address,
+        publish: None,
+        webrtc: None,
+        control: None,
+        on_air: None,
+        public_url,
+        tasks,
+    })
 }
 
 /// The publishing side of the origin.
@@ -269,8 +282,19 @@ where
     let answer = move |request| surface.clone().answer(request);
     let (http, https) = listeners.start(&config, &tasks, &streams_ended, answer);
     let (admin_address, webrtc) = (address(&admin), Some(stage.local_addr()));
+    let on_air = Some((live.clone(), stage.clone()));
     tasks.spawn(Admin::new(recorder, Some(live), Some(stage), shutdown).run(admin, streams_ended));
-    Ok(Running { http, https, admin: admin_address, publish: None, webrtc, control: Some(control), public_url, tasks })
+    Ok(Running {
+        http,
+        https,
+        admin: admin_address,
+        publish: None,
+        webrtc,
+        control: Some(control),
+        on_air,
+        public_url,
+        tasks,
+    })
 }
 
 async fn end_in_order(shutdown: CancellationToken, live: Live, streams_ended: CancellationToken, stage: Stage) {

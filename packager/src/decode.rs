@@ -73,6 +73,9 @@ impl AudioDecoder {
         let mut pcm = Pcm::default();
         let mut frame = frame::Audio::empty();
         while self.decoder.receive_frame(&mut frame).is_ok() {
+            if frame.channels() > 2 {
+                return Err(FfmpegError::Input(format!("{} channels, need 1 or 2", frame.channels())));
+            }
             self.resampler.append(&frame, stretch, &mut pcm)?;
         }
         Ok(pcm)
@@ -80,7 +83,7 @@ impl AudioDecoder {
 }
 
 /// swresample from whatever a decoder gives to 48 kHz planar stereo, always in its resampling mode, so that a stretch begins without a click.
-struct Resampler {
+pub(crate) struct Resampler {
     context: *mut ffmpeg_next::ffi::SwrContext,
     /// Format, channel layout and rate of the last frame: a change makes a new context.
     input: Option<(i32, u64, i32)>,
@@ -91,11 +94,11 @@ unsafe impl Send for Resampler {}
 
 impl Resampler {
     #[allow(clippy::unnecessary_wraps)] // made when the first frame tells the format
-    fn new() -> Result<Self, FfmpegError> {
+    pub(crate) fn new() -> Result<Self, FfmpegError> {
         Ok(Self { context: std::ptr::null_mut(), input: None })
     }
 
-    fn append(&mut self, frame: &frame::Audio, stretch: i32, pcm: &mut Pcm) -> Result<(), FfmpegError> {
+    pub(crate) fn append(&mut self, frame: &frame::Audio, stretch: i32, pcm: &mut Pcm) -> Result<(), FfmpegError> {
         use ffmpeg_next::ffi;
         self.prepare(frame)?;
         let samples = i32::try_from(frame.samples()).expect("an audio frame has thousands of samples at most");
@@ -121,11 +124,12 @@ impl Resampler {
 
     fn prepare(&mut self, frame: &frame::Audio) -> Result<(), FfmpegError> {
         use ffmpeg_next::ffi;
-        let mono = frame.channels() == 1;
-        let layout = if mono { ffi::AV_CH_LAYOUT_MONO } else { ffi::AV_CH_LAYOUT_STEREO };
-        if frame.channels() > 2 {
-            return Err(FfmpegError::Input(format!("{} channels, need 1 or 2", frame.channels())));
-        }
+        let layout = match frame.channels() {
+            1 => ffi::AV_CH_LAYOUT_MONO,
+            2 => ffi::AV_CH_LAYOUT_STEREO,
+            // Surround of a file: mixed down by its layout.
+            _ => frame.channel_layout().bits(),
+        };
         // SAFETY: reads two integers of a live frame.
         let (format, rate) = unsafe { ((*frame.as_ptr()).format, (*frame.as_ptr()).sample_rate) };
         if self.input == Some((format, layout, rate)) {

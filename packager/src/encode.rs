@@ -149,7 +149,7 @@ impl AudioEncoder {
 
 /// # Safety
 /// `context` is open, and nobody else uses it during the call.
-unsafe fn extradata(context: *const ffi::AVCodecContext) -> Vec<u8> {
+pub(crate) unsafe fn extradata(context: *const ffi::AVCodecContext) -> Vec<u8> {
     // SAFETY: an open context's extradata point to extradata_size bytes, or are null with a size of 0.
     unsafe {
         let size = usize::try_from((*context).extradata_size).unwrap_or(0);
@@ -170,7 +170,7 @@ fn nal_type(nal: &[u8]) -> u8 {
 }
 
 /// The first SPS and PPS of an Annex B byte stream.
-fn parameter_sets(annex_b: &[u8]) -> Option<(Bytes, Bytes)> {
+pub(crate) fn parameter_sets(annex_b: &[u8]) -> Option<(Bytes, Bytes)> {
     let find = |kind| nal_units(annex_b).find(|n| nal_type(n) == kind).map(Bytes::copy_from_slice);
     Some((find(NAL_SPS)?, find(NAL_PPS)?))
 }
@@ -187,7 +187,7 @@ fn length_prefixed(annex_b: &[u8]) -> Bytes {
 }
 
 /// The NAL units between the start codes of an Annex B byte stream (ITU-T H.264 annex B.1), without trailing zero bytes.
-fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
     let starts: Vec<usize> =
         annex_b.windows(3).enumerate().filter(|(_, w)| *w == [0, 0, 1]).map(|(i, _)| i + 3).collect();
     let ends: Vec<usize> = starts.iter().skip(1).map(|s| s - 3).chain([annex_b.len()]).collect();

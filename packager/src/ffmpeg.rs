@@ -1,4 +1,5 @@
-//! FFmpeg's pictures, scaling and errors behind types of our own. Only this file, `decode.rs` and `encode.rs` name FFmpeg.
+//! FFmpeg's pictures, scaling and errors behind types of our own. Only this file, `decode.rs`, `encode.rs`,
+//! `contribution.rs`, `footage.rs` and `bitstream.rs` name FFmpeg.
 
 use crate::layout::{Rect, Size};
 use ffmpeg_next::ffi;

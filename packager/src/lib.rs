@@ -1,16 +1,20 @@
 //! Frames in, objects out: decodes what peers send, composes one picture and one mix, encodes the ladder, cuts it into CMAF
 //! segments and parts, and publishes them with their playlists.
 
+mod bitstream;
 pub mod canvas;
 pub mod clock;
 pub mod cmaf;
 pub mod compositor;
+pub mod contribution;
 pub mod decode;
 pub mod driver;
 pub mod encode;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
 pub mod ffmpeg;
+pub mod footage;
+pub mod glyphs;
 pub mod ladder;
 pub mod layout;
 pub mod mixer;
@@ -20,5 +24,7 @@ pub mod playlist;
 pub mod publish;
 pub mod segmenter;
 pub mod session;
+pub mod source;
 pub mod stages;
+pub mod testsrc;
 pub mod timeline;

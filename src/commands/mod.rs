@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod publish;
 mod serve;
 mod token;
 mod trace;
@@ -33,6 +34,8 @@ enum Command {
     Packager(Serving),
     /// A caching edge alone, in front of an origin.
     Edge(serve::EdgeArgs),
+    /// Puts a file or a test picture on a stage, by WHIP.
+    Publish(publish::PublishArgs),
     /// Mints a token and prints it alone.
     Token(token::TokenArgs),
     /// Shows where the time of one frame of a running stream went.
@@ -103,6 +106,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Origin(args) => serve::origin(&args),
         Command::Packager(args) => serve::packager(&args),
         Command::Edge(args) => serve::edge(&args),
+        Command::Publish(args) => publish::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Config(args) => config::run(&args),

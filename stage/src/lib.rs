@@ -5,7 +5,10 @@
 //! peer: it has [`assemble`] make frames of packets, with [`depacketize`] and [`sps`] reading what is in them and
 //! [`jitter`] saying when to ask again and how long to wait, and [`sync`] place them on the session clock. [`driver`] owns all sessions and hands frames to subscribers through [`fanout`].
 //!
-//! Only `peer`, `mux`, `port` and `reports` name the `webrtc` and `rtc` crates (and `driver` picks their crypto
+//! The other way round, [`client`] publishes to a WHIP server: [`answer`] and [`link`] read what the server said and [`outgoing`] numbers, times and reports
+//! what is sent.
+//!
+//! Only `peer`, `mux`, `port`, `reports` and `client` name the `webrtc` and `rtc` crates (and `driver` picks their crypto
 //! provider). Only they, `driver` and `whip` do IO.
 
 pub mod config;
@@ -23,6 +26,11 @@ pub mod rate;
 pub mod sps;
 pub mod stun;
 pub mod sync;
+
+pub mod answer;
+pub mod client;
+pub mod link;
+pub mod outgoing;
 
 mod mux;
 mod peer;

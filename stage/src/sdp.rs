@@ -306,7 +306,7 @@ fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), SdpError>
 }
 
 /// The lines of an SDP text as letter and value, after checking that all are such lines and none is too long.
-fn lines(text: &str) -> Result<impl Iterator<Item = (char, &str)>, SdpError> {
+pub(crate) fn lines(text: &str) -> Result<impl Iterator<Item = (char, &str)>, SdpError> {
     limit("bytes", text.len(), MAX_SDP_BYTES)?;
     let split =
         |line: &'_ str| line.len() >= 2 && line.as_bytes()[1] == b'=' && line.as_bytes()[0].is_ascii_lowercase();

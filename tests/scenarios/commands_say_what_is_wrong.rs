@@ -1,6 +1,6 @@
 //! What an operator gets wrong is answered with the thing, the value and the cure, and a failing exit status.
 
-use crate::harness::server::{FOOTLIGHT, SMALL};
+use crate::harness::server::{FOOTLIGHT, SMALL, Server};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +8,13 @@ use std::process::Command;
 fn fails(args: &[&str]) -> String {
     let output = Command::new(FOOTLIGHT).args(args).output().unwrap();
     assert!(!output.status.success(), "footlight {args:?} succeeded");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// With the token in the environment, where it belongs.
+fn publish_fails(args: &[&str], token: &str) -> String {
+    let output = Command::new(FOOTLIGHT).arg("publish").args(args).env("FOOTLIGHT_TOKEN", token).output().unwrap();
+    assert!(!output.status.success(), "footlight publish {args:?} succeeded");
     String::from_utf8(output.stderr).unwrap()
 }
 
@@ -78,8 +85,10 @@ fn a_token_needs_credentials_and_a_trace_a_server() {
 
 #[test]
 fn the_demo_stays_on_loopback() {
-    let said = fails(&["demo", "--http", "0.0.0.0:0"]);
-    assert!(said.contains("http.listen") && said.contains("--public"), "{said}");
+    for (flag, key) in [("--http", "http.listen"), ("--https", "https.listen"), ("--webrtc", "webrtc.listen")] {
+        let said = fails(&["demo", flag, "192.0.2.1:0"]);
+        assert!(said.contains(key) && said.contains("--public"), "{said}");
+    }
 }
 
 #[test]
@@ -90,4 +99,52 @@ fn wrong_flags_are_answered_with_the_usage() {
         let said = fails(args);
         assert!(said.contains("--help"), "{said}");
     }
+}
+
+#[test]
+fn publish_says_what_it_lacks_and_what_it_was_given_wrong() {
+    let check = |args: &[&str], says: &[&str]| {
+        let said = publish_fails(args, "token");
+        assert!(says.iter().all(|word| said.contains(word)), "{args:?}: {said}");
+    };
+    let url = "http://127.0.0.1:1/whip/room";
+    check(&[url], &["--testsrc", "FILE"]);
+    check(&[url, "a.mp4", "--testsrc"], &["--testsrc", "cannot be used with"]);
+    check(&[url, "--testsrc", "--loop"], &["--loop", "cannot be used with"]);
+    check(&[url, "a.mp4", "--size", "640x360"], &["--size", "cannot be used with"]);
+    check(&[url, "--testsrc", "--size", "641x360"], &["--size", "641", "even number from 128 to 3840"]);
+    check(&[url, "--testsrc", "--fps", "200"], &["--fps", "200", "5..=60"]);
+    check(&[url, "--testsrc", "--bitrate", "5"], &["--bitrate", "5", "100..=20000"]);
+    check(&[url, "/does/not/exist.mp4"], &["/does/not/exist.mp4", "No such file", "FFmpeg can read"]);
+    check(&["rtmp://example.org/live", "--testsrc"], &["rtmp://example.org/live", "/whip/ROOM"]);
+    check(&[url, "--testsrc", "--ca", "/does/not/exist.pem"], &["--ca /does/not/exist.pem", "PEM"]);
+    check(&[url, "--testsrc"], &[url, "refused", "check the URL, and that the server runs"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publish_says_whose_fault_a_refusal_is() {
+    let config = SMALL.replace("https: {listen: \"\"}", "https: {listen: \"127.0.0.1:0\"}");
+    let server = Server::start(&["serve"], &config).await;
+    server.go_live("room").await;
+    let token = server.auth("room", "someone").await;
+    let url = |listener: &str, path: &str| format!("{}{path}", server.url(listener));
+    let check = |url: String, token: &str, says: &[&str]| {
+        let said = publish_fails(&[&url, "--testsrc"], token);
+        assert!(said.contains(&url) && says.iter().all(|word| said.contains(word)), "{said}");
+    };
+    check(url("http", "/whip/room"), "no-token", &["401", "footlight token auth"]);
+    check(url("http", "/whip/other"), &token, &["403", "must name this room"]);
+    check(url("http", "/elsewhere"), &token, &["check"]);
+    check(url("https", "/whip/room"), &token, &["certificate", "--ca FILE"]);
+    server.end().await;
+}
+
+#[test]
+fn an_exported_publishing_token_is_no_unknown_setting() {
+    let check = |variable: &str| {
+        let output = Command::new(FOOTLIGHT).args(["config", "check"]).env(variable, "x").output().unwrap();
+        output.status.success()
+    };
+    assert!(check("FOOTLIGHT_TOKEN"));
+    assert!(!check("FOOTLIGHT_TOKENS"));
 }

@@ -1,7 +1,7 @@
 //! A flash and a beep that a peer sends together are seen and heard together: within 45 ms from ten seconds after it joined, after it was muted, and
 //! after it left and came back.
 
-use crate::harness::playback::{Viewer, middle_luma, mono_samples};
+use crate::harness::playback::{Viewer, beep_times, flash_times, lip_sync};
 use crate::harness::publishers::publish;
 use crate::harness::server::{SMALL, Server};
 
@@ -10,8 +10,6 @@ const WITHIN_SECONDS: f64 = 0.045;
 const SETTLED_SECONDS: f64 = 10.0;
 /// Flashes come each second: who misses two has been away.
 const AWAY_SECONDS: f64 = 2.5;
-/// The AAC encoder's priming: the audio's first sample lies so much before the video's first picture.
-const PRIMING_SECONDS: f64 = 1_024.0 / 48_000.0;
 /// How long the peer sends before it is muted, between that and its leaving, and after it has come back.
 const EPISODE_SECONDS: u64 = 16;
 
@@ -66,41 +64,7 @@ async fn holds(client: &str) {
     server.end().await;
 }
 
-/// For each time that the peer was there: of each flash the seconds since the first, and the seconds by which the nearest beep is later.
+/// What [`lip_sync`] says of each time that the peer was there.
 fn episodes(flashes: &[f64], beeps: &[f64]) -> Vec<Vec<(f64, f64)>> {
-    flashes
-        .chunk_by(|a, b| b - a < AWAY_SECONDS)
-        .map(|episode| {
-            let offset = |flash: f64| {
-                let nearest = beeps.iter().map(|beep| beep - flash).min_by(|a, b| a.abs().total_cmp(&b.abs()));
-                (flash - episode[0], nearest.expect("beeps were heard"))
-            };
-            episode.iter().map(|flash| offset(*flash)).collect()
-        })
-        .collect()
-}
-
-/// When the picture turns white, in seconds since the stream's zero.
-fn flash_times(file: &[u8]) -> Vec<f64> {
-    let luma = middle_luma(file);
-    let rises = luma.windows(2).enumerate().filter(|(_, w)| w[0] < 170 && w[1] >= 170);
-    rises.map(|(frame, _)| (frame + 1) as f64 / 30.0).collect()
-}
-
-/// When the beep begins, likewise.
-fn beep_times(file: &[u8]) -> Vec<f64> {
-    let mut times = Vec::new();
-    let mut quiet = 0;
-    for (i, sample) in mono_samples(file).into_iter().enumerate() {
-        if sample.abs() > 0.1 {
-            // A beep comes after half a second of silence.
-            if quiet > 24_000 {
-                times.push(i as f64 / 48_000.0 - PRIMING_SECONDS);
-            }
-            quiet = 0;
-        } else {
-            quiet += 1;
-        }
-    }
-    times
+    flashes.chunk_by(|a, b| b - a < AWAY_SECONDS).map(|episode| lip_sync(episode, beeps)).collect()
 }

@@ -16,6 +16,8 @@ mod a_packager_that_hangs_is_replaced;
 mod a_slate_plays_before_anyone_publishes;
 mod commands_say_what_is_wrong;
 mod lip_sync_holds;
+mod publish_puts_a_file_and_a_test_picture_on_stage;
 mod publishers_come_and_go;
+mod the_demo_is_live_with_people_on_stage;
 mod viewers_cannot_publish;
 mod what_is_published_is_what_is_played;

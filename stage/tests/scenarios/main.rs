@@ -12,6 +12,7 @@ mod connects_over_tcp;
 mod floods_do_not_hurt_who_is_on;
 mod many_peers_share_one_port;
 mod newest_session_takes_over;
+mod our_publisher_rides_out_a_bad_network;
 mod publishes_and_gets_frames;
 mod sessions_end_when_they_should;
 mod subscribers_join_late_and_fall_behind;

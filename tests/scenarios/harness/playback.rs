@@ -4,6 +4,9 @@ use super::server::{PATIENCE, Server};
 use http::StatusCode;
 use std::time::Duration;
 
+/// The AAC encoder's priming: the audio's first sample lies so much before the video's first picture.
+const PRIMING_SECONDS: f64 = 1_024.0 / 48_000.0;
+
 /// Asks again until there is an answer, ten times a second; fails after `patience`.
 pub async fn until<T, F: Future<Output = Option<T>>>(patience: Duration, ask: impl Fn() -> F) -> T {
     let asking = async {
@@ -166,6 +169,38 @@ pub fn middle_luma(file: &[u8]) -> Vec<u8> {
 pub fn mono_samples(file: &[u8]) -> Vec<f32> {
     let raw = decode(file, &["-ac", "1", "-f", "f32le"]);
     raw.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+/// When the picture turns white, in seconds since the stream's zero.
+pub fn flash_times(file: &[u8]) -> Vec<f64> {
+    let luma = middle_luma(file);
+    let rises = luma.windows(2).enumerate().filter(|(_, w)| w[0] < 170 && w[1] >= 170);
+    rises.map(|(frame, _)| (frame + 1) as f64 / 30.0).collect()
+}
+
+/// When the beep begins, likewise.
+pub fn beep_times(file: &[u8]) -> Vec<f64> {
+    let mut times = Vec::new();
+    let mut quiet = 0;
+    for (i, sample) in mono_samples(file).into_iter().enumerate() {
+        if sample.abs() > 0.1 {
+            // A beep comes after half a second of silence.
+            if quiet > 24_000 {
+                times.push(i as f64 / 48_000.0 - PRIMING_SECONDS);
+            }
+            quiet = 0;
+        } else {
+            quiet += 1;
+        }
+    }
+    times
+}
+
+/// For each flash, seconds since the first one and by how much the nearest beep is later.
+pub fn lip_sync(flashes: &[f64], beeps: &[f64]) -> Vec<(f64, f64)> {
+    let joined = *flashes.first().expect("flashes were seen");
+    let offset = |flash: f64| beeps.iter().map(|beep| beep - flash).min_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
+    flashes.iter().map(|flash| (flash - joined, offset(*flash))).collect()
 }
 
 fn decode(file: &[u8], args: &[&str]) -> Vec<u8> {

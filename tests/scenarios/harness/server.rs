@@ -53,7 +53,9 @@ impl Server {
     pub async fn start_in(folder: tempfile::TempDir, role: &[&str], config: &str) -> Self {
         let mut command = Command::new(FOOTLIGHT);
         command.args(role);
-        Self::launch(folder, command, config).await
+        // The last line of every serving command; the demo goes on to say that it is live.
+        let last = if role.contains(&"demo") { "playlist: " } else { "admin: " };
+        Self::launch(folder, command, config, last).await
     }
 
     /// `footlight serve` with its data directory on a file system of its own, of 2 MB, that ends with the process.
@@ -66,13 +68,14 @@ impl Server {
         let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
         command.args([namespaces, "sh", "-ec", "mount -t tmpfs -o size=2m tmpfs \"$1\"; shift; exec \"$@\"", "sh"]);
         command.arg(&disk).args([FOOTLIGHT, "serve"]);
-        let mut server = Self::launch(folder, command, config).await;
+        let mut server = Self::launch(folder, command, config, "admin: ").await;
         server.data_dir =
             Path::new("/proc").join(server.pid().to_string()).join("root").join(disk.strip_prefix("/").unwrap());
         server
     }
 
-    async fn launch(folder: tempfile::TempDir, mut command: Command, config: &str) -> Self {
+    /// Runs a command and waits until it has printed a line that begins with `last`.
+    async fn launch(folder: tempfile::TempDir, mut command: Command, config: &str, last: &str) -> Self {
         let (file, data_dir) = (folder.path().join("footlight.yaml"), folder.path().join("data"));
         std::fs::write(&file, config).unwrap();
         command.arg("--config").arg(&file).arg("--data-dir").arg(&data_dir);
@@ -84,12 +87,11 @@ impl Server {
                 if let Some((key, value)) = line.split_once(": ") {
                     lines.insert(key.to_owned(), value.to_owned());
                 }
-                // The last line of every serving command.
-                if line.starts_with("admin: ") {
+                if line.starts_with(last) {
                     return;
                 }
             }
-            panic!("footlight ended before it listened");
+            panic!("footlight ended before it said {last:?}");
         };
         tokio::time::timeout(PATIENCE, reading).await.expect("a process starts within seconds");
         // Its further lines are read, or it would block on a full pipe.

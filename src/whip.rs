@@ -1,0 +1,236 @@
+//! What a WHIP client decides about a server's answers (RFC 9725): pure. Each refusal says what happened, whose fault it is and what helps.
+
+use http::StatusCode;
+use std::time::Duration;
+use url::Url;
+
+/// Redirects that are followed, one after the other: a load balancer or two.
+pub const MAX_REDIRECTS: usize = 5;
+/// The first wait before trying again, doubled each time up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// A server that was restarted is back within seconds; who waits longer than this misses too much.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// What a server may ask us to wait at most; longer, and the operator decides.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// The longest piece of a server's words that is shown.
+const MAX_DETAIL_CHARS: usize = 300;
+
+/// Whether asking again helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// No: something must change first.
+    Never,
+    /// Yes, in a while.
+    Soon,
+    /// Yes, after this, as the server says.
+    After(Duration),
+}
+
+/// Why there is no session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// What happened, whose fault it is and what helps.
+    pub message: String,
+    /// Whether asking again helps.
+    pub retry: Retry,
+}
+
+impl Refusal {
+    /// One that nothing but a change mends.
+    pub fn lasting(message: impl Into<String>) -> Self {
+        Self { message: message.into(), retry: Retry::Never }
+    }
+
+    /// One that may pass.
+    pub fn passing(message: impl Into<String>) -> Self {
+        Self { message: message.into(), retry: Retry::Soon }
+    }
+}
+
+/// What of an answer decides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answered<'a> {
+    /// `Retry-After`.
+    pub retry_after: Option<&'a str>,
+    /// `Content-Type`.
+    pub content_type: Option<&'a str>,
+    /// The body.
+    pub body: &'a str,
+}
+
+/// The meaning of an answer to an offer that is not 201.
+pub fn refusal(url: &Url, status: StatusCode, answered: Answered<'_>) -> Refusal {
+    let (fault_and_cure, lasting) = match status.as_u16() {
+        401 => (
+            "the token is missing or not valid: mint one with `footlight token auth`, and give it with --token or FOOTLIGHT_TOKEN",
+            true,
+        ),
+        403 => {
+            ("the token is valid and does not allow this: it must name this room, and a role that may publish", true)
+        }
+        404 => ("there is no such room at this server: check the URL, and that the room exists", true),
+        405 => ("this URL takes no offers, so it is no WHIP endpoint: check its path", true),
+        400 | 406 | 415 | 422 => ("the server does not take this offer: it may not know H.264, VP8 or Opus", true),
+        409 => ("somebody else publishes there: end that session, or use another room or user", true),
+        429 => ("the server has had too many offers from here", false),
+        503 => ("the server is full or starting", false),
+        500..=599 => ("the server's fault, not yours", false),
+        300..=399 => {
+            ("the server redirects in a way that WHIP does not know (307 and 308 are followed): check the URL", true)
+        }
+        _ => ("not what a WHIP server answers: check the URL", true),
+    };
+    let said = detail(answered).map(|said| format!(" (it says: {said})")).unwrap_or_default();
+    let message = format!("{url}: {status}: {fault_and_cure}{said}");
+    let retry = match (lasting, retry_after(answered.retry_after)) {
+        (true, _) => Retry::Never,
+        (false, Some(wait)) => Retry::After(wait),
+        (false, None) => Retry::Soon,
+    };
+    Refusal { message, retry }
+}
+
+/// Seconds; a date is taken as none (RFC 9110 section 10.2.3 allows both).
+fn retry_after(value: Option<&str>) -> Option<Duration> {
+    let seconds: u64 = value?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+}
+
+/// What a server says in its own words: the detail of problem+json (RFC 9457), or a short plain text.
+fn detail(answered: Answered<'_>) -> Option<String> {
+    let kind = answered.content_type.unwrap_or_default();
+    let text = if kind.contains("json") {
+        let problem: serde_json::Value = serde_json::from_str(answered.body).ok()?;
+        ["detail", "title", "message"].iter().find_map(|key| problem[*key].as_str().map(str::to_owned))?
+    } else if kind.starts_with("text/plain") {
+        answered.body.to_owned()
+    } else {
+        return None;
+    };
+    // It is shown on a terminal.
+    let text: String = text.trim().chars().filter(|c| !c.is_control()).take(MAX_DETAIL_CHARS).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Where a redirect leads. Never from https to http: the token would go in the clear.
+pub fn redirected(from: &Url, location: Option<&str>) -> Result<Url, Refusal> {
+    let to = location.and_then(|location| from.join(location).ok());
+    let to = to
+        .ok_or_else(|| Refusal::lasting(format!("{from}: a redirect without a usable Location; the server's fault")))?;
+    let allowed = to.scheme() == from.scheme() || to.scheme() == "https";
+    if !allowed || !["http", "https"].contains(&to.scheme()) {
+        return Err(Refusal::lasting(format!(
+            "{from}: redirects to {to}, where the token would not be safe; give that URL yourself if you trust it"
+        )));
+    }
+    Ok(to)
+}
+
+/// The session's URL from its Location, absolute or relative (RFC 9725 section 4.2). Nothing is sent elsewhere than where the offer went: a
+/// session on another scheme than http and https is no session.
+pub fn session_url(endpoint: &Url, location: Option<&str>) -> Option<Url> {
+    let session = endpoint.join(location?).ok()?;
+    (session.scheme() == "https" || session.scheme() == endpoint.scheme()).then_some(session)
+}
+
+/// A WHIP URL as it was typed.
+pub fn endpoint(text: &str) -> Result<Url, Refusal> {
+    let wrong = |why: &str| {
+        Refusal::lasting(format!(
+            "{text:?}: {why}; give the server's WHIP URL, such as http://127.0.0.1:8080/whip/ROOM"
+        ))
+    };
+    let url = Url::parse(text).map_err(|e| wrong(&format!("not a URL ({e})")))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        _ => Err(wrong("neither http:// nor https://")),
+    }
+}
+
+/// The wait before attempt `failed + 1`, after `failed` failures in a row.
+pub fn wait_before_retry(failed: u32, retry: Retry) -> Duration {
+    let backoff = FIRST_WAIT.saturating_mul(1 << failed.saturating_sub(1).min(16)).min(LONGEST_WAIT);
+    match retry {
+        Retry::After(wait) => wait.max(backoff),
+        Retry::Soon | Retry::Never => backoff,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url() -> Url {
+        Url::parse("https://live.example.org/whip/room?x=1").expect("a URL")
+    }
+
+    #[test]
+    fn each_refusal_says_what_whose_and_what_helps() {
+        let check = |status: u16, says: &str, retry: Retry| {
+            let status = StatusCode::from_u16(status).expect("a status");
+            let refusal = refusal(&url(), status, Answered { retry_after: Some("7"), ..Answered::default() });
+            assert!(refusal.message.starts_with("https://live.example.org/whip/room?x=1: "), "{refusal}");
+            assert!(refusal.message.contains(says), "{refusal}");
+            assert_eq!(refusal.retry, retry, "{refusal}");
+        };
+        check(401, "footlight token auth", Retry::Never);
+        check(403, "a role that may publish", Retry::Never);
+        check(404, "no such room", Retry::Never);
+        check(406, "does not take this offer", Retry::Never);
+        check(409, "somebody else publishes", Retry::Never);
+        check(429, "too many offers", Retry::After(Duration::from_secs(7)));
+        check(500, "the server's fault", Retry::After(Duration::from_secs(7)));
+        check(503, "full or starting", Retry::After(Duration::from_secs(7)));
+        check(302, "307 and 308", Retry::Never);
+        check(200, "not what a WHIP server answers", Retry::Never);
+    }
+
+    #[test]
+    fn a_servers_own_words_are_shown_short_and_without_control_characters() {
+        let check = |kind: &str, body: &str, want: Option<&str>| {
+            let answered = Answered { content_type: Some(kind), body, retry_after: None };
+            assert_eq!(detail(answered).as_deref(), want, "{body}");
+        };
+        check("application/problem+json", r#"{"title":"t","detail":"no \u001b[31mroom"}"#, Some("no [31mroom"));
+        check("application/problem+json", r#"{"title":"Not found"}"#, Some("Not found"));
+        check("application/json", "{", None);
+        check("text/html", "<html>", None);
+        check("text/plain; charset=utf-8", " busy\n", Some("busy"));
+        let long = "x".repeat(1_000);
+        check("text/plain", &long, Some(&long[..MAX_DETAIL_CHARS]));
+    }
+
+    #[test]
+    fn locations_are_taken_absolute_and_relative_and_the_token_never_goes_in_the_clear() {
+        let session = |location| session_url(&url(), location).map(String::from);
+        assert_eq!(session(Some("/whip/room/1")).as_deref(), Some("https://live.example.org/whip/room/1"));
+        assert_eq!(session(Some("room/1")).as_deref(), Some("https://live.example.org/whip/room/1"));
+        assert_eq!(session(Some("https://b.example.org/1")).as_deref(), Some("https://b.example.org/1"));
+        assert_eq!(session(Some("http://b.example.org/1")), None);
+        assert_eq!(session(None), None);
+        assert!(redirected(&url(), Some("https://b.example.org/whip/room")).is_ok());
+        let unsafe_one = redirected(&url(), Some("http://b.example.org/whip/room")).expect_err("in the clear");
+        assert!(unsafe_one.message.contains("http://b.example.org"), "{unsafe_one}");
+        assert!(redirected(&url(), None).is_err());
+    }
+
+    #[test]
+    fn a_wrong_url_is_named_with_an_example() {
+        for text in ["", "room", "ftp://example.org/x", "rtmp://example.org/live", "http://"] {
+            let said = endpoint(text).expect_err("no WHIP URL").message;
+            assert!(said.contains(&format!("{text:?}")) && said.contains("/whip/ROOM"), "{said}");
+        }
+        assert!(endpoint("http://[::1]:8080/whip/room").is_ok());
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_the_servers_wish_is_kept() {
+        let millis: Vec<u128> = (1..8).map(|n| wait_before_retry(n, Retry::Soon).as_millis()).collect();
+        assert_eq!(millis, [500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
+        assert_eq!(wait_before_retry(1, Retry::After(Duration::from_secs(7))), Duration::from_secs(7));
+        assert_eq!(wait_before_retry(u32::MAX, Retry::Soon), LONGEST_WAIT);
+        assert_eq!(retry_after(Some("86400")), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(retry_after(Some("Wed, 21 Oct 2026 07:28:00 GMT")), None);
+    }
+}

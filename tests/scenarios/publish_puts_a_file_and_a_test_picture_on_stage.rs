@@ -1,0 +1,245 @@
+//! `footlight publish` puts the test picture and files on a stage: they are seen, heard and in sync, and leave the stage when they end.
+
+use crate::harness::playback::{Viewer, beep_times, flash_times, lip_sync, middle_luma, mono_samples, until};
+use crate::harness::server::{FOOTLIGHT, PATIENCE, SMALL, Server};
+use footlight_media::codec::Codec;
+use footlight_packager::footage::Footage;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+
+/// What people do not notice.
+const WITHIN_SECONDS: f64 = 0.045;
+const SETTLED_SECONDS: f64 = 10.0;
+
+/// A `footlight publish` that is connected.
+struct Publishing {
+    child: Child,
+    said: BufReader<tokio::process::ChildStderr>,
+}
+
+impl Publishing {
+    async fn start(url: &str, token: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(FOOTLIGHT);
+        command.args(["publish", url]).args(args).env("FOOTLIGHT_TOKEN", token);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it connects or says why").unwrap();
+        let mut publishing = Self { child, said };
+        if first.as_deref() != Some(&format!("publishing to {url}")) {
+            panic!("{first:?}: {}", publishing.rest().await);
+        }
+        publishing
+    }
+
+    async fn rest(&mut self) -> String {
+        let mut text = String::new();
+        self.said.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    fn interrupt(&self) {
+        let pid = i32::try_from(self.child.id().expect("running")).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    }
+
+    async fn ends_well(mut self) {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
+        assert!(status.success(), "{status}: {}", self.rest().await);
+    }
+}
+
+fn whip(server: &Server, room: &str) -> String {
+    format!("{}/whip/{room}", server.url("http"))
+}
+
+/// DELETE has been answered before the process ends; a session that is only left behind stays for seconds.
+async fn assert_nobody_is_on_stage(server: &Server) {
+    let metrics = server.admin("/metrics").await;
+    assert!(metrics.contains("footlight_publishers 0\n"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_test_picture_is_seen_heard_and_in_sync_and_leaves_when_it_is_interrupted() {
+    let server = Server::start(&["serve"], SMALL).await;
+    let stream = server.go_live("test").await;
+    let token = server.auth("test", "someone").await;
+    let publishing = Publishing::start(&whip(&server, "test"), &token, &["--testsrc", "--size", "320x180"]).await;
+    let mut video = Viewer::new(&server, "test", &stream, "180p");
+    let mut audio = Viewer::new(&server, "test", &stream, "audio");
+    // Three segments of slate, then 20 s.
+    video.watch_to(13).await;
+    audio.watch_to(13).await;
+    publishing.interrupt();
+    publishing.ends_well().await;
+    assert_nobody_is_on_stage(&server).await;
+    let offsets = lip_sync(&flash_times(video.file()), &beep_times(audio.file()));
+    println!("beep minus flash, by seconds since joining: {offsets:.3?}");
+    let settled: Vec<_> = offsets.iter().filter(|(since, _)| *since >= SETTLED_SECONDS).collect();
+    assert!(settled.len() >= 5, "{offsets:?}");
+    assert!(settled.iter().all(|(_, offset)| offset.abs() <= WITHIN_SECONDS), "{offsets:?}");
+    server.end().await;
+}
+
+/// A file whose brightness rises from 40 to 160 in 8 s, so that pictures in a wrong order show, with a tone.
+fn rising(folder: &Path, name: &str, seconds: u32, codecs: &[&str]) -> PathBuf {
+    let file = folder.join(name);
+    let picture = format!("color=black:s=320x180:r=30:d={seconds},geq=lum='40+N/2':cb=128:cr=128,format=yuv420p");
+    let tone = format!("sine=f=440:r=48000:d={seconds},volume=12dB");
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &tone])
+        .args(codecs)
+        .arg(&file)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    file
+}
+
+// Three B-frames between any two others, also where the encoder would see no use in them.
+const REORDERED_AND_AAC: &[&str] =
+    &["-c:v", "libx264", "-bf", "3", "-x264-params", "b-adapt=0:scenecut=0", "-g", "60", "-c:a", "aac", "-ac", "2"];
+const AS_PEERS_SEND_IT: &[&str] = &["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-c:a", "libopus"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_seen_in_order_and_heard_and_leave_at_their_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = SMALL.replace("https: {listen: \"\"}", "https: {listen: \"127.0.0.1:0\"}");
+    let server = Server::start(&["serve"], &config).await;
+    // One encoded anew over http, one as it is over https.
+    for (room, name, codecs) in [("anew", "a.mp4", REORDERED_AND_AAC), ("passed", "b.mkv", AS_PEERS_SEND_IT)] {
+        let file = rising(folder.path(), name, 8, codecs).display().to_string();
+        let stream = server.go_live(room).await;
+        let token = server.auth(room, "someone").await;
+        let ca = server.data_dir().join("development-certificate.pem").display().to_string();
+        let (url, args) = match room {
+            "anew" => (whip(&server, room), vec![file.as_str()]),
+            _ => (format!("{}/whip/{room}", server.url("https")), vec![file.as_str(), "--ca", ca.as_str()]),
+        };
+        Publishing::start(&url, &token, &args).await.ends_well().await;
+        assert_nobody_is_on_stage(&server).await;
+        let mut video = Viewer::new(&server, room, &stream, "180p");
+        let mut audio = Viewer::new(&server, room, &stream, "audio");
+        // Three segments of slate, then 10 s.
+        video.watch_to(8).await;
+        audio.watch_to(8).await;
+        // 8-bit limited range 40 is 28 in full range; the slate's middle is below 40.
+        let luma = middle_luma(video.file());
+        let brightest = luma.iter().position(|l| *l == *luma.iter().max().unwrap()).unwrap();
+        let begin = luma[..brightest].iter().rposition(|l| *l < 45).expect("the file's begin");
+        let shown = &luma[begin..brightest];
+        assert!(shown.len() > 150, "{room}: {} pictures: {luma:?}", shown.len());
+        assert!(shown.windows(2).all(|w| w[1] + 2 >= w[0]), "{room}: in order: {shown:?}");
+        assert!((160..=172).contains(&luma[brightest]), "{room}: to its end: {}", luma[brightest]);
+        let loud = mono_samples(audio.file()).iter().filter(|s| s.abs() > 0.05).count();
+        assert!(loud > 48_000 * 4, "{room}: {loud} loud samples");
+    }
+    server.end().await;
+}
+
+#[test]
+fn a_files_frames_come_in_order_and_a_repeated_file_goes_on_without_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, codecs) in [("a.mp4", REORDERED_AND_AAC), ("b.mkv", AS_PEERS_SEND_IT)] {
+        let file = rising(folder.path(), name, 2, codecs);
+        let mut once = Footage::open(&file, false, None).unwrap();
+        let mut frames = 0;
+        while let Some(due) = once.due().unwrap() {
+            assert_eq!(once.take().unwrap().time.as_micros(), due);
+            frames += 1;
+        }
+        // 60 pictures, 100 packets of sound and some of padding.
+        assert!((158..=166).contains(&frames), "{name}: {frames} frames");
+        let mut repeated = Footage::open(&file, true, None).unwrap();
+        let mut times = [Vec::new(), Vec::new()];
+        while repeated.due().unwrap().expect("for ever") < 7_000_000 {
+            let frame = repeated.take().unwrap();
+            times[usize::from(frame.codec == Codec::Opus)].push(frame.time.as_micros());
+        }
+        for (track, longest) in times.iter().zip([70_000, 60_000]) {
+            let gaps: Vec<i64> = track.windows(2).map(|w| w[1] - w[0]).collect();
+            let wrong = gaps.iter().position(|gap| !(1..=longest).contains(gap));
+            assert_eq!(wrong, None, "{name}: {gaps:?}");
+            assert!(track[0].abs() < 60_000, "{name} begins at {}", track[0]);
+        }
+    }
+}
+
+/// Answers one request of each connection with the next of `answers`.
+async fn front(answers: Vec<String>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            // The offer ends with its last line; its length is told by a header.
+            while !whole(&request) {
+                assert!(stream.read_buf(&mut request).await.unwrap() > 0, "a whole request");
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    format!("http://{address}/whip/room")
+}
+
+fn whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+    length.is_none_or(|length| body.len() >= length.trim().parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_server_is_asked_again_and_a_redirect_is_followed() {
+    let server = Server::start(&["serve"], SMALL).await;
+    server.go_live("room").await;
+    let token = server.auth("room", "someone").await;
+    let busy = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let elsewhere = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: {}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        whip(&server, "room")
+    );
+    let url = front(vec![busy.to_owned(), elsewhere]).await;
+    let publishing = Publishing::start(&url, &token, &["--testsrc", "--size", "320x180"]).await;
+    let metrics = server.admin("/metrics").await;
+    assert!(metrics.contains("footlight_publishers 1\n"), "{metrics}");
+    publishing.interrupt();
+    publishing.ends_well().await;
+    assert_nobody_is_on_stage(&server).await;
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_is_followed_by_the_one_that_comes_back() {
+    let first = Server::start(&["serve"], SMALL).await;
+    first.go_live("room").await;
+    let token = first.auth("room", "someone").await;
+    // The second has the first one's keys, as after a restart, and another port.
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    std::fs::create_dir(&data_dir).unwrap();
+    std::fs::copy(first.data_dir().join("credentials.json"), data_dir.join("credentials.json")).unwrap();
+    let second = Server::start_in(folder, &["serve"], SMALL).await;
+    second.go_live("room").await;
+    let to = |server: &Server| {
+        let location = whip(server, "room");
+        format!(
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        )
+    };
+    let url = front(vec![to(&first), to(&second)]).await;
+    let publishing = Publishing::start(&url, &token, &["--testsrc", "--size", "320x180"]).await;
+    first.end().await;
+    until(PATIENCE, || async { second.admin("/metrics").await.contains("footlight_publishers 1\n").then_some(()) })
+        .await;
+    publishing.interrupt();
+    publishing.ends_well().await;
+    assert_nobody_is_on_stage(&second).await;
+    second.end().await;
+}
