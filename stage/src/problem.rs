@@ -54,12 +54,20 @@ impl Problem {
                 text(),
                 "the session has ended; POST a new offer to the endpoint",
             ),
-            Self::MethodNotAllowed { allow } => {
-                (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "method", text(), allow)
-            }
-            Self::UnsupportedMediaType { want } => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", "Content-Type header", text(), want)
-            }
+            Self::MethodNotAllowed { allow } => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Method not allowed",
+                "allowed methods",
+                allow.to_string(),
+                "use one of them",
+            ),
+            Self::UnsupportedMediaType { want } => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Unsupported media type",
+                "expected Content-Type",
+                want.to_string(),
+                "send that",
+            ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "Body too large",
@@ -155,6 +163,8 @@ impl Problem {
             "type": "about:blank",
             "title": title,
             "status": status.as_u16(),
+            // The three in a sentence, for clients that show a person one member (RFC 9457 section 3.1.4).
+            "detail": detail(thing, &value, cure),
             "thing": thing,
             "value": value,
             "cure": cure,
@@ -180,6 +190,10 @@ impl Problem {
         }
         response
     }
+}
+
+fn detail(thing: &str, value: &str, cure: &str) -> String {
+    if value.is_empty() { format!("{thing}: {cure}.") } else { format!("{thing}: {value}; {cure}.") }
 }
 
 impl From<SdpError> for Problem {

@@ -90,6 +90,10 @@ async fn every_answer_carries_cors_headers() {
             let problem: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
             assert_eq!(problem["status"], want);
             assert!(["title", "thing", "cure"].iter().all(|key| problem[key].is_string()), "{problem}");
+            // RFC 9457 section 3.1.4: what a client shows a person. It says all of it, in a sentence.
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            assert!(["thing", "value", "cure"].iter().all(|key| detail.contains(problem[key].as_str().unwrap())));
+            assert!(detail.ends_with('.'), "{problem}");
         }
         if want == 405 {
             assert!(answer.headers().contains_key("allow"));
@@ -164,7 +168,7 @@ async fn somebody_elses_session_is_out_of_reach() {
 
 #[tokio::test]
 async fn offers_that_cannot_be_taken_are_refused_whole() {
-    let theatre = Theatre::open().await;
+    let theatre = Theatre::with(Config { peer_offer_burst: 100, ..loopback() }).await;
     let good = offer().await;
     let huge = format!("{good}{}", "a=x:0123456789012345678901234567890123456789\r\n".repeat(2_000));
     let check = async |what: &str, offer: String, want: u16| {
