@@ -18,7 +18,7 @@ use footlight_origin::serve::Secret;
 use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
 use footlight_stage::driver::{Stage, StartError};
-use footlight_stage::whip::{Publisher, Refusal, Whip};
+use footlight_stage::whip::{self, Publisher, Refusal, Whip};
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -283,11 +283,15 @@ async fn pass_events(mut happenings: mpsc::Receiver<(String, StreamEvent)>, even
 }
 
 /// WHIP asks control; stage knows no tokens.
-fn authorizer(control: Control) -> footlight_stage::whip::Authorize {
-    Arc::new(move |room, bearer| {
+fn authorizer(control: Control) -> whip::Authorize {
+    Arc::new(move |room, bearer, ask| {
         let control = control.clone();
+        let ask = match ask {
+            whip::Ask::Join => footlight_control::Ask::Join,
+            whip::Ask::Change => footlight_control::Ask::Change,
+        };
         Box::pin(async move {
-            match control.authorize_publish(&room, bearer.as_deref()).await {
+            match control.authorize_publish(&room, bearer.as_deref(), ask).await {
                 Ok(publisher) => Ok(Publisher { peer: PeerKey(publisher.user) }),
                 Err(footlight_control::Refusal::Unauthorized) => Err(Refusal::Unauthorized),
                 Err(footlight_control::Refusal::Forbidden) => Err(Refusal::Forbidden),

@@ -41,6 +41,15 @@ pub struct Publisher {
     pub peer: PeerKey,
 }
 
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// POST: to begin a session.
+    Join,
+    /// PATCH, DELETE: to change or end one that runs.
+    Change,
+}
+
 /// Why a request may not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -52,9 +61,9 @@ pub enum Refusal {
     UnknownRoom,
 }
 
-/// Decides about a request by room and bearer token. Stage knows no tokens.
+/// Decides about a request by room, bearer token and what it is for. Stage knows no tokens.
 pub type Authorize =
-    Arc<dyn Fn(String, Option<String>) -> BoxFuture<'static, Result<Publisher, Refusal>> + Send + Sync>;
+    Arc<dyn Fn(String, Option<String>, Ask) -> BoxFuture<'static, Result<Publisher, Refusal>> + Send + Sync>;
 
 /// The endpoint. Cheap to clone.
 #[derive(Clone)]
@@ -111,14 +120,14 @@ impl Whip {
                 if parts.method != Method::POST {
                     return Err(Problem::MethodNotAllowed { allow: ENDPOINT_METHODS });
                 }
-                let publisher = self.authorize(room, &parts.headers).await?;
+                let publisher = self.authorize(room, &parts.headers, Ask::Join).await?;
                 self.post(room, publisher, &parts.headers, body).await
             }
             Target::Session { room, id } => {
                 if parts.method != Method::PATCH && parts.method != Method::DELETE {
                     return Err(Problem::MethodNotAllowed { allow: SESSION_METHODS });
                 }
-                let publisher = self.authorize(room, &parts.headers).await?;
+                let publisher = self.authorize(room, &parts.headers, Ask::Change).await?;
                 let found = self.stage.find(id).await.filter(|found| found.room == room);
                 let found = found.ok_or(Problem::UnknownSession)?;
                 if found.peer != publisher.peer {
@@ -134,9 +143,9 @@ impl Whip {
         }
     }
 
-    async fn authorize(&self, room: &str, headers: &HeaderMap) -> Result<Publisher, Problem> {
+    async fn authorize(&self, room: &str, headers: &HeaderMap, ask: Ask) -> Result<Publisher, Problem> {
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-        (self.authorize)(room.to_owned(), bearer.map(str::to_owned)).await.map_err(|refusal| match refusal {
+        (self.authorize)(room.to_owned(), bearer.map(str::to_owned), ask).await.map_err(|refusal| match refusal {
             Refusal::Unauthorized => Problem::Unauthorized,
             Refusal::Forbidden => Problem::Forbidden,
             Refusal::UnknownRoom => Problem::UnknownRoom,

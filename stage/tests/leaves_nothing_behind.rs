@@ -75,7 +75,7 @@ async fn after_many_connects_and_closes() {
     let listen = "127.0.0.1:0".parse().unwrap();
     let config = Config { listen, offers_per_second: 100_000, peer_offers_per_second: 100_000, ..Config::default() };
     let stage = Stage::start(config, Instant::now(), shutdown.clone()).await.unwrap();
-    let authorize = |_, bearer: Option<String>| {
+    let authorize = |_, bearer: Option<String>, _| {
         Box::pin(std::future::ready(Ok(Publisher { peer: PeerKey(bearer.unwrap_or_default()) }))) as _
     };
     let whip = Whip::new(stage.clone(), Arc::new(authorize));

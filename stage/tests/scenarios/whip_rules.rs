@@ -166,6 +166,18 @@ async fn somebody_elses_session_is_out_of_reach() {
     assert!(subscription.events.try_recv().is_err());
 }
 
+/// Whoever authorises may let a session be changed and ended in a room that takes no new ones.
+#[tokio::test]
+async fn joining_and_leaving_are_asked_for_apart() {
+    let theatre = Theatre::open().await;
+    let joined = theatre.join_udp("room", "ada").await;
+    let refused = post(&theatre, &[("Authorization", "Bearer closed:ada"), SDP], &offer().await).await;
+    assert_eq!(refused.status(), 403);
+    let left = theatre.change(Method::DELETE, &joined.url, "closed:ada", None, "").await;
+    assert_eq!(left.status(), 200);
+    assert!(theatre.stage.stats().await.is_empty());
+}
+
 #[tokio::test]
 async fn offers_that_cannot_be_taken_are_refused_whole() {
     let theatre = Theatre::with(Config { peer_offer_burst: 100, ..loopback() }).await;
