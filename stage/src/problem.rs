@@ -23,7 +23,7 @@ pub(crate) enum Problem {
     IfMatchMissing,
     IfMatchMismatch,
     Busy { retry_after: Duration },
-    TooOften { retry_after: Duration },
+    TooOften { what: &'static str, retry_after: Duration },
     Internal,
 }
 
@@ -104,12 +104,12 @@ impl Problem {
                 text(),
                 "the session was restarted meanwhile: use the ETag of the last 200 or 201",
             ),
-            Self::TooOften { retry_after } => (
+            Self::TooOften { what, retry_after } => (
                 StatusCode::TOO_MANY_REQUESTS,
-                "Too many offers of this peer",
+                "Too many requests of this peer",
                 "token",
-                format!("may offer again in {} ms", retry_after.as_millis()),
-                "wait for Retry-After between offers, and give each client a user of its own",
+                format!("may {what} again in {} ms", retry_after.as_millis()),
+                "wait for Retry-After, and give each client a user of its own",
             ),
             Self::Busy { retry_after } => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -181,7 +181,7 @@ impl Problem {
             Self::MethodNotAllowed { allow } => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Busy { retry_after } | Self::TooOften { retry_after } => {
+            Self::Busy { retry_after } | Self::TooOften { retry_after, .. } => {
                 // Whole seconds, at least one (RFC 9110 section 10.2.3).
                 let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

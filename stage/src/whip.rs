@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use rand::RngCore;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The media type of offers and answers (RFC 9725 section 4.2).
 const SDP: &str = "application/sdp";
@@ -73,6 +73,7 @@ pub struct Whip {
     turns: Arc<Semaphore>,
     rate: Arc<RateLimit>,
     peer_rates: Arc<RateLimits>,
+    peer_changes: Arc<RateLimits>,
 }
 
 /// What a path names.
@@ -88,7 +89,8 @@ impl Whip {
         let turns = Arc::new(Semaphore::new(config.concurrent_negotiations.max(1)));
         let rate = Arc::new(RateLimit::new(config.offers_per_second, config.offer_burst));
         let peer_rates = Arc::new(RateLimits::new(config.peer_offers_per_second, config.peer_offer_burst));
-        Self { stage, authorize, turns, rate, peer_rates }
+        let peer_changes = Arc::new(RateLimits::new(config.peer_changes_per_second, config.peer_change_burst));
+        Self { stage, authorize, turns, rate, peer_rates, peer_changes }
     }
 
     /// Answers one request. Every answer, errors too, carries CORS headers.
@@ -128,6 +130,7 @@ impl Whip {
                     return Err(Problem::MethodNotAllowed { allow: SESSION_METHODS });
                 }
                 let publisher = self.authorize(room, &parts.headers, Ask::Change).await?;
+                self.peer_changes.of((room, &publisher.peer)).admit(self.stage.now()).map_err(too_often("change"))?;
                 let found = self.stage.find(id).await.filter(|found| found.room == room);
                 let found = found.ok_or(Problem::UnknownSession)?;
                 if found.peer != publisher.peer {
@@ -163,36 +166,26 @@ impl Whip {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        // The peer's own first: what it is refused costs the others nothing.
-        let now = self.stage.now();
-        let own = self.peer_rates.of((room, &publisher.peer)).admit(now);
-        own.map_err(|retry_after| Problem::TooOften { retry_after })?;
-        self.rate.admit(now).map_err(|retry_after| Problem::Busy { retry_after })?;
+        self.admit_offer(room, &publisher.peer)?;
         expect_type(headers, SDP)?;
         let offer = Offer::parse(&read_text(body).await?)?;
-        let turn = Arc::clone(&self.turns).acquire_owned();
-        let turn = tokio::time::timeout(TURN_WAIT, turn).await.ok().and_then(Result::ok);
-        let turn = turn.ok_or(Problem::Busy { retry_after: RETRY_AFTER })?;
+        let turn = self.turn().await?;
         let (id, etag) = (random_id(), etag());
-        let made = {
-            let (stage, room, id, etag) = (self.stage.clone(), room.to_owned(), id.clone(), etag.clone());
-            // A task of its own: a client that hangs up midway leaves no half-made connection.
-            self.stage.spawn(async move {
+        let (stage, of_room, session, tag) = (self.stage.clone(), room.to_owned(), id.clone(), etag.clone());
+        let answer = self
+            .to_its_end(async move {
                 let (number, sink) = stage.new_sink();
                 let (peer, answer) = stage.endpoint().negotiate(&offer, sink.clone()).await?;
                 let connection = Stage::connection(number, Arc::new(peer), &sink);
-                let session = NewSession { id, room, peer: publisher.peer, offer, etag, connection };
+                let peer = publisher.peer;
+                let session = NewSession { id: session, room: of_room, peer, offer, etag: tag, connection };
                 stage.attach(session).await.map_err(|error| match error {
                     AttachError::Full | AttachError::ShuttingDown => Problem::Busy { retry_after: RETRY_AFTER },
                 })?;
                 drop(turn);
-                Ok::<_, Problem>(answer)
+                Ok(answer)
             })
-        };
-        let answer = made.await.map_err(|error| {
-            tracing::error!(%error, "negotiation task");
-            Problem::Internal
-        })??;
+            .await?;
         let mut response = Response::new(Full::new(Bytes::from(answer.sdp)));
         *response.status_mut() = StatusCode::CREATED;
         let headers = response.headers_mut();
@@ -203,6 +196,32 @@ impl Whip {
         insert(headers, header::ETAG, &etag);
         self.link_ice_servers(headers);
         Ok(response)
+    }
+
+    /// Whether a negotiation may begin.
+    fn admit_offer(&self, room: &str, peer: &PeerKey) -> Result<(), Problem> {
+        // The peer's own first: what it is refused costs the others nothing.
+        let now = self.stage.now();
+        self.peer_rates.of((room, peer)).admit(now).map_err(too_often("offer"))?;
+        self.rate.admit(now).map_err(|retry_after| Problem::Busy { retry_after })
+    }
+
+    /// A place among the negotiations that are under way.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = tokio::time::timeout(TURN_WAIT, turn).await.ok().and_then(Result::ok);
+        turn.ok_or(Problem::Busy { retry_after: RETRY_AFTER })
+    }
+
+    /// A task of its own: a client that hangs up midway leaves no half-made connection, and none that is changed by half.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        negotiation: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.stage.spawn(negotiation).await.map_err(|error| {
+            tracing::error!(%error, "negotiation task");
+            Problem::Internal
+        })?
     }
 
     /// RFC 9725 section 4.6.
@@ -236,7 +255,7 @@ impl Whip {
         let condition = headers.get(header::IF_MATCH).ok_or(Problem::IfMatchMissing)?;
         let condition = condition.to_str().map_err(|_| Problem::IfMatchMismatch)?.to_owned();
         let fragment = Fragment::parse(&read_text(body).await?)?;
-        let _one_at_a_time = found.lock().await;
+        let one_at_a_time = found.lock().await;
         // Another change may have come first.
         let found = self.stage.find(id).await.ok_or(Problem::UnknownSession)?;
         if !matches(&condition, &found.etag) {
@@ -248,10 +267,20 @@ impl Whip {
             *response.status_mut() = StatusCode::NO_CONTENT;
             return Ok(response);
         };
-        let offer = found.offer.restarted(&ufrag, &pwd);
-        let answer = self.stage.endpoint().restart_ice(&found.connection, &offer).await?;
-        let etag = etag();
-        self.stage.restarted(id, offer, etag.clone()).await;
+        // It costs what an offer costs.
+        self.admit_offer(&found.room, &found.peer)?;
+        let turn = self.turn().await?;
+        let (stage, id) = (self.stage.clone(), id.to_owned());
+        let (answer, etag) = self
+            .to_its_end(async move {
+                let offer = found.offer.restarted(&ufrag, &pwd);
+                let answer = stage.endpoint().restart_ice(&found.connection, &offer).await?;
+                let etag = etag();
+                stage.restarted(&id, offer, etag.clone()).await;
+                drop((turn, one_at_a_time));
+                Ok((answer, etag))
+            })
+            .await?;
         let mut response = Response::new(Full::new(Bytes::from(answer.fragment())));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SDPFRAG));
@@ -277,6 +306,11 @@ fn target(path: &str) -> Option<Target<'_>> {
 /// RFC 9110 section 13.1.1: strong comparison with a list, or `*`, which clients also send quoted.
 fn matches(condition: &str, etag: &str) -> bool {
     condition.split(',').map(str::trim).any(|wanted| wanted == etag || wanted == "*" || wanted == "\"*\"")
+}
+
+/// What a peer is told that is over its own limit.
+fn too_often(what: &'static str) -> impl Fn(Duration) -> Problem {
+    move |retry_after| Problem::TooOften { what, retry_after }
 }
 
 fn bearer(value: &str) -> Option<&str> {
