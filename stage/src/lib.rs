@@ -3,7 +3,8 @@
 //! In flow order: [`whip`] takes offers, which [`sdp`] checks; [`peer`](mod@peer) answers them over the one port of
 //! [`mux`](mod@mux), from whose sockets each gets a [`port`](mod@port) of its own; [`reports`](mod@reports) taps packets and sender reports; [`session`] is the pure core of one
 //! peer: it has [`assemble`] make frames of packets, with [`depacketize`] and [`sps`] reading what is in them and
-//! [`jitter`] saying when to ask again and how long to wait, and [`sync`] place them on the session clock. [`driver`] owns all sessions and hands frames to subscribers through [`fanout`].
+//! [`jitter`] saying when to ask again and how long to wait, and [`sync`] place them on the session clock. [`driver`] owns all sessions and hands frames to the subscribers
+//! of their [`rooms`](mod@rooms) through [`fanout`].
 //!
 //! Only `peer`, `mux`, `port` and `reports` name the `webrtc` and `rtc` crates (and `driver` picks their crypto
 //! provider). Only they, `driver` and `whip` do IO.
@@ -29,3 +30,4 @@ mod peer;
 mod port;
 mod problem;
 mod reports;
+mod rooms;
