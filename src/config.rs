@@ -7,10 +7,12 @@
 use crate::live::Isolation;
 use footlight_packager::ladder::{AudioRendition, Ladder, LadderError, Rung};
 use footlight_packager::layout::Size;
+use footlight_stage::ice_servers::IceCredentials;
 use serde::{Deserialize, Serialize};
 use serde_yaml_ng::{Mapping, Value};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `footlight.yaml` as released: every setting with its default.
 pub const DEFAULTS: &str = include_str!("../footlight.yaml");
@@ -77,7 +79,62 @@ pub struct IceServer {
     pub username: String,
     #[serde(default)]
     pub credential: String,
+    #[serde(default)]
+    pub secret: String,
+    #[serde(default = "default_ttl_seconds")]
+    pub ttl_seconds: u64,
 }
+
+/// For how long a client may begin to use a TURN server by credentials that were made for it: a day on stage.
+fn default_ttl_seconds() -> u64 {
+    86_400
+}
+
+impl IceServer {
+    /// What stage is handed.
+    pub fn credentials(&self) -> Option<IceCredentials> {
+        if !self.secret.is_empty() {
+            let ttl = Duration::from_secs(self.ttl_seconds);
+            return Some(IceCredentials::Secret { secret: self.secret.clone(), ttl });
+        }
+        let (username, password) = (self.username.clone(), self.credential.clone());
+        (!username.is_empty()).then_some(IceCredentials::Fixed { username, password })
+    }
+
+    /// What is wrong with it, said of `key`.
+    fn check(&self, key: &str) -> Result<(), String> {
+        // What is no printable ASCII has no place in a header; the values themselves are secrets, and not repeated.
+        let printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let fields = [("url", &self.url), ("username", &self.username), ("credential", &self.credential)];
+        for (name, text) in fields {
+            if !printable(text) {
+                return Err(format!("{key}.{name} goes into an HTTP header: use printable ASCII only"));
+            }
+        }
+        if !["stun:", "stuns:", "turn:", "turns:"].iter().any(|scheme| self.url.starts_with(scheme))
+            || self.url.contains(['<', '>', '"', ' '])
+        {
+            return Err(format!(
+                "{key}.url is {:?}; give stun:HOST[:PORT], turn:HOST[:PORT] or turns:HOST[:PORT]",
+                self.url
+            ));
+        }
+        if self.username.is_empty() != self.credential.is_empty() {
+            return Err(format!("{key}: give username and credential, or neither"));
+        }
+        if !self.secret.is_empty() && !self.username.is_empty() {
+            return Err(format!("{key}: give username and credential, or secret, from which they are made; not both"));
+        }
+        if !TTL_SECONDS.contains(&self.ttl_seconds) {
+            let (least, most) = (TTL_SECONDS.start(), TTL_SECONDS.end());
+            return Err(format!("{key}.ttl_seconds is {}; give {least} to {most}", self.ttl_seconds));
+        }
+        Ok(())
+    }
+}
+
+/// A minute, in which a client can have connected, to a month.
+const TTL_SECONDS: std::ops::RangeInclusive<u64> = 60..=2_592_000;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -260,6 +317,9 @@ impl Config {
         if self.https.certificate.as_os_str().is_empty() != self.https.key.as_os_str().is_empty() {
             return Err(ConfigError::Conflict("https.certificate and https.key: give both or neither".to_owned()));
         }
+        for (n, server) in self.webrtc.ice_servers.iter().enumerate() {
+            server.check(&format!("webrtc.ice_servers[{n}]")).map_err(ConfigError::Conflict)?;
+        }
         if !self.origin.publish_url.is_empty() && self.origin.publish_secret.is_empty() {
             return Err(ConfigError::Conflict(
                 "origin.publish_url is set and origin.publish_secret is not: the origin will ask for it".to_owned(),
@@ -300,8 +360,11 @@ impl Config {
         if !shown.origin.publish_secret.is_empty() {
             shown.origin.publish_secret = "(set)".to_owned();
         }
-        for server in shown.webrtc.ice_servers.iter_mut().filter(|s| !s.credential.is_empty()) {
-            server.credential = "(set)".to_owned();
+        let servers = shown.webrtc.ice_servers.iter_mut();
+        for secret in servers.flat_map(|server| [&mut server.credential, &mut server.secret]) {
+            if !secret.is_empty() {
+                *secret = "(set)".to_owned();
+            }
         }
         serde_yaml_ng::to_string(&shown).expect("plain data always serialises")
     }
@@ -428,8 +491,39 @@ mod tests {
     }
 
     #[test]
+    fn ice_servers_are_told_to_clients_or_refused_by_key() {
+        let check = |server: &str, want: Result<Option<IceCredentials>, &str>| {
+            let read = with(&format!("webrtc: {{ice_servers: [{{url: 'stun:s'}}, {{{server}}}]}}"), &[]);
+            match (read, want) {
+                (Ok(config), Ok(want)) => assert_eq!(config.webrtc.ice_servers[1].credentials(), want, "{server}"),
+                (Err(said), Err(want)) => {
+                    assert!(said.contains("webrtc.ice_servers[1]") && said.contains(want), "{server}: {said}");
+                    assert!(!said.contains("hush"), "{said}");
+                }
+                (read, want) => panic!("{server}: {read:?}, not {want:?}"),
+            }
+        };
+        let fixed = IceCredentials::Fixed { username: "u".into(), password: "a\"b".into() };
+        check("url: 'turn:t:3478?transport=udp', username: u, credential: 'a\"b'", Ok(Some(fixed)));
+        let secret = |ttl| Some(IceCredentials::Secret { secret: "s".into(), ttl: Duration::from_secs(ttl) });
+        check("url: 'turns:t', secret: s", Ok(secret(86_400)));
+        check("url: 'turns:t', secret: s, ttl_seconds: 60", Ok(secret(60)));
+        check("url: 'turn:t', username: u, credential: \"hush\\u0007\"", Err("credential goes into an HTTP header"));
+        check("url: 'turn:t', username: \"ü\", credential: hush", Err("username goes into an HTTP header"));
+        check("url: 'turn:t', username: u", Err("username and credential, or neither"));
+        check("url: 'turn:t', username: u, credential: hush, secret: hush", Err("not both"));
+        check("url: 'turn:t', secret: hush, ttl_seconds: 1", Err("ttl_seconds is 1; give 60 to 2592000"));
+        check("url: 'http://t'", Err("url is"));
+        check("url: 'turn:a>b'", Err("url is"));
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let config = with("origin: {publish_secret: hush}", &[]).expect("valid");
         assert!(!config.print().contains("hush"));
+        for server in ["username: u, credential: hush", "secret: hush"] {
+            let config = with(&format!("webrtc: {{ice_servers: [{{url: 'turn:t', {server}}}]}}"), &[]).expect("valid");
+            assert!(!config.print().contains("hush"), "{server}");
+        }
     }
 }

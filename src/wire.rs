@@ -357,9 +357,9 @@ fn public_url(config: &Config, http: SocketAddr) -> String {
 }
 
 fn stage_config(config: &Config) -> footlight_stage::config::Config {
-    let ice_server = |server: &IceServer| footlight_stage::config::IceServer {
+    let ice_server = |server: &IceServer| footlight_stage::ice_servers::IceServer {
         url: server.url.clone(),
-        credentials: (!server.username.is_empty()).then(|| (server.username.clone(), server.credential.clone())),
+        credentials: server.credentials(),
     };
     footlight_stage::config::Config {
         listen: config.webrtc.listen,

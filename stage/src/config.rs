@@ -1,5 +1,6 @@
 //! What an operator may set, with every default in one place.
 
+use crate::ice_servers::IceServer;
 use crate::sps::PictureLimits;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -21,15 +22,6 @@ pub const DEFAULT_PEER_OFFER_BURST: u32 = 10;
 pub const DEFAULT_PEER_CHANGES_PER_SECOND: u32 = 5;
 /// PATCH and DELETE of one peer at once: a client that trickles sends each of some 20 candidates by itself.
 pub const DEFAULT_PEER_CHANGE_BURST: u32 = 50;
-
-/// A STUN or TURN server that clients are told of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IceServer {
-    /// `stun:host:port`, `turn:host:port?transport=udp`, ... (RFC 7064, RFC 7065).
-    pub url: String,
-    /// TURN credentials, as user name and password.
-    pub credentials: Option<(String, String)>,
-}
 
 /// How a [`crate::driver::Stage`] runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

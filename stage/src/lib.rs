@@ -11,6 +11,7 @@
 
 pub mod config;
 pub mod driver;
+pub mod ice_servers;
 pub mod whip;
 
 pub mod sdp;

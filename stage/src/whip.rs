@@ -1,4 +1,4 @@
-#![allow(clippy::disallowed_methods)] // IO: bounds how long a request's body and its place in line may take.
+#![allow(clippy::disallowed_methods)] // IO: bounds how long a request's body and its place in line may take, dates TURN credentials.
 //! WHIP, the WebRTC-HTTP ingestion protocol (RFC 9725), as HTTP requests in and responses out.
 //!
 //! `/whip/<room>` takes offers; `/whip/<room>/<session>` is one session: PATCH trickles candidates or restarts ICE,
@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::{BodyExt, Full, Limited};
 use rand::RngCore;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The media type of offers and answers (RFC 9725 section 4.2).
@@ -170,7 +170,7 @@ impl Whip {
         expect_type(headers, SDP)?;
         let offer = Offer::parse(&read_text(body).await?)?;
         let turn = self.turn().await?;
-        let (id, etag) = (random_id(), etag());
+        let (id, etag, peer) = (random_id(), etag(), publisher.peer.clone());
         let (stage, of_room, session, tag) = (self.stage.clone(), room.to_owned(), id.clone(), etag.clone());
         let answer = self
             .to_its_end(async move {
@@ -194,7 +194,10 @@ impl Whip {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         insert(headers, header::LOCATION, &format!("/whip/{room}/{id}"));
         insert(headers, header::ETAG, &etag);
-        self.link_ice_servers(headers);
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        for server in &self.stage.config().ice_servers {
+            headers.append(header::LINK, server.link(&peer.0, since_epoch));
+        }
         Ok(response)
     }
 
@@ -222,21 +225,6 @@ impl Whip {
             tracing::error!(%error, "negotiation task");
             Problem::Internal
         })?
-    }
-
-    /// RFC 9725 section 4.6.
-    fn link_ice_servers(&self, headers: &mut HeaderMap) {
-        for server in &self.stage.config().ice_servers {
-            let mut link = format!("<{}>; rel=\"ice-server\"", server.url);
-            if let Some((user, password)) = &server.credentials {
-                let credentials =
-                    format!("; username=\"{user}\"; credential=\"{password}\"; credential-type=\"password\"");
-                link.push_str(&credentials);
-            }
-            if let Ok(value) = HeaderValue::from_str(&link) {
-                headers.append(header::LINK, value);
-            }
-        }
     }
 
     /// RFC 9725 section 4.3: trickle with the current ETag, restart with `*`.

@@ -2,7 +2,8 @@
 
 use crate::harness::{Theatre, loopback};
 use crate::support::{Client, Setup};
-use footlight_stage::config::{Config, IceServer};
+use footlight_stage::config::Config;
+use footlight_stage::ice_servers::{IceCredentials, IceServer};
 use http::{Method, Request, Response};
 
 async fn offer() -> String {
@@ -23,7 +24,7 @@ const SDP: (&str, &str) = ("Content-Type", "application/sdp");
 
 #[tokio::test]
 async fn an_offer_is_answered_201_with_all_that_a_client_needs() {
-    let credentials = Some(("user".to_owned(), "secret".to_owned()));
+    let credentials = Some(IceCredentials::Fixed { username: "user".into(), password: "secret".into() });
     let ice_servers = vec![
         IceServer { url: "stun:stun.example.net".into(), credentials: None },
         IceServer { url: "turn:turn.example.net?transport=udp".into(), credentials },
