@@ -22,6 +22,7 @@ use footlight_stage::whip::{self, Publisher, Refusal, Whip};
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
@@ -35,6 +36,11 @@ use tower::ServiceExt;
 
 /// Events of live streams and of the catalog that wait to be passed on.
 const EVENTS: usize = 256;
+/// For a remote origin to take a connection: a round trip around the world is a third of a second.
+const ORIGIN_CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// For a remote origin to take an object and answer. A segment at 10 Mbit/s is 2.5 MB; one that takes longer than five segments' time
+/// is out of the window soon, and the packager goes on better without.
+const ORIGIN_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Delivery directives count in the key of a media playlist; anything else in its query does not.
 const QUERY_RULES: [QueryRule; 2] = [
     QueryRule { prefix: "/hls/", suffix: ".m3u8", keys: &["_HLS_msn", "_HLS_part", "_HLS_skip"] },
@@ -403,18 +409,43 @@ fn remote_objects(url: &str, secret: &str) -> Result<Objects, WireError> {
     };
     let bearer = HeaderValue::from_str(&format!("Bearer {secret}"))
         .map_err(|_| WireError::Missing("origin.publish_secret: printable ASCII only"))?;
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(ORIGIN_CONNECT_WAIT));
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
     Ok(Objects::new(tower::service_fn(move |mut request: Request<Full<Bytes>>| {
         let (client, authority, bearer) = (client.clone(), authority.clone(), bearer.clone());
         async move {
             let mut parts = request.uri().clone().into_parts();
             parts.scheme = Some(http::uri::Scheme::HTTP);
-            parts.authority = Some(authority);
+            parts.authority = Some(authority.clone());
             *request.uri_mut() = Uri::from_parts(parts).map_err(|e| ObjectError(e.to_string()))?;
             request.headers_mut().insert(header::AUTHORIZATION, bearer);
-            let response = client.oneshot(request).await.map_err(|e| ObjectError(e.to_string()))?;
-            let boxed = |body: hyper::body::Incoming| body.map_err(|e| ObjectError(e.to_string())).boxed_unsync();
-            Ok::<Response<ObjectBody>, ObjectError>(response.map(boxed))
+            let answer = async {
+                let (parts, body) = client.oneshot(request).await.map_err(|e| ObjectError(e.to_string()))?.into_parts();
+                let body = body.collect().await.map_err(|e| ObjectError(e.to_string()))?.to_bytes();
+                Ok(Response::from_parts(parts, body))
+            };
+            let late = |_| ObjectError(format!("{authority} did not answer within {ORIGIN_ANSWER_WAIT:?}"));
+            let whole: Response<Bytes> = tokio::time::timeout(ORIGIN_ANSWER_WAIT, answer).await.map_err(late)??;
+            let boxed = |body| Full::new(body).map_err(|never| match never {}).boxed_unsync();
+            Ok::<Response<ObjectBody>, ObjectError>(whole.map(boxed))
         }
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_origin_that_says_nothing_is_waited_for_no_longer_than_a_segment_lives() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let objects = remote_objects(&format!("http://{}", address(&silent)), "s3cret").expect("a URL");
+        let put = Request::put("/hls/room/stream/1.m4s").body(Full::default()).expect("a request");
+        let asked = tokio::time::Instant::now();
+        let answer = tokio::time::timeout(10 * ORIGIN_ANSWER_WAIT, objects.oneshot(put)).await.expect("it gives up");
+        assert!(answer.expect_err("nobody answers").to_string().contains("did not answer"));
+        assert_eq!(asked.elapsed().as_secs(), ORIGIN_ANSWER_WAIT.as_secs());
+    }
 }
