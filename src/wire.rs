@@ -25,7 +25,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use metrics_exporter_prometheus::PrometheusHandle;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -355,11 +355,38 @@ fn address(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().expect("a bound listener has an address")
 }
 
+/// What playback and page URLs begin with.
 fn public_url(config: &Config, http: SocketAddr) -> String {
-    if config.http.public_url.is_empty() {
-        return format!("http://{http}");
+    if http.ip().is_unspecified() && config.http.public_url.is_empty() {
+        let guessed = public_url_of("", http, own_address(http.is_ipv6()));
+        tracing::warn!(
+            "http.public_url is empty and http.listen {http} is no address to reach: URLs begin with {guessed}; set http.public_url to what browsers and players use"
+        );
+        return guessed;
     }
-    config.http.public_url.trim_end_matches('/').to_owned()
+    public_url_of(&config.http.public_url, http, None)
+}
+
+/// The one that was set, or that of the listener: where it listens on all addresses, of one that this machine has.
+fn public_url_of(set: &str, http: SocketAddr, own: Option<IpAddr>) -> String {
+    if !set.is_empty() {
+        return set.trim_end_matches('/').to_owned();
+    }
+    let ip = if http.ip().is_unspecified() { own.unwrap_or(Ipv4Addr::LOCALHOST.into()) } else { http.ip() };
+    format!("http://{}", SocketAddr::new(ip, http.port()))
+}
+
+/// The address from which this machine would talk to others: that of its default route. Nothing is sent to find it.
+fn own_address(v6_too: bool) -> Option<IpAddr> {
+    // Documentation addresses (RFC 5737, RFC 3849): every default route leads there, and nobody is.
+    let towards = |from: IpAddr, to: IpAddr| {
+        let socket = UdpSocket::bind((from, 0)).ok()?;
+        socket.connect((to, 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified())
+    };
+    let v4 = towards(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
+    let v6 = || towards(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into());
+    v4.or_else(|| v6().filter(|_| v6_too))
 }
 
 fn stage_config(config: &Config) -> footlight_stage::config::Config {
@@ -437,6 +464,20 @@ fn remote_objects(url: &str, secret: &str) -> Result<Objects, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_begin_with_what_can_be_reached() {
+        let check = |set: &str, http: &str, own: Option<&str>, want: &str| {
+            let own = own.map(|own| own.parse().expect("an address"));
+            assert_eq!(public_url_of(set, http.parse().expect("an address"), own), want);
+        };
+        check("https://live.example.org/", "0.0.0.0:8080", None, "https://live.example.org");
+        check("", "127.0.0.1:8080", None, "http://127.0.0.1:8080");
+        check("", "[::1]:8080", None, "http://[::1]:8080");
+        check("", "0.0.0.0:8080", Some("192.0.2.7"), "http://192.0.2.7:8080");
+        check("", "[::]:8080", Some("2001:db8::7"), "http://[2001:db8::7]:8080");
+        check("", "0.0.0.0:8080", None, "http://127.0.0.1:8080");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_origin_that_says_nothing_is_waited_for_no_longer_than_a_segment_lives() {
