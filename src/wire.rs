@@ -230,7 +230,7 @@ where
     let listeners = Listeners::bind(&config).await?;
     let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
     let public_url = public_url(&config, address(&listeners.http));
-    let stage = Stage::start(stage_config(&config), epoch, shutdown.clone()).await?;
+    let stage = start_stage(&config, epoch, &shutdown).await?;
     let (events, events_out) = mpsc::channel(EVENTS);
     let (happened, happenings) = mpsc::channel(EVENTS);
     let control_config = footlight_control::Config {
@@ -389,6 +389,25 @@ fn own_address(v6_too: bool) -> Option<IpAddr> {
     v4.or_else(|| v6().filter(|_| v6_too))
 }
 
+/// The default takes IPv4 with IPv6; a system without IPv6 has the first alone.
+async fn start_stage(config: &Config, epoch: Instant, shutdown: &CancellationToken) -> Result<Stage, StartError> {
+    let wanted = stage_config(config);
+    match Stage::start(wanted.clone(), epoch, shutdown.clone()).await {
+        Err(StartError::Bind { address, source }) if lacks_ipv6(address, &source) => {
+            let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+            tracing::warn!(%source, "webrtc.listen {address}: this system has no IPv6; it is {listen} now");
+            Stage::start(footlight_stage::config::Config { listen, ..wanted }, epoch, shutdown.clone()).await
+        }
+        started => started,
+    }
+}
+
+/// Whether the default could not be had for the want of IPv6; what an operator has set is had or refused.
+fn lacks_ipv6(address: SocketAddr, cause: &std::io::Error) -> bool {
+    let no_family = matches!(cause.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL));
+    address == footlight_stage::config::Config::default().listen && no_family
+}
+
 fn stage_config(config: &Config) -> footlight_stage::config::Config {
     let ice_server = |server: &IceServer| footlight_stage::ice_servers::IceServer {
         url: server.url.clone(),
@@ -477,6 +496,21 @@ mod tests {
         check("", "0.0.0.0:8080", Some("192.0.2.7"), "http://192.0.2.7:8080");
         check("", "[::]:8080", Some("2001:db8::7"), "http://[2001:db8::7]:8080");
         check("", "0.0.0.0:8080", None, "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn only_the_default_does_without_ipv6() {
+        let default = footlight_stage::config::Config::default().listen;
+        assert_eq!(Config::merge(None, std::iter::empty()).expect("valid").webrtc.listen, default);
+        let check = |address: &str, code: i32, want: bool| {
+            let cause = std::io::Error::from_raw_os_error(code);
+            assert_eq!(lacks_ipv6(address.parse().expect("an address"), &cause), want, "{address} {code}");
+        };
+        check("[::]:8189", libc::EAFNOSUPPORT, true);
+        check("[::]:8189", libc::EADDRNOTAVAIL, true);
+        check("[::]:8189", libc::EADDRINUSE, false);
+        check("[::]:9000", libc::EAFNOSUPPORT, false);
+        check("[::1]:8189", libc::EADDRNOTAVAIL, false);
     }
 
     #[tokio::test(start_paused = true)]

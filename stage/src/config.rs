@@ -2,7 +2,7 @@
 
 use crate::ice_servers::IceServer;
 use crate::sps::PictureLimits;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// UDP and TCP port of all WebRTC.
 pub const DEFAULT_PORT: u16 = 8_189;
@@ -55,7 +55,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
+            listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
             announce: Vec::new(),
             ice_servers: Vec::new(),
             pictures: PictureLimits::default(),
