@@ -10,6 +10,7 @@ use footlight_packager::layout::Size;
 use footlight_stage::ice_servers::IceCredentials;
 use serde::{Deserialize, Serialize};
 use serde_yaml_ng::{Mapping, Value};
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -271,6 +272,12 @@ pub enum ConfigError {
         /// The key that it resembles most.
         nearest: Option<String>,
     },
+    /// A variable of ours that is no text.
+    #[error("environment: {variable} is not UTF-8; unset it, or set it again as text")]
+    NotText {
+        /// The variable, as far as it is text.
+        variable: String,
+    },
     /// A value of the wrong kind.
     #[error("configuration: {0}")]
     Value(serde_yaml_ng::Error),
@@ -290,8 +297,8 @@ impl Config {
         });
         let text = text.transpose()?;
         let name = file.map(|path| path.display().to_string()).unwrap_or_default();
-        let environment = std::env::vars().filter(|(key, _)| key.starts_with(ENVIRONMENT_PREFIX));
-        Self::merge(text.as_deref().map(|text| (name.as_str(), text)), environment)
+        let environment = own_variables(std::env::vars_os())?;
+        Self::merge(text.as_deref().map(|text| (name.as_str(), text)), environment.into_iter())
     }
 
     /// Merges the layers. Pure.
@@ -370,6 +377,16 @@ impl Config {
     }
 }
 
+/// Those of the environment that are for us. What others keep there need not be text.
+fn own_variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, ConfigError> {
+    all.filter(|(variable, _)| variable.as_encoded_bytes().starts_with(ENVIRONMENT_PREFIX.as_bytes()))
+        .map(|(variable, value)| match (variable.to_str(), value.to_str()) {
+            (Some(variable), Some(value)) => Ok((variable.to_owned(), value.to_owned())),
+            _ => Err(ConfigError::NotText { variable: variable.to_string_lossy().into_owned() }),
+        })
+        .collect()
+}
+
 fn parse(origin: &str, text: &str) -> Result<Mapping, ConfigError> {
     let syntax = |cause| ConfigError::Syntax { origin: origin.to_owned(), cause };
     // A file with nothing but comments is an empty one.
@@ -445,6 +462,7 @@ fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStringExt;
 
     fn with(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
         let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
@@ -472,6 +490,20 @@ mod tests {
             with("", &[("FOOTLIGHT_ORIGIN_PUBLISH_SECRET", "0123")]).expect("valid").origin.publish_secret,
             "0123"
         );
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_refused_only_where_it_is_ours() {
+        let no_text = || OsString::from_vec(vec![b'x', 0xff]);
+        let mixed = |prefix: &str| OsString::from_vec([prefix.as_bytes(), &[0xff]].concat());
+        let own = |all: Vec<(OsString, OsString)>| own_variables(all.into_iter()).map_err(|e| e.to_string());
+        let others = vec![("PATH".into(), no_text()), (mixed("HOME"), "x".into())];
+        assert_eq!(own(others), Ok(Vec::new()));
+        let ours = vec![("FOOTLIGHT_HTTP_LISTEN".into(), "x".into())];
+        assert_eq!(own(ours), Ok(vec![("FOOTLIGHT_HTTP_LISTEN".to_owned(), "x".to_owned())]));
+        for ours in [("FOOTLIGHT_LOG_FILTER".into(), no_text()), (mixed("FOOTLIGHT_LOG_FILTER"), "x".into())] {
+            assert!(own(vec![ours]).expect_err("is refused").contains("FOOTLIGHT_LOG_FILTER"));
+        }
     }
 
     #[test]
