@@ -166,3 +166,24 @@ fn every_fuzz_target_is_built() {
         assert!(listed.iter().any(|(_, target, _)| *target == name), "fuzz/README.md lacks {name}");
     }
 }
+
+#[test]
+fn docs_name_settings_that_exist() {
+    let settings: serde_yaml_ng::Mapping =
+        serde_yaml_ng::from_str(&read(&root().join("footlight.yaml"))).expect("YAML");
+    let sections: Vec<(&str, &serde_yaml_ng::Mapping)> =
+        settings.iter().filter_map(|(key, value)| Some((key.as_str()?, value.as_mapping()?))).collect();
+    for page in ["docs", "ARCHITECTURE.md", "README.md", "CHANGELOG.md", "footlight.yaml"] {
+        let page = root().join(page);
+        for file in if page.is_dir() { files(&page, ".md") } else { vec![page] } {
+            let text = read(&file);
+            let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'));
+            for (section, key) in words.filter_map(|word| word.trim_matches('.').split_once('.')) {
+                let known = sections.iter().find(|(name, _)| *name == section);
+                let is_file = ["rs", "md", "html", "ts", "yaml"].contains(&key);
+                let exists = known.is_none_or(|(_, keys)| keys.contains_key(key));
+                assert!(is_file || exists, "{} names {section}.{key}, which footlight.yaml lacks", file.display());
+            }
+        }
+    }
+}
