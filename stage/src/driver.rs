@@ -78,7 +78,6 @@ enum Command {
     Detach { id: String, done: oneshot::Sender<()> },
     Subscribe { room: String, events: oneshot::Sender<mpsc::Receiver<TrackEvent>> },
     Request { room: String, request: TrackRequest },
-    CloseRoom { room: String, done: oneshot::Sender<()> },
     Stats { stats: oneshot::Sender<Vec<SessionStats>> },
     Tap { taps: oneshot::Sender<mpsc::Receiver<Tapped>> },
 }
@@ -208,12 +207,6 @@ impl Stage {
     /// Passes a wish on to the sender of a track. A hint: unknown tracks are ignored, repeats are throttled.
     pub async fn request(&self, room: &str, request: TrackRequest) {
         let _ = self.commands.send(Command::Request { room: room.to_owned(), request }).await;
-    }
-
-    /// Ends every session of a room. Its subscribers stay.
-    pub async fn close_room(&self, room: &str) {
-        let room = room.to_owned();
-        let _ = self.ask(|done| Command::CloseRoom { room, done }).await;
     }
 
     /// A snapshot of all sessions.
@@ -372,12 +365,6 @@ impl Owner {
             }
             Command::Subscribe { room, events } => self.subscribe(room, events),
             Command::Request { room, request } => self.request(&room, request),
-            Command::CloseRoom { room, done } => {
-                for number in self.rooms.sessions(&room) {
-                    self.end(number, "room_closed");
-                }
-                let _ = done.send(());
-            }
             Command::Tap { taps } => {
                 let (tap, inputs) = mpsc::channel(TAP_QUEUE);
                 self.tap = taps.send(inputs).is_ok().then_some(tap);
@@ -535,6 +522,10 @@ impl Owner {
                     if let Some(track) = self.rooms.deliver(&running.room, &event) {
                         running.core.handle_input(Input::KeyFrameWanted(track), now);
                     }
+                }
+                Some(Output::Refused { track, why }) => {
+                    let (room, peer) = (&running.room, &running.peer.0);
+                    tracing::info!(%room, %peer, track = track.0, %why, "a frame is refused");
                 }
                 Some(Output::Ended(reason)) => {
                     let reason = match reason {
