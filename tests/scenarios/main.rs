@@ -15,6 +15,7 @@ mod a_slate_plays_before_anyone_publishes;
 mod commands_say_what_is_wrong;
 mod lip_sync_holds;
 mod publishers_come_and_go;
+mod the_studio_page_keeps_its_word;
 mod the_watch_page_plays_the_room_s_next_stream;
 mod viewers_cannot_publish;
 mod what_is_published_is_what_is_played;
