@@ -7,10 +7,13 @@
 use crate::live::Isolation;
 use footlight_packager::ladder::{AudioRendition, Ladder, LadderError, Rung};
 use footlight_packager::layout::Size;
+use footlight_stage::ice_servers::IceCredentials;
 use serde::{Deserialize, Serialize};
 use serde_yaml_ng::{Mapping, Value};
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `footlight.yaml` as released: every setting with its default.
 pub const DEFAULTS: &str = include_str!("../footlight.yaml");
@@ -82,7 +85,62 @@ pub struct IceServer {
     pub username: String,
     #[serde(default)]
     pub credential: String,
+    #[serde(default)]
+    pub secret: String,
+    #[serde(default = "default_ttl_seconds")]
+    pub ttl_seconds: u64,
 }
+
+/// For how long a client may begin to use a TURN server by credentials that were made for it: a day on stage.
+fn default_ttl_seconds() -> u64 {
+    86_400
+}
+
+impl IceServer {
+    /// What stage is handed.
+    pub fn credentials(&self) -> Option<IceCredentials> {
+        if !self.secret.is_empty() {
+            let ttl = Duration::from_secs(self.ttl_seconds);
+            return Some(IceCredentials::Secret { secret: self.secret.clone(), ttl });
+        }
+        let (username, password) = (self.username.clone(), self.credential.clone());
+        (!username.is_empty()).then_some(IceCredentials::Fixed { username, password })
+    }
+
+    /// What is wrong with it, said of `key`.
+    fn check(&self, key: &str) -> Result<(), String> {
+        // What is no printable ASCII has no place in a header; the values themselves are secrets, and not repeated.
+        let printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let fields = [("url", &self.url), ("username", &self.username), ("credential", &self.credential)];
+        for (name, text) in fields {
+            if !printable(text) {
+                return Err(format!("{key}.{name} goes into an HTTP header: use printable ASCII only"));
+            }
+        }
+        if !["stun:", "stuns:", "turn:", "turns:"].iter().any(|scheme| self.url.starts_with(scheme))
+            || self.url.contains(['<', '>', '"', ' '])
+        {
+            return Err(format!(
+                "{key}.url is {:?}; give stun:HOST[:PORT], turn:HOST[:PORT] or turns:HOST[:PORT]",
+                self.url
+            ));
+        }
+        if self.username.is_empty() != self.credential.is_empty() {
+            return Err(format!("{key}: give username and credential, or neither"));
+        }
+        if !self.secret.is_empty() && !self.username.is_empty() {
+            return Err(format!("{key}: give username and credential, or secret, from which they are made; not both"));
+        }
+        if !TTL_SECONDS.contains(&self.ttl_seconds) {
+            let (least, most) = (TTL_SECONDS.start(), TTL_SECONDS.end());
+            return Err(format!("{key}.ttl_seconds is {}; give {least} to {most}", self.ttl_seconds));
+        }
+        Ok(())
+    }
+}
+
+/// A minute, in which a client can have connected, to a month.
+const TTL_SECONDS: std::ops::RangeInclusive<u64> = 60..=2_592_000;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -219,6 +277,12 @@ pub enum ConfigError {
         /// The key that it resembles most.
         nearest: Option<String>,
     },
+    /// A variable of ours that is no text.
+    #[error("environment: {variable} is not UTF-8; unset it, or set it again as text")]
+    NotText {
+        /// The variable, as far as it is text.
+        variable: String,
+    },
     /// A value of the wrong kind.
     #[error("configuration: {0}")]
     Value(serde_yaml_ng::Error),
@@ -238,8 +302,8 @@ impl Config {
         });
         let text = text.transpose()?;
         let name = file.map(|path| path.display().to_string()).unwrap_or_default();
-        let environment = std::env::vars().filter(|(key, _)| is_setting(key));
-        Self::merge(text.as_deref().map(|text| (name.as_str(), text)), environment)
+        let environment = own_variables(std::env::vars_os())?;
+        Self::merge(text.as_deref().map(|text| (name.as_str(), text)), environment.into_iter())
     }
 
     /// Merges the layers. Pure.
@@ -270,6 +334,9 @@ impl Config {
                 "packager.playout_delay_ms: {} is more than {MAX_PLAYOUT_DELAY_MS}: each millisecond is added to everyone's latency, and decoded pictures wait in memory for it",
                 self.packager.playout_delay_ms
             )));
+        }
+        for (n, server) in self.webrtc.ice_servers.iter().enumerate() {
+            server.check(&format!("webrtc.ice_servers[{n}]")).map_err(ConfigError::Conflict)?;
         }
         if !self.origin.publish_url.is_empty() && self.origin.publish_secret.is_empty() {
             return Err(ConfigError::Conflict(
@@ -311,11 +378,24 @@ impl Config {
         if !shown.origin.publish_secret.is_empty() {
             shown.origin.publish_secret = "(set)".to_owned();
         }
-        for server in shown.webrtc.ice_servers.iter_mut().filter(|s| !s.credential.is_empty()) {
-            server.credential = "(set)".to_owned();
+        let servers = shown.webrtc.ice_servers.iter_mut();
+        for secret in servers.flat_map(|server| [&mut server.credential, &mut server.secret]) {
+            if !secret.is_empty() {
+                *secret = "(set)".to_owned();
+            }
         }
         serde_yaml_ng::to_string(&shown).expect("plain data always serialises")
     }
+}
+
+/// Those of the environment that are settings of ours. What others keep there need not be text.
+fn own_variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, ConfigError> {
+    all.filter(|(variable, _)| is_setting(variable.as_encoded_bytes()))
+        .map(|(variable, value)| match (variable.to_str(), value.to_str()) {
+            (Some(variable), Some(value)) => Ok((variable.to_owned(), value.to_owned())),
+            _ => Err(ConfigError::NotText { variable: variable.to_string_lossy().into_owned() }),
+        })
+        .collect()
 }
 
 fn parse(origin: &str, text: &str) -> Result<Mapping, ConfigError> {
@@ -346,8 +426,8 @@ fn overlay(origin: &str, path: &str, base: &mut Mapping, over: Mapping) -> Resul
 }
 
 /// Whether a variable means the configuration. `footlight publish` takes its token from the environment, and who exports it there runs other commands too.
-fn is_setting(variable: &str) -> bool {
-    variable.starts_with(ENVIRONMENT_PREFIX) && variable != TOKEN_VARIABLE
+fn is_setting(variable: &[u8]) -> bool {
+    variable.starts_with(ENVIRONMENT_PREFIX.as_bytes()) && variable != TOKEN_VARIABLE.as_bytes()
 }
 
 /// `FOOTLIGHT_HTTP_LISTEN` sets `http.listen`. The value is read as YAML, so that lists can be given.
@@ -398,6 +478,7 @@ fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStringExt;
 
     fn with(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
         let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
@@ -428,6 +509,20 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_that_is_no_text_is_refused_only_where_it_is_ours() {
+        let no_text = || OsString::from_vec(vec![b'x', 0xff]);
+        let mixed = |prefix: &str| OsString::from_vec([prefix.as_bytes(), &[0xff]].concat());
+        let own = |all: Vec<(OsString, OsString)>| own_variables(all.into_iter()).map_err(|e| e.to_string());
+        let others = vec![("PATH".into(), no_text()), (mixed("HOME"), "x".into())];
+        assert_eq!(own(others), Ok(Vec::new()));
+        let ours = vec![("FOOTLIGHT_HTTP_LISTEN".into(), "x".into())];
+        assert_eq!(own(ours), Ok(vec![("FOOTLIGHT_HTTP_LISTEN".to_owned(), "x".to_owned())]));
+        for ours in [("FOOTLIGHT_LOG_FILTER".into(), no_text()), (mixed("FOOTLIGHT_LOG_FILTER"), "x".into())] {
+            assert!(own(vec![ours]).expect_err("is refused").contains("FOOTLIGHT_LOG_FILTER"));
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_cure() {
         let check = |file: &str, environment: &[(&str, &str)], want: &str| {
             let said = with(file, environment).expect_err("is wrong");
@@ -444,8 +539,39 @@ mod tests {
     }
 
     #[test]
+    fn ice_servers_are_told_to_clients_or_refused_by_key() {
+        let check = |server: &str, want: Result<Option<IceCredentials>, &str>| {
+            let read = with(&format!("webrtc: {{ice_servers: [{{url: 'stun:s'}}, {{{server}}}]}}"), &[]);
+            match (read, want) {
+                (Ok(config), Ok(want)) => assert_eq!(config.webrtc.ice_servers[1].credentials(), want, "{server}"),
+                (Err(said), Err(want)) => {
+                    assert!(said.contains("webrtc.ice_servers[1]") && said.contains(want), "{server}: {said}");
+                    assert!(!said.contains("hush"), "{said}");
+                }
+                (read, want) => panic!("{server}: {read:?}, not {want:?}"),
+            }
+        };
+        let fixed = IceCredentials::Fixed { username: "u".into(), password: "a\"b".into() };
+        check("url: 'turn:t:3478?transport=udp', username: u, credential: 'a\"b'", Ok(Some(fixed)));
+        let secret = |ttl| Some(IceCredentials::Secret { secret: "s".into(), ttl: Duration::from_secs(ttl) });
+        check("url: 'turns:t', secret: s", Ok(secret(86_400)));
+        check("url: 'turns:t', secret: s, ttl_seconds: 60", Ok(secret(60)));
+        check("url: 'turn:t', username: u, credential: \"hush\\u0007\"", Err("credential goes into an HTTP header"));
+        check("url: 'turn:t', username: \"ü\", credential: hush", Err("username goes into an HTTP header"));
+        check("url: 'turn:t', username: u", Err("username and credential, or neither"));
+        check("url: 'turn:t', username: u, credential: hush, secret: hush", Err("not both"));
+        check("url: 'turn:t', secret: hush, ttl_seconds: 1", Err("ttl_seconds is 1; give 60 to 2592000"));
+        check("url: 'http://t'", Err("url is"));
+        check("url: 'turn:a>b'", Err("url is"));
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let config = with("origin: {publish_secret: hush}", &[]).expect("valid");
         assert!(!config.print().contains("hush"));
+        for server in ["username: u, credential: hush", "secret: hush"] {
+            let config = with(&format!("webrtc: {{ice_servers: [{{url: 'turn:t', {server}}}]}}"), &[]).expect("valid");
+            assert!(!config.print().contains("hush"), "{server}");
+        }
     }
 }

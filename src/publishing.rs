@@ -12,7 +12,7 @@ use footlight_packager::clock::SessionClock;
 use footlight_packager::ffmpeg::FfmpegError;
 use footlight_packager::source::{FromSource, Playing, Source, SourceFrame, SourceMedia};
 use footlight_stage::client::{ClientError, ClientEvent, Media, Publisher, VideoFormat};
-use footlight_stage::config::IceServer;
+use footlight_stage::link::IceServer;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;

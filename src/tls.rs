@@ -17,10 +17,10 @@ const KEY: &str = "development-key.pem";
 /// Why there is no certificate. The operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read or written.
-    #[error("{}: {cause}", path.display())]
-    File {
-        /// The file.
+    /// The development certificate cannot be kept.
+    #[error("{}: cannot be written: {cause}; give a data directory that this user may write to (data_dir, --data-dir)", path.display())]
+    Unwritable {
+        /// The file, or the directory.
         path: PathBuf,
         /// The system's words.
         cause: std::io::Error,
@@ -73,7 +73,7 @@ fn development_files(data_dir: &Path) -> Result<(PathBuf, PathBuf), TlsError> {
     let made = rcgen::generate_simple_self_signed(names)?;
     let file = |path: &Path| {
         let path = path.to_owned();
-        move |cause| TlsError::File { path, cause }
+        move |cause| TlsError::Unwritable { path, cause }
     };
     fs::create_dir_all(data_dir).map_err(file(data_dir))?;
     // The key first: a certificate without its key would be found and used.
@@ -83,4 +83,18 @@ fn development_files(data_dir: &Path) -> Result<(PathBuf, PathBuf), TlsError> {
     written.map_err(file(&key))?;
     fs::write(&certificate, made.cert.pem()).map_err(file(&certificate))?;
     Ok((certificate, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_that_cannot_be_written_is_named_with_its_key() {
+        // Root may write anywhere but below a file.
+        let below_a_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml/data");
+        let said = development_files(&below_a_file).expect_err("is no directory").to_string();
+        assert!(said.contains("Cargo.toml/data"), "{said}");
+        assert!(said.contains("data_dir") && said.contains("--data-dir"), "{said}");
+    }
 }

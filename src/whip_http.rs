@@ -3,7 +3,7 @@
 
 use crate::whip::{Answered, MAX_REDIRECTS, Refusal, redirected, refusal, session_url};
 use bytes::Bytes;
-use footlight_stage::config::IceServer;
+use footlight_stage::link::IceServer;
 use footlight_stage::link::ice_servers;
 use footlight_stage::sdp::MAX_SDP_BYTES;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};

@@ -18,13 +18,14 @@ use footlight_origin::serve::Secret;
 use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
 use footlight_stage::driver::{Stage, StartError};
-use footlight_stage::whip::{Publisher, Refusal, Whip};
+use footlight_stage::whip::{self, Publisher, Refusal, Whip};
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use metrics_exporter_prometheus::PrometheusHandle;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -35,6 +36,11 @@ use tower::ServiceExt;
 
 /// Events of live streams and of the catalog that wait to be passed on.
 const EVENTS: usize = 256;
+/// For a remote origin to take a connection: a round trip around the world is a third of a second.
+const ORIGIN_CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// For a remote origin to take an object and answer. A segment at 10 Mbit/s is 2.5 MB; one that takes longer than five segments' time
+/// is out of the window soon, and the packager goes on better without.
+const ORIGIN_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Delivery directives count in the key of a media playlist; anything else in its query does not.
 const QUERY_RULES: [QueryRule; 2] = [
     QueryRule { prefix: "/hls/", suffix: ".m3u8", keys: &["_HLS_msn", "_HLS_part", "_HLS_skip"] },
@@ -248,7 +254,7 @@ where
     let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
     let public_url = public_url(&config, address(&listeners.http));
     let streams_ended = CancellationToken::new();
-    let stage = Stage::start(stage_config(&config), epoch, streams_ended.clone()).await?;
+    let stage = start_stage(&config, epoch, &streams_ended).await?;
     let (events, events_out) = mpsc::channel(EVENTS);
     let (happened, happenings) = mpsc::channel(EVENTS);
     let control_config = footlight_control::Config {
@@ -327,11 +333,15 @@ async fn pass_events(mut happenings: mpsc::Receiver<(String, StreamEvent)>, even
 }
 
 /// WHIP asks control; stage knows no tokens.
-fn authorizer(control: Control) -> footlight_stage::whip::Authorize {
-    Arc::new(move |room, bearer| {
+fn authorizer(control: Control) -> whip::Authorize {
+    Arc::new(move |room, bearer, ask| {
         let control = control.clone();
+        let ask = match ask {
+            whip::Ask::Join => footlight_control::Ask::Join,
+            whip::Ask::Change => footlight_control::Ask::Change,
+        };
         Box::pin(async move {
-            match control.authorize_publish(&room, bearer.as_deref()).await {
+            match control.authorize_publish(&room, bearer.as_deref(), ask).await {
                 Ok(publisher) => Ok(Publisher { peer: PeerKey(publisher.user) }),
                 Err(footlight_control::Refusal::Unauthorized) => Err(Refusal::Unauthorized),
                 Err(footlight_control::Refusal::Forbidden) => Err(Refusal::Forbidden),
@@ -389,17 +399,63 @@ fn address(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().expect("a bound listener has an address")
 }
 
+/// What playback and page URLs begin with.
 fn public_url(config: &Config, http: SocketAddr) -> String {
-    if config.http.public_url.is_empty() {
-        return format!("http://{http}");
+    if http.ip().is_unspecified() && config.http.public_url.is_empty() {
+        let guessed = public_url_of("", http, own_address(http.is_ipv6()));
+        tracing::warn!(
+            "http.public_url is empty and http.listen {http} is no address to reach: URLs begin with {guessed}; set http.public_url to what browsers and players use"
+        );
+        return guessed;
     }
-    config.http.public_url.trim_end_matches('/').to_owned()
+    public_url_of(&config.http.public_url, http, None)
+}
+
+/// The one that was set, or that of the listener: where it listens on all addresses, of one that this machine has.
+fn public_url_of(set: &str, http: SocketAddr, own: Option<IpAddr>) -> String {
+    if !set.is_empty() {
+        return set.trim_end_matches('/').to_owned();
+    }
+    let ip = if http.ip().is_unspecified() { own.unwrap_or(Ipv4Addr::LOCALHOST.into()) } else { http.ip() };
+    format!("http://{}", SocketAddr::new(ip, http.port()))
+}
+
+/// The address from which this machine would talk to others: that of its default route. Nothing is sent to find it.
+fn own_address(v6_too: bool) -> Option<IpAddr> {
+    // Documentation addresses (RFC 5737, RFC 3849): every default route leads there, and nobody is.
+    let towards = |from: IpAddr, to: IpAddr| {
+        let socket = UdpSocket::bind((from, 0)).ok()?;
+        socket.connect((to, 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified())
+    };
+    let v4 = towards(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
+    let v6 = || towards(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into());
+    v4.or_else(|| v6().filter(|_| v6_too))
+}
+
+/// The default takes IPv4 with IPv6; a system without IPv6 has the first alone.
+async fn start_stage(config: &Config, epoch: Instant, shutdown: &CancellationToken) -> Result<Stage, StartError> {
+    let wanted = stage_config(config);
+    match Stage::start(wanted.clone(), epoch, shutdown.clone()).await {
+        Err(StartError::Bind { address, source }) if lacks_ipv6(address, &source) => {
+            let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+            tracing::warn!(%source, "webrtc.listen {address}: this system has no IPv6; it is {listen} now");
+            Stage::start(footlight_stage::config::Config { listen, ..wanted }, epoch, shutdown.clone()).await
+        }
+        started => started,
+    }
+}
+
+/// Whether the default could not be had for the want of IPv6; what an operator has set is had or refused.
+fn lacks_ipv6(address: SocketAddr, cause: &std::io::Error) -> bool {
+    let no_family = matches!(cause.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL));
+    address == footlight_stage::config::Config::default().listen && no_family
 }
 
 fn stage_config(config: &Config) -> footlight_stage::config::Config {
-    let ice_server = |server: &IceServer| footlight_stage::config::IceServer {
+    let ice_server = |server: &IceServer| footlight_stage::ice_servers::IceServer {
         url: server.url.clone(),
-        credentials: (!server.username.is_empty()).then(|| (server.username.clone(), server.credential.clone())),
+        credentials: server.credentials(),
     };
     footlight_stage::config::Config {
         listen: config.webrtc.listen,
@@ -443,18 +499,72 @@ fn remote_objects(url: &str, secret: &str) -> Result<Objects, WireError> {
     };
     let bearer = HeaderValue::from_str(&format!("Bearer {secret}"))
         .map_err(|_| WireError::Missing("origin.publish_secret: printable ASCII only"))?;
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(ORIGIN_CONNECT_WAIT));
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
     Ok(Objects::new(tower::service_fn(move |mut request: Request<Full<Bytes>>| {
         let (client, authority, bearer) = (client.clone(), authority.clone(), bearer.clone());
         async move {
             let mut parts = request.uri().clone().into_parts();
             parts.scheme = Some(http::uri::Scheme::HTTP);
-            parts.authority = Some(authority);
+            parts.authority = Some(authority.clone());
             *request.uri_mut() = Uri::from_parts(parts).map_err(|e| ObjectError(e.to_string()))?;
             request.headers_mut().insert(header::AUTHORIZATION, bearer);
-            let response = client.oneshot(request).await.map_err(|e| ObjectError(e.to_string()))?;
-            let boxed = |body: hyper::body::Incoming| body.map_err(|e| ObjectError(e.to_string())).boxed_unsync();
-            Ok::<Response<ObjectBody>, ObjectError>(response.map(boxed))
+            let answer = async {
+                let (parts, body) = client.oneshot(request).await.map_err(|e| ObjectError(e.to_string()))?.into_parts();
+                let body = body.collect().await.map_err(|e| ObjectError(e.to_string()))?.to_bytes();
+                Ok(Response::from_parts(parts, body))
+            };
+            let late = |_| ObjectError(format!("{authority} did not answer within {ORIGIN_ANSWER_WAIT:?}"));
+            let whole: Response<Bytes> = tokio::time::timeout(ORIGIN_ANSWER_WAIT, answer).await.map_err(late)??;
+            let boxed = |body| Full::new(body).map_err(|never| match never {}).boxed_unsync();
+            Ok::<Response<ObjectBody>, ObjectError>(whole.map(boxed))
         }
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_begin_with_what_can_be_reached() {
+        let check = |set: &str, http: &str, own: Option<&str>, want: &str| {
+            let own = own.map(|own| own.parse().expect("an address"));
+            assert_eq!(public_url_of(set, http.parse().expect("an address"), own), want);
+        };
+        check("https://live.example.org/", "0.0.0.0:8080", None, "https://live.example.org");
+        check("", "127.0.0.1:8080", None, "http://127.0.0.1:8080");
+        check("", "[::1]:8080", None, "http://[::1]:8080");
+        check("", "0.0.0.0:8080", Some("192.0.2.7"), "http://192.0.2.7:8080");
+        check("", "[::]:8080", Some("2001:db8::7"), "http://[2001:db8::7]:8080");
+        check("", "0.0.0.0:8080", None, "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn only_the_default_does_without_ipv6() {
+        let default = footlight_stage::config::Config::default().listen;
+        assert_eq!(Config::merge(None, std::iter::empty()).expect("valid").webrtc.listen, default);
+        let check = |address: &str, code: i32, want: bool| {
+            let cause = std::io::Error::from_raw_os_error(code);
+            assert_eq!(lacks_ipv6(address.parse().expect("an address"), &cause), want, "{address} {code}");
+        };
+        check("[::]:8189", libc::EAFNOSUPPORT, true);
+        check("[::]:8189", libc::EADDRNOTAVAIL, true);
+        check("[::]:8189", libc::EADDRINUSE, false);
+        check("[::]:9000", libc::EAFNOSUPPORT, false);
+        check("[::1]:8189", libc::EADDRNOTAVAIL, false);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_origin_that_says_nothing_is_waited_for_no_longer_than_a_segment_lives() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let objects = remote_objects(&format!("http://{}", address(&silent)), "s3cret").expect("a URL");
+        let put = Request::put("/hls/room/stream/1.m4s").body(Full::default()).expect("a request");
+        let asked = tokio::time::Instant::now();
+        let answer = tokio::time::timeout(10 * ORIGIN_ANSWER_WAIT, objects.oneshot(put)).await.expect("it gives up");
+        assert!(answer.expect_err("nobody answers").to_string().contains("did not answer"));
+        assert_eq!(asked.elapsed().as_secs(), ORIGIN_ANSWER_WAIT.as_secs());
+    }
 }

@@ -128,11 +128,72 @@ fn every_fixture_is_in_the_list_with_its_origin() {
     }
 }
 
+/// The table of `fuzz/README.md`: a file and the target that fuzzes it, or `none` and why.
+fn fuzzed() -> Vec<(String, String, Option<String>)> {
+    let list = read(&root().join("fuzz/README.md"));
+    let rows = list.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
+    let rows = rows.filter(|(file, _)| file.ends_with(".rs"));
+    rows.map(|(file, target)| match target.split_once(": ") {
+        Some((target, why)) => (file.to_owned(), target.to_owned(), Some(why.to_owned())),
+        None => (file.to_owned(), target.to_owned(), None),
+    })
+    .collect()
+}
+
+#[test]
+fn every_parser_of_strangers_bytes_has_a_fuzz_target() {
+    let listed = fuzzed();
+    for (file, target, why) in &listed {
+        assert!(root().join(file).exists(), "fuzz/README.md lists {file}, which is not there");
+        if target == "none" {
+            assert!(why.is_some(), "fuzz/README.md says not why {file} has no target");
+            continue;
+        }
+        let text = read(&root().join(format!("fuzz/fuzz_targets/{target}.rs")));
+        let (member, module) = file.split_once("/src/").expect("a crate's source");
+        let module = module.trim_end_matches(".rs").replace('/', "::");
+        let named = text.contains(&format!("footlight_{member}::{module}"));
+        assert!(why.is_some() || named, "{target} names nothing of {file}");
+    }
+    // What reads text or bytes calls that so: `parse`, or `FromStr`.
+    let parses = |text: &str| ["fn parse(", "fn parse<", "FromStr for "].iter().any(|sign| text.contains(sign));
+    for folder in ["control/src", "edge/src", "origin/src", "stage/src"] {
+        for file in files(&root().join(folder), ".rs") {
+            let name = file.strip_prefix(root()).expect("below the root").display().to_string();
+            let known = listed.iter().any(|(listed, ..)| *listed == name);
+            assert!(known || !parses(&read(&file)), "{name} parses: add its fuzz target to fuzz/README.md");
+        }
+    }
+}
+
 #[test]
 fn every_fuzz_target_is_built() {
     let manifest = read(&root().join("fuzz/Cargo.toml"));
+    let listed = fuzzed();
     for file in files(&root().join("fuzz/fuzz_targets"), ".rs") {
         let name = file.file_stem().expect("a file").to_string_lossy().into_owned();
         assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml lacks {name}");
+        assert!(listed.iter().any(|(_, target, _)| *target == name), "fuzz/README.md lacks {name}");
+    }
+}
+
+#[test]
+fn docs_name_settings_that_exist() {
+    let settings: serde_yaml_ng::Mapping =
+        serde_yaml_ng::from_str(&read(&root().join("footlight.yaml"))).expect("YAML");
+    let sections: Vec<(&str, &serde_yaml_ng::Mapping)> =
+        settings.iter().filter_map(|(key, value)| Some((key.as_str()?, value.as_mapping()?))).collect();
+    for page in ["docs", "ARCHITECTURE.md", "README.md", "CHANGELOG.md", "footlight.yaml"] {
+        let page = root().join(page);
+        for file in if page.is_dir() { files(&page, ".md") } else { vec![page] } {
+            let text = read(&file);
+            let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'));
+            for (section, key) in words.filter_map(|word| word.trim_matches('.').split_once('.')) {
+                let known = sections.iter().find(|(name, _)| *name == section);
+                let is_file = ["rs", "md", "html", "ts", "yaml"].contains(&key);
+                let exists = known.is_none_or(|(_, keys)| keys.contains_key(key));
+                assert!(is_file || exists, "{} names {section}.{key}, which footlight.yaml lacks", file.display());
+            }
+        }
     }
 }

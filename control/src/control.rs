@@ -44,6 +44,15 @@ pub enum OpenError {
     CorsOrigin(String),
 }
 
+/// What somebody who publishes wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// To begin: a disabled room takes nobody in.
+    Join,
+    /// To change or end what has begun, which a disabled room lets run as 100ms's do.
+    Change,
+}
+
 /// Who may publish, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publisher {
@@ -59,7 +68,7 @@ pub enum Refusal {
     /// No token, or one that is not valid.
     #[error("no valid auth token")]
     Unauthorized,
-    /// Another room's token, a role that may not publish, or a room that is disabled.
+    /// Another room's token, a role that may not publish, or a room that is disabled and takes nobody in.
     #[error("the token does not allow this")]
     Forbidden,
     /// The token is valid, and its room is not there.
@@ -120,7 +129,7 @@ impl Control {
     }
 
     /// Whether the bearer of this token may publish in `room`.
-    pub async fn authorize_publish(&self, room: &str, bearer: Option<&str>) -> Result<Publisher, Refusal> {
+    pub async fn authorize_publish(&self, room: &str, bearer: Option<&str>, ask: Ask) -> Result<Publisher, Refusal> {
         let auth = match bearer.map(|bearer| self.verify(bearer)) {
             Some(Ok(Token::Auth(auth))) => auth,
             Some(Ok(Token::Management)) => return Err(Refusal::Forbidden),
@@ -138,7 +147,8 @@ impl Control {
             }
         };
         let role = self.role(&found.template_id, &auth.role);
-        if !found.enabled || !role.is_some_and(Role::may_publish) {
+        let open = found.enabled || ask == Ask::Change;
+        if !open || !role.is_some_and(Role::may_publish) {
             return Err(Refusal::Forbidden);
         }
         Ok(Publisher { user: auth.user, role: auth.role })

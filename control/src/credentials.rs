@@ -37,7 +37,7 @@ pub enum CredentialsError {
         path: PathBuf,
     },
     /// The file cannot be read.
-    #[error("{}: cannot be read: {cause}", path.display())]
+    #[error("{}: cannot be read: {cause}; give a data directory that this user may use (data_dir, --data-dir)", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

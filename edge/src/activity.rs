@@ -18,7 +18,7 @@ pub struct Activity {
     blocked: bool,
     /// Since when the head of an HTTP/1.1 request is coming.
     head_since: Option<Instant>,
-    /// Given up less completed.
+    /// Requests of HTTP/2 that were given up, less those completed: on HTTP/1.1 nothing can be given up but the connection.
     resets: usize,
     http2: bool,
     began: bool,
@@ -93,7 +93,10 @@ impl Activity {
     /// An answer has been sent to its end, or given up before.
     pub fn answered(&mut self, completed: bool, now: Instant) {
         self.open = self.open.saturating_sub(1);
-        self.resets = if completed { self.resets.saturating_sub(1) } else { self.resets + 1 };
+        match completed {
+            true => self.resets = self.resets.saturating_sub(1),
+            false => self.resets += usize::from(self.http2),
+        }
         self.moved = now;
         self.served = now;
     }
@@ -175,7 +178,10 @@ mod tests {
 
     #[test]
     fn a_rapid_reset_ends_the_connection_and_a_change_of_mind_does_not() {
-        check(&[(1, GivenUp), (1, GivenUp), (1, GivenUp)], (1, Verdict::Resets));
-        check(&[(1, GivenUp), (1, GivenUp), (1, Answered), (1, GivenUp)], (61, Verdict::Idle));
+        const H2: Do = Read(b"PRI * HTTP/2.0");
+        check(&[(1, H2), (1, GivenUp), (1, GivenUp), (1, GivenUp)], (1, Verdict::Resets));
+        check(&[(1, H2), (1, GivenUp), (1, GivenUp), (1, Answered), (1, GivenUp)], (61, Verdict::Idle));
+        // There is no reset on HTTP/1.1: a body that was dropped was sent, or its connection is gone.
+        check(&[(1, Read(b"G")), (1, Request), (1, GivenUp), (1, GivenUp), (1, GivenUp)], (61, Verdict::Idle));
     }
 }

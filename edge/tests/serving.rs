@@ -7,13 +7,18 @@ use bytes::Bytes;
 use footlight_edge::remote::{Address, Remote};
 use footlight_edge::{Edge, Limits, Wiring, serve};
 use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use support::{Got, SEGMENT, Upstream, answer, edge_with, read};
+use support::{Got, SEGMENT, Upstream, answer, edge_with, read, streamed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -84,6 +89,54 @@ async fn http1_and_http2_are_served_on_one_port() {
     assert!(got.starts_with("HTTP/1.1 405 ") && got.contains("\r\naccess-control-allow-origin: *\r\n"), "{got}");
     let mut sender = http2(connect(&running).await).await;
     assert_eq!(fetch(&mut sender, SEGMENT).await.line(), (200, "the object", "hit"));
+}
+
+/// A body whose ten bytes were announced, as an origin elsewhere does.
+struct Measured(UnsyncBoxBody<Bytes, io::Error>);
+
+impl Body for Measured {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(10)
+    }
+}
+
+/// A body that is sent as it comes from the origin is complete with its last byte, on either protocol.
+#[tokio::test]
+async fn answers_that_were_sent_are_no_resets() {
+    let half_read = Arc::new(tokio::sync::Notify::new());
+    let read = half_read.clone();
+    let upstream = Upstream::answering(move |_, _| {
+        let (pieces, body) = tokio::sync::mpsc::channel(2);
+        let read = read.clone();
+        tokio::spawn(async move {
+            pieces.send(Ok("the ")).await.unwrap();
+            read.notified().await;
+            pieces.send(Ok("object")).await.unwrap();
+        });
+        streamed(&[("cache-control", "no-store")], body).map(|body| UnsyncBoxBody::new(Measured(body)))
+    });
+    let running = run(&upstream, Limits { h2_resets: 3, ..Limits::default() }, None).await;
+    let mut stream = connect(&running).await;
+    let once = format!("GET {SEGMENT} HTTP/1.1\r\nhost: edge.test\r\n\r\n");
+    for _ in 0..10 {
+        stream.write_all(once.as_bytes()).await.unwrap();
+        let mut got = Vec::new();
+        for until in ["the ", "the object"] {
+            while !got.ends_with(until.as_bytes()) {
+                assert_ne!(stream.read_buf(&mut got).await.unwrap(), 0, "the connection goes on");
+            }
+            if until == "the " {
+                half_read.notify_one();
+            }
+        }
+    }
 }
 
 #[tokio::test]

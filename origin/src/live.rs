@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Segments past the one being made that a request may name (RFC 8216bis section 6.2.5.2).
+/// Segments past the last whole one that a request may name (RFC 8216bis section 6.2.5.2).
 pub const ADVANCE_SEGMENTS: u64 = 2;
 /// Parts past the last one that a request may name where parts last a second or longer (RFC 8216bis section 6.2.5.2).
 pub const ADVANCE_PARTS: u64 = 3;
@@ -193,7 +193,8 @@ impl Live {
     /// RFC 8216bis section 6.2.5.2. Where the named segment has not begun, how many parts come before it is not known;
     /// counting only those in it refuses nothing that may be near.
     fn beyond_advance_limit(&self, ask: Ask) -> bool {
-        let newest = self.version.msn + ADVANCE_SEGMENTS;
+        let last = self.version.msn.saturating_sub(1);
+        let newest = last + ADVANCE_SEGMENTS;
         match ask {
             Ask::Segment { msn } => msn > newest,
             Ask::Part { msn, part } if msn >= self.version.msn => {
@@ -252,8 +253,8 @@ mod tests {
         check("13.0", "12:6,13:0", (12, None), EXACT);
         check("13.0", "12:6", (3, None), NEWER);
         check("13.2", "12:6,13:2", (13, None), Ahead);
-        check("13.2", "12:6,13:2", (15, None), Ahead);
-        check("13.2", "12:6,13:2", (16, None), TooFar);
+        check("13.2", "12:6,13:2", (14, None), Ahead);
+        check("13.2", "12:6,13:2", (15, None), TooFar);
         check("13.2", "12:6,13:2", (u64::MAX, None), TooFar);
     }
 
@@ -285,7 +286,7 @@ mod tests {
         check("13.2", "13:2", (13, Some(11)), TooFar);
         check("13.2", "13:2", (14, Some(8)), Ahead);
         check("13.2", "13:2", (14, Some(9)), TooFar);
-        check("13.2", "13:2", (16, Some(0)), TooFar);
+        check("13.2", "13:2", (15, Some(0)), TooFar);
         check("13.2", "13:2", (13, Some(u64::MAX)), TooFar);
         assert_eq!(live("13.2", "", Some(1000)).advance_parts(), 3);
         assert_eq!(live("13.2", "", None).advance_parts(), 3);

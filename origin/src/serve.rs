@@ -1,6 +1,5 @@
 #![allow(clippy::disallowed_methods)] // IO: sockets, tasks per connection, their timers.
-//! The origin's listeners: HTTP/1.1 and h2c for edges, the same for publishers on TCP with a shared secret, on a Unix
-//! socket, or on a socket that is already connected (a child process has no other way out).
+//! The origin's listeners: HTTP/1.1 and h2c for edges, the same for publishers with a shared secret.
 //!
 //! Each `run` takes what it serves as values and ends, after its connections, when `shutdown` does.
 
@@ -21,7 +20,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,24 +61,6 @@ pub async fn run_publish(listener: TcpListener, publish: Publish, secret: Secret
         }
     };
     run(accept, PUBLISH_CONNECTIONS, shutdown, answer).await;
-}
-
-/// Serves publishers on a Unix socket, whose file's mode says who they may be.
-pub async fn run_publish_unix(listener: UnixListener, publish: Publish, shutdown: impl Future<Output = ()>) {
-    let accept = move |cx: &mut Context<'_>| listener.poll_accept(cx).map_ok(|(stream, _)| stream);
-    run(accept, PUBLISH_CONNECTIONS, shutdown, move |request: Request<Incoming>| publish.clone().call(request)).await;
-}
-
-/// Serves one publisher on a socket that is already connected, until it closes.
-pub async fn run_publish_stream(stream: UnixStream, publish: Publish, shutdown: impl Future<Output = ()>) {
-    let stop = CancellationToken::new();
-    let serving = connection(stream, stop.clone(), move |request: Request<Incoming>| publish.clone().call(request));
-    let (mut serving, mut shutdown) = (pin!(serving), pin!(shutdown));
-    tokio::select! {
-        () = &mut serving => return,
-        () = &mut shutdown => stop.cancel(),
-    }
-    serving.await;
 }
 
 /// The publish listener's shared secret. It does not show itself.

@@ -70,7 +70,7 @@ async fn after_three_target_durations_a_waiter_gets_503() {
 async fn an_ended_playlist_releases_all_and_ignores_directives() {
     let origin = origin();
     put_version(&origin, "13.2", "13:2", &[("footlight-promises", PART)]).await;
-    let waiting = start(&origin, &format!("{PLAYLIST}?_HLS_msn=15")).await;
+    let waiting = start(&origin, &format!("{PLAYLIST}?_HLS_msn=14")).await;
     let promised = start(&origin, PART).await;
     put_version(&origin, "13.2", "13:2", &[("footlight-ended", "1"), ("footlight-promises", PART)]).await;
     let got = waiting.await.unwrap();

@@ -1,4 +1,4 @@
-//! The origin's listeners: viewers on TCP, publishers on TCP with a secret, on a Unix socket, on a connected pair.
+//! The origin's listeners: viewers, and publishers with a secret.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "scenarios open sockets")]
 
 mod support;
@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::SocketAddr;
 use support::{Got, PART, PLAYLIST, get as get_in_process, origin, put, put_version, read, request, start};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 const PLAIN: [(&str, &str); 2] = [("content-type", "video/mp4"), ("cache-control", "max-age=60")];
@@ -40,6 +40,13 @@ async fn viewers(origin: &Origin) -> (SocketAddr, CancellationToken, tokio::task
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve::run_viewers(listener, origin.clone(), stop.clone().cancelled_owned()));
     (address, stop, task)
+}
+
+async fn publishers(origin: &Origin) -> SocketAddr {
+    let (listener, address) = listener().await;
+    let secret = Secret::new("s3cret").unwrap();
+    tokio::spawn(serve::run_publish(listener, origin.publish(), secret, std::future::pending()));
+    address
 }
 
 #[tokio::test]
@@ -94,10 +101,7 @@ async fn a_viewer_cannot_publish() {
 #[tokio::test]
 async fn publishing_over_tcp_needs_the_secret() {
     let origin = origin();
-    let (listener, address) = listener().await;
-    let secret = Secret::new("s3cret").unwrap();
-    tokio::spawn(serve::run_publish(listener, origin.publish(), secret, std::future::pending()));
-    let mut sender = h1(TcpStream::connect(address).await.unwrap()).await;
+    let mut sender = h1(TcpStream::connect(publishers(&origin).await).await.unwrap()).await;
     for wrong in ["Bearer wrong", "Bearer ", "s3cret", ""] {
         let headers = [PLAIN[0], PLAIN[1], ("authorization", wrong)];
         for method in ["PUT", "GET", "DELETE", "POST"] {
@@ -127,34 +131,15 @@ async fn a_block_of_headers_beyond_the_limit_is_431() {
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_413_before_it_is_sent() {
     let origin = origin();
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    tokio::spawn(serve::run_publish_stream(theirs, origin.publish(), std::future::pending()));
-    let (mut reader, mut writer) = ours.into_split();
+    let mut stream = TcpStream::connect(publishers(&origin).await).await.unwrap();
     let head = format!(
-        "PUT {PART} HTTP/1.1\r\nhost: a\r\ncontent-type: a\r\ncache-control: b\r\ncontent-length: 33554433\r\n\r\n"
+        "PUT {PART} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer s3cret\r\ncontent-type: a\r\ncache-control: b\r\n\
+         content-length: 33554433\r\n\r\n"
     );
-    writer.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
     let mut got = [0; 13];
-    reader.read_exact(&mut got).await.unwrap();
+    stream.read_exact(&mut got).await.unwrap();
     assert_eq!(&got, b"HTTP/1.1 413 ");
-}
-
-#[tokio::test]
-async fn a_unix_socket_and_a_connected_pair_publish_without_a_secret() {
-    let origin = origin();
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("publish.sock");
-    let listener = UnixListener::bind(&path).unwrap();
-    tokio::spawn(serve::run_publish_unix(listener, origin.publish(), std::future::pending()));
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    let pair = tokio::spawn(serve::run_publish_stream(theirs, origin.publish(), std::future::pending()));
-    for (stream, body) in [(UnixStream::connect(&path).await.unwrap(), "by path"), (ours, "by pair")] {
-        let mut sender = h1(stream).await;
-        assert!(send(&mut sender, request("PUT", PART, &PLAIN, body)).await.status.is_success());
-        assert_eq!(send(&mut sender, request("GET", PART, &[], "")).await.text(), body);
-        assert_eq!(get_in_process(&origin, PART).await.text(), body);
-    }
-    pair.await.unwrap();
 }
 
 #[tokio::test]

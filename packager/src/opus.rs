@@ -38,4 +38,11 @@ mod tests {
         check(&[0x1b, 0x03], None);
         check(&[0x83], None);
     }
+
+    #[test]
+    fn every_pair_of_bytes_has_a_length_or_none() {
+        for packet in (0..=u16::MAX).map(u16::to_be_bytes) {
+            assert!(samples(&packet).is_none_or(|samples| samples % 120 == 0), "{packet:02x?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! sync does not depend on when a frame was sent. There is no congestion control: the bitrate is the caller's.
 
 use crate::answer::WhipAnswer;
-use crate::config::IceServer;
+use crate::link::IceServer;
 use crate::outgoing::{Origin, Outgoing, Report, ZeroDate, round_trip};
 use crate::peer::crypto;
 use crate::sdp::SdpError;

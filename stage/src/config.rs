@@ -1,7 +1,8 @@
 //! What an operator may set, with every default in one place.
 
+use crate::ice_servers::IceServer;
 use crate::sps::PictureLimits;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// UDP and TCP port of all WebRTC.
 pub const DEFAULT_PORT: u16 = 8_189;
@@ -17,15 +18,10 @@ pub const DEFAULT_OFFER_BURST: u32 = 200;
 pub const DEFAULT_PEER_OFFERS_PER_SECOND: u32 = 1;
 /// Offers of one peer at once: a person who reloads the page, and changes devices.
 pub const DEFAULT_PEER_OFFER_BURST: u32 = 10;
-
-/// A STUN or TURN server that clients are told of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IceServer {
-    /// `stun:host:port`, `turn:host:port?transport=udp`, ... (RFC 7064, RFC 7065).
-    pub url: String,
-    /// TURN credentials, as user name and password.
-    pub credentials: Option<(String, String)>,
-}
+/// PATCH and DELETE a second of one peer, in the long run. A restart counts as an offer too, which it costs as much as.
+pub const DEFAULT_PEER_CHANGES_PER_SECOND: u32 = 5;
+/// PATCH and DELETE of one peer at once: a client that trickles sends each of some 20 candidates by itself.
+pub const DEFAULT_PEER_CHANGE_BURST: u32 = 50;
 
 /// How a [`crate::driver::Stage`] runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +46,16 @@ pub struct Config {
     pub peer_offers_per_second: u32,
     /// Offers of one peer at once above that rate.
     pub peer_offer_burst: u32,
+    /// PATCH and DELETE a second of one peer in the long run; more are refused with 429.
+    pub peer_changes_per_second: u32,
+    /// PATCH and DELETE of one peer at once above that rate.
+    pub peer_change_burst: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
+            listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
             announce: Vec::new(),
             ice_servers: Vec::new(),
             pictures: PictureLimits::default(),
@@ -65,6 +65,8 @@ impl Default for Config {
             offer_burst: DEFAULT_OFFER_BURST,
             peer_offers_per_second: DEFAULT_PEER_OFFERS_PER_SECOND,
             peer_offer_burst: DEFAULT_PEER_OFFER_BURST,
+            peer_changes_per_second: DEFAULT_PEER_CHANGES_PER_SECOND,
+            peer_change_burst: DEFAULT_PEER_CHANGE_BURST,
         }
     }
 }

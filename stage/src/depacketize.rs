@@ -44,7 +44,7 @@ pub enum DepacketizeError {
     #[error("fragments out of order or of an unknown type")]
     Structure,
     /// The picture is larger than [`PictureLimits`] or its size cannot be read.
-    #[error("a picture of a size that is not taken")]
+    #[error("a picture of a size that is not taken: {}", .0.map_or("unreadable".to_owned(), |size| format!("{}x{}", size.width, size.height)))]
     Size(Option<PictureSize>),
     /// Nothing that a decoder could use.
     #[error("no picture in it")]

@@ -5,10 +5,11 @@
 //! input, so a flood of offers costs the running sessions nothing but CPU.
 
 use crate::config::Config;
-use crate::fanout::{Delivery, Subscriber};
+use crate::fanout::Subscriber;
 use crate::mux::Mux;
 use crate::peer::{self, Endpoint, FromPeer, Gate, Peer, PeerEvent, Sink};
 use crate::reports::Feedback;
+use crate::rooms::Rooms;
 use crate::sdp::Offer;
 use crate::session::{EndReason, Input, Output, Session, TrackStats};
 use footlight_media::time::SessionTime;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +32,8 @@ const BATCH: usize = 256;
 /// Commands that wait; each is awaited by who sent it.
 const COMMANDS: usize = 256;
 
+/// Subscribers that are gone are looked for at this interval: one in a room where nobody publishes is noticed by nothing else.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Inputs that wait for a tap; what it does not take in time is not recorded.
 const TAP_QUEUE: usize = 4_096;
 
@@ -74,7 +78,6 @@ enum Command {
     Detach { id: String, done: oneshot::Sender<()> },
     Subscribe { room: String, events: oneshot::Sender<mpsc::Receiver<TrackEvent>> },
     Request { room: String, request: TrackRequest },
-    CloseRoom { room: String, done: oneshot::Sender<()> },
     Stats { stats: oneshot::Sender<Vec<SessionStats>> },
     Tap { taps: oneshot::Sender<mpsc::Receiver<Tapped>> },
 }
@@ -176,7 +179,7 @@ impl Stage {
             shared: Arc::clone(&shared),
             sessions: HashMap::new(),
             by_id: HashMap::new(),
-            rooms: HashMap::new(),
+            rooms: Rooms::default(),
             timers: BTreeSet::new(),
             tap: None,
         };
@@ -204,12 +207,6 @@ impl Stage {
     /// Passes a wish on to the sender of a track. A hint: unknown tracks are ignored, repeats are throttled.
     pub async fn request(&self, room: &str, request: TrackRequest) {
         let _ = self.commands.send(Command::Request { room: room.to_owned(), request }).await;
-    }
-
-    /// Ends every session of a room. Its subscribers stay.
-    pub async fn close_room(&self, room: &str) {
-        let room = room.to_owned();
-        let _ = self.ask(|done| Command::CloseRoom { room, done }).await;
     }
 
     /// A snapshot of all sessions.
@@ -284,16 +281,10 @@ struct Owner {
     shared: Arc<Shared>,
     sessions: HashMap<u64, Running>,
     by_id: HashMap<String, u64>,
-    rooms: HashMap<String, Room>,
+    rooms: Rooms,
     /// When which session wants to be looked at, soonest first.
     timers: BTreeSet<(SessionTime, u64)>,
     tap: Option<mpsc::Sender<Tapped>>,
-}
-
-#[derive(Default)]
-struct Room {
-    sessions: Vec<u64>,
-    subscribers: Vec<Subscriber>,
 }
 
 struct Running {
@@ -320,6 +311,8 @@ impl Owner {
         shutdown: CancellationToken,
     ) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let wake = self.timers.first().map(|(at, _)| self.instant(*at));
             tokio::select! {
@@ -332,6 +325,7 @@ impl Owner {
                     }
                 }
                 () = sleep_until(wake) => self.fire_timers(),
+                _ = sweep.tick() => self.rooms.sweep(),
             }
         }
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
@@ -371,12 +365,6 @@ impl Owner {
             }
             Command::Subscribe { room, events } => self.subscribe(room, events),
             Command::Request { room, request } => self.request(&room, request),
-            Command::CloseRoom { room, done } => {
-                for number in self.rooms.get(&room).map(|room| room.sessions.clone()).unwrap_or_default() {
-                    self.end(number, "room_closed");
-                }
-                let _ = done.send(());
-            }
             Command::Tap { taps } => {
                 let (tap, inputs) = mpsc::channel(TAP_QUEUE);
                 self.tap = taps.send(inputs).is_ok().then_some(tap);
@@ -389,7 +377,7 @@ impl Owner {
 
     fn attach(&mut self, new: NewSession) -> Result<(), AttachError> {
         let NewSession { id, room, peer, offer, etag, connection } = new;
-        let older = self.rooms.get(&room).map(|room| room.sessions.clone()).unwrap_or_default();
+        let older = self.rooms.sessions(&room);
         // Newest wins, dead or alive: a half-open session must not keep its owner out.
         for number in older {
             if self.sessions.get(&number).is_some_and(|running| running.peer == peer) {
@@ -412,7 +400,7 @@ impl Owner {
             core.handle_input(negotiated, now);
         }
         tracing::info!(%room, peer = %peer.0, "session begins");
-        self.rooms.entry(room.clone()).or_default().sessions.push(number);
+        self.rooms.join(&room, number);
         self.by_id.insert(id.clone(), number);
         let changing = Arc::new(Semaphore::new(1));
         let timer = core.poll_timeout().unwrap_or(now);
@@ -450,7 +438,7 @@ impl Owner {
 
     fn subscribe(&mut self, room_id: String, reply: oneshot::Sender<mpsc::Receiver<TrackEvent>>) {
         let (mut subscriber, events) = Subscriber::new();
-        let sessions = self.rooms.get(&room_id).map(|room| room.sessions.clone()).unwrap_or_default();
+        let sessions = self.rooms.sessions(&room_id);
         let now = self.now();
         for number in &sessions {
             let Some(running) = self.sessions.get_mut(number) else { continue };
@@ -465,7 +453,7 @@ impl Owner {
             }
         }
         if reply.send(events).is_ok() {
-            self.rooms.entry(room_id).or_default().subscribers.push(subscriber);
+            self.rooms.subscribe(room_id, subscriber);
         }
         for number in sessions {
             self.drain(number);
@@ -475,8 +463,7 @@ impl Owner {
     fn request(&mut self, room: &str, request: TrackRequest) {
         let TrackRequest::KeyFrame(track) = request;
         let now = self.now();
-        let sessions = self.rooms.get(room).map(|room| room.sessions.clone()).unwrap_or_default();
-        for number in sessions {
+        for number in self.rooms.sessions(room) {
             if let Some(running) = self.sessions.get_mut(&number)
                 && running.core.has_track(track)
             {
@@ -532,10 +519,13 @@ impl Owner {
                 }
                 Some(Output::Event(event)) => {
                     observe(&event);
-                    let wanted = self.rooms.get_mut(&running.room).and_then(|room| room.deliver(&event));
-                    if let Some(track) = wanted {
+                    if let Some(track) = self.rooms.deliver(&running.room, &event) {
                         running.core.handle_input(Input::KeyFrameWanted(track), now);
                     }
+                }
+                Some(Output::Refused { track, why }) => {
+                    let (room, peer) = (&running.room, &running.peer.0);
+                    tracing::info!(%room, %peer, track = track.0, %why, "a frame is refused");
                 }
                 Some(Output::Ended(reason)) => {
                     let reason = match reason {
@@ -565,17 +555,12 @@ impl Owner {
         self.timers.remove(&(running.timer, number));
         self.by_id.remove(&running.id);
         running.core.end();
-        if let Some(room) = self.rooms.get_mut(&running.room) {
-            room.sessions.retain(|of_room| *of_room != number);
-            while let Some(output) = running.core.poll_output() {
-                if let Output::Event(event) = output {
-                    room.deliver(&event);
-                }
-            }
-            if room.sessions.is_empty() && room.subscribers.is_empty() {
-                self.rooms.remove(&running.room);
+        while let Some(output) = running.core.poll_output() {
+            if let Output::Event(event) = output {
+                self.rooms.deliver(&running.room, &event);
             }
         }
+        self.rooms.leave(&running.room, number);
         self.close(running.connection);
     }
 
@@ -594,26 +579,6 @@ impl Owner {
             dropped: running.gate.dropped.load(Ordering::Relaxed) + running.connection.datagrams_dropped(),
         };
         self.sessions.values_mut().map(of).collect()
-    }
-}
-
-impl Room {
-    /// To every subscriber. Gives a track whose key frame one of them waits for.
-    fn deliver(&mut self, event: &TrackEvent) -> Option<TrackId> {
-        let mut wanted = None;
-        self.subscribers.retain_mut(|subscriber| match subscriber.deliver(event) {
-            Delivery::Sent => true,
-            Delivery::Dropped => {
-                counter!("footlight_stage_subscriber_frames_dropped_total").increment(1);
-                true
-            }
-            Delivery::KeyFrameWanted(track) => {
-                wanted = Some(track);
-                true
-            }
-            Delivery::Gone => false,
-        });
-        wanted
     }
 }
 

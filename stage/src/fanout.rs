@@ -52,6 +52,11 @@ impl Subscriber {
         (Self { queue, behind: HashMap::new(), kinds: HashMap::new(), backlog: VecDeque::new() }, events)
     }
 
+    /// Whether nobody takes what it is sent any more.
+    pub fn is_gone(&self) -> bool {
+        self.queue.is_closed()
+    }
+
     /// Hands over one event of the room.
     pub fn deliver(&mut self, event: &TrackEvent) -> Delivery {
         match event {
@@ -96,7 +101,7 @@ impl Subscriber {
     }
 
     fn frame(&mut self, frame: &EncodedFrame) -> Delivery {
-        if self.flush() == Delivery::Gone || self.queue.is_closed() {
+        if self.flush() == Delivery::Gone || self.is_gone() {
             return Delivery::Gone;
         }
         let kind = self.kinds.get(&frame.track).copied().unwrap_or(Kind::Video);

@@ -3,7 +3,8 @@
 //! In flow order: [`whip`] takes offers, which [`sdp`] checks; [`peer`](mod@peer) answers them over the one port of
 //! [`mux`](mod@mux), from whose sockets each gets a [`port`](mod@port) of its own; [`reports`](mod@reports) taps packets and sender reports; [`session`] is the pure core of one
 //! peer: it has [`assemble`] make frames of packets, with [`depacketize`] and [`sps`] reading what is in them and
-//! [`jitter`] saying when to ask again and how long to wait, and [`sync`] place them on the session clock. [`driver`] owns all sessions and hands frames to subscribers through [`fanout`].
+//! [`jitter`] saying when to ask again and how long to wait, and [`sync`] place them on the session clock. [`driver`] owns all sessions and hands frames to the subscribers
+//! of their [`rooms`](mod@rooms) through [`fanout`].
 //!
 //! The other way round, [`client`] publishes to a WHIP server: [`answer`] and [`link`] read what the server said and [`outgoing`] numbers, times and reports
 //! what is sent.
@@ -13,6 +14,7 @@
 
 pub mod config;
 pub mod driver;
+pub mod ice_servers;
 pub mod whip;
 
 pub mod sdp;
@@ -37,3 +39,4 @@ mod peer;
 mod port;
 mod problem;
 mod reports;
+mod rooms;

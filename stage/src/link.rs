@@ -1,6 +1,13 @@
 //! `Link: <stun:...>; rel="ice-server"` of a WHIP server's answer (RFC 9725 section 4.6, RFC 8288 section 3), read. Pure.
 
-use crate::config::IceServer;
+/// A STUN or TURN server that a WHIP server recommends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// `stun:host:port`, `turn:host:port?transport=udp`, ... (RFC 7064, RFC 7065).
+    pub url: String,
+    /// What a TURN server asks for: user name and password.
+    pub credentials: Option<(String, String)>,
+}
 
 /// Servers that are taken from one answer; ICE asks all of them at once.
 const MAX_SERVERS: usize = 8;

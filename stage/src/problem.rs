@@ -23,7 +23,7 @@ pub(crate) enum Problem {
     IfMatchMissing,
     IfMatchMismatch,
     Busy { retry_after: Duration },
-    TooOften { retry_after: Duration },
+    TooOften { what: &'static str, retry_after: Duration },
     Internal,
 }
 
@@ -54,12 +54,20 @@ impl Problem {
                 text(),
                 "the session has ended; POST a new offer to the endpoint",
             ),
-            Self::MethodNotAllowed { allow } => {
-                (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "method", text(), allow)
-            }
-            Self::UnsupportedMediaType { want } => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", "Content-Type header", text(), want)
-            }
+            Self::MethodNotAllowed { allow } => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Method not allowed",
+                "allowed methods",
+                allow.to_string(),
+                "use one of them",
+            ),
+            Self::UnsupportedMediaType { want } => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Unsupported media type",
+                "expected Content-Type",
+                want.to_string(),
+                "send that",
+            ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "Body too large",
@@ -96,12 +104,12 @@ impl Problem {
                 text(),
                 "the session was restarted meanwhile: use the ETag of the last 200 or 201",
             ),
-            Self::TooOften { retry_after } => (
+            Self::TooOften { what, retry_after } => (
                 StatusCode::TOO_MANY_REQUESTS,
-                "Too many offers of this peer",
+                "Too many requests of this peer",
                 "token",
-                format!("may offer again in {} ms", retry_after.as_millis()),
-                "wait for Retry-After between offers, and give each client a user of its own",
+                format!("may {what} again in {} ms", retry_after.as_millis()),
+                "wait for Retry-After, and give each client a user of its own",
             ),
             Self::Busy { retry_after } => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -155,6 +163,8 @@ impl Problem {
             "type": "about:blank",
             "title": title,
             "status": status.as_u16(),
+            // The three in a sentence, for clients that show a person one member (RFC 9457 section 3.1.4).
+            "detail": detail(thing, &value, cure),
             "thing": thing,
             "value": value,
             "cure": cure,
@@ -171,7 +181,7 @@ impl Problem {
             Self::MethodNotAllowed { allow } => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Busy { retry_after } | Self::TooOften { retry_after } => {
+            Self::Busy { retry_after } | Self::TooOften { retry_after, .. } => {
                 // Whole seconds, at least one (RFC 9110 section 10.2.3).
                 let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -180,6 +190,10 @@ impl Problem {
         }
         response
     }
+}
+
+fn detail(thing: &str, value: &str, cure: &str) -> String {
+    if value.is_empty() { format!("{thing}: {cure}.") } else { format!("{thing}: {value}; {cure}.") }
 }
 
 impl From<SdpError> for Problem {

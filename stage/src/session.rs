@@ -4,7 +4,7 @@
 //! back at [`Session::poll_timeout`] at the latest. Time is the session clock's and is always passed in.
 
 use crate::assemble::{Arrival, Assembled, Assembler, AssemblerCounts};
-use crate::depacketize::Depacketizer;
+use crate::depacketize::{DepacketizeError, Depacketizer};
 use crate::sdp::OfferedMedia;
 use crate::sps::{PictureLimits, PictureSize};
 use crate::sync::{PeerSync, Report};
@@ -31,6 +31,8 @@ const PLI_THROTTLE: Duration = Duration::from_millis(300);
 const SSRC_SILENCE: Duration = Duration::from_secs(2);
 /// Video and audio (RFC 9725 section 4.4.2).
 const MAX_TRACKS: usize = 2;
+/// Refused frames of a track that are told of: a peer that sends nothing else would fill the log with thirty a second.
+pub const MAX_REFUSALS_TOLD: u32 = 4;
 
 /// One RTP packet, decrypted, retransmissions put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +101,13 @@ pub enum Output {
         /// What is missing, in order.
         sequences: Vec<u16>,
     },
+    /// Packets did not make a frame: for the log, and told [`MAX_REFUSALS_TOLD`] times for a track. The counts go on.
+    Refused {
+        /// Whose.
+        track: TrackId,
+        /// Why.
+        why: DepacketizeError,
+    },
     /// The session is over; the tracks have been removed. Nothing follows.
     Ended(EndReason),
 }
@@ -150,6 +159,7 @@ struct Track {
     assembler: Assembler,
     added: bool,
     pli: PliState,
+    refusals_told: u32,
     stats: TrackStats,
 }
 
@@ -212,6 +222,7 @@ impl Session {
         }
         for slot in 0..self.tracks.len() {
             self.release_frames(slot, now);
+            self.tell_refusal(slot);
             self.ask_for_missing(slot, now);
             self.request_key_frame(slot, now);
         }
@@ -292,6 +303,7 @@ impl Session {
             assembler: Assembler::new(codec, depacketizer),
             added: false,
             pli: PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() },
+            refusals_told: 0,
             stats: TrackStats {
                 track: id,
                 codec,
@@ -386,6 +398,16 @@ impl Session {
                 data: frame.data,
                 stamps: IngestStamps { first_packet, last_packet, assembled: now },
             })));
+        }
+    }
+
+    fn tell_refusal(&mut self, slot: usize) {
+        let track = &mut self.tracks[slot];
+        if let Some(why) = track.assembler.take_refusal()
+            && track.refusals_told < MAX_REFUSALS_TOLD
+        {
+            track.refusals_told += 1;
+            self.outputs.push_back(Output::Refused { track: track.id, why });
         }
     }
 
@@ -629,10 +651,27 @@ mod tests {
         let mut huge = video(1, true);
         huge.payload = Bytes::from_static(&[0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x00, 0x20, 0x00, 0x20, 5]);
         session.handle_input(Input::Rtp(huge), at(0));
-        assert_eq!(frames(&outputs(&mut session)).len(), 0);
+        let out = outputs(&mut session);
+        assert_eq!(frames(&out).len(), 0);
+        let size = Some(PictureSize { width: 8_192, height: 8_192 });
+        assert!(out.contains(&Output::Refused { track: VIDEO, why: DepacketizeError::Size(size) }), "{out:?}");
         assert_eq!(session.stats()[1].assembler.frames_refused, 1);
         session.handle_input(Input::Rtp(video(2, true)), at(33));
         assert_eq!(frames(&outputs(&mut session)).len(), 1);
+    }
+
+    #[test]
+    fn refusals_are_told_of_a_few_times_and_counted_always() {
+        let mut session = session();
+        let mut told = 0;
+        for number in 0..20_u32 {
+            let mut huge = video(number, true);
+            huge.payload = Bytes::from_static(&[0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x00, 0x20, 0x00, 0x20, 5]);
+            session.handle_input(Input::Rtp(huge), at(i64::from(number) * 33));
+            told += outputs(&mut session).iter().filter(|output| matches!(output, Output::Refused { .. })).count();
+        }
+        assert_eq!(told, MAX_REFUSALS_TOLD as usize);
+        assert_eq!(session.stats()[1].assembler.frames_refused, 20);
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-#![allow(clippy::disallowed_methods)] // IO: bounds how long a request's body and its place in line may take.
+#![allow(clippy::disallowed_methods)] // IO: bounds how long a request's body and its place in line may take, dates TURN credentials.
 //! WHIP, the WebRTC-HTTP ingestion protocol (RFC 9725), as HTTP requests in and responses out.
 //!
 //! `/whip/<room>` takes offers; `/whip/<room>/<session>` is one session: PATCH trickles candidates or restarts ICE,
@@ -15,8 +15,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::{BodyExt, Full, Limited};
 use rand::RngCore;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Semaphore;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The media type of offers and answers (RFC 9725 section 4.2).
 const SDP: &str = "application/sdp";
@@ -41,6 +41,15 @@ pub struct Publisher {
     pub peer: PeerKey,
 }
 
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// POST: to begin a session.
+    Join,
+    /// PATCH, DELETE: to change or end one that runs.
+    Change,
+}
+
 /// Why a request may not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -52,9 +61,9 @@ pub enum Refusal {
     UnknownRoom,
 }
 
-/// Decides about a request by room and bearer token. Stage knows no tokens.
+/// Decides about a request by room, bearer token and what it is for. Stage knows no tokens.
 pub type Authorize =
-    Arc<dyn Fn(String, Option<String>) -> BoxFuture<'static, Result<Publisher, Refusal>> + Send + Sync>;
+    Arc<dyn Fn(String, Option<String>, Ask) -> BoxFuture<'static, Result<Publisher, Refusal>> + Send + Sync>;
 
 /// The endpoint. Cheap to clone.
 #[derive(Clone)]
@@ -64,6 +73,7 @@ pub struct Whip {
     turns: Arc<Semaphore>,
     rate: Arc<RateLimit>,
     peer_rates: Arc<RateLimits>,
+    peer_changes: Arc<RateLimits>,
 }
 
 /// What a path names.
@@ -79,7 +89,8 @@ impl Whip {
         let turns = Arc::new(Semaphore::new(config.concurrent_negotiations.max(1)));
         let rate = Arc::new(RateLimit::new(config.offers_per_second, config.offer_burst));
         let peer_rates = Arc::new(RateLimits::new(config.peer_offers_per_second, config.peer_offer_burst));
-        Self { stage, authorize, turns, rate, peer_rates }
+        let peer_changes = Arc::new(RateLimits::new(config.peer_changes_per_second, config.peer_change_burst));
+        Self { stage, authorize, turns, rate, peer_rates, peer_changes }
     }
 
     /// Answers one request. Every answer, errors too, carries CORS headers.
@@ -111,14 +122,15 @@ impl Whip {
                 if parts.method != Method::POST {
                     return Err(Problem::MethodNotAllowed { allow: ENDPOINT_METHODS });
                 }
-                let publisher = self.authorize(room, &parts.headers).await?;
+                let publisher = self.authorize(room, &parts.headers, Ask::Join).await?;
                 self.post(room, publisher, &parts.headers, body).await
             }
             Target::Session { room, id } => {
                 if parts.method != Method::PATCH && parts.method != Method::DELETE {
                     return Err(Problem::MethodNotAllowed { allow: SESSION_METHODS });
                 }
-                let publisher = self.authorize(room, &parts.headers).await?;
+                let publisher = self.authorize(room, &parts.headers, Ask::Change).await?;
+                self.peer_changes.of((room, &publisher.peer)).admit(self.stage.now()).map_err(too_often("change"))?;
                 let found = self.stage.find(id).await.filter(|found| found.room == room);
                 let found = found.ok_or(Problem::UnknownSession)?;
                 if found.peer != publisher.peer {
@@ -134,9 +146,9 @@ impl Whip {
         }
     }
 
-    async fn authorize(&self, room: &str, headers: &HeaderMap) -> Result<Publisher, Problem> {
+    async fn authorize(&self, room: &str, headers: &HeaderMap, ask: Ask) -> Result<Publisher, Problem> {
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-        (self.authorize)(room.to_owned(), bearer.map(str::to_owned)).await.map_err(|refusal| match refusal {
+        (self.authorize)(room.to_owned(), bearer.map(str::to_owned), ask).await.map_err(|refusal| match refusal {
             Refusal::Unauthorized => Problem::Unauthorized,
             Refusal::Forbidden => Problem::Forbidden,
             Refusal::UnknownRoom => Problem::UnknownRoom,
@@ -154,36 +166,26 @@ impl Whip {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        // The peer's own first: what it is refused costs the others nothing.
-        let now = self.stage.now();
-        let own = self.peer_rates.of((room, &publisher.peer)).admit(now);
-        own.map_err(|retry_after| Problem::TooOften { retry_after })?;
-        self.rate.admit(now).map_err(|retry_after| Problem::Busy { retry_after })?;
+        self.admit_offer(room, &publisher.peer)?;
         expect_type(headers, SDP)?;
         let offer = Offer::parse(&read_text(body).await?)?;
-        let turn = Arc::clone(&self.turns).acquire_owned();
-        let turn = tokio::time::timeout(TURN_WAIT, turn).await.ok().and_then(Result::ok);
-        let turn = turn.ok_or(Problem::Busy { retry_after: RETRY_AFTER })?;
-        let (id, etag) = (random_id(), etag());
-        let made = {
-            let (stage, room, id, etag) = (self.stage.clone(), room.to_owned(), id.clone(), etag.clone());
-            // A task of its own: a client that hangs up midway leaves no half-made connection.
-            self.stage.spawn(async move {
+        let turn = self.turn().await?;
+        let (id, etag, peer) = (random_id(), etag(), publisher.peer.clone());
+        let (stage, of_room, session, tag) = (self.stage.clone(), room.to_owned(), id.clone(), etag.clone());
+        let answer = self
+            .to_its_end(async move {
                 let (number, sink) = stage.new_sink();
                 let (peer, answer) = stage.endpoint().negotiate(&offer, sink.clone()).await?;
                 let connection = Stage::connection(number, Arc::new(peer), &sink);
-                let session = NewSession { id, room, peer: publisher.peer, offer, etag, connection };
+                let peer = publisher.peer;
+                let session = NewSession { id: session, room: of_room, peer, offer, etag: tag, connection };
                 stage.attach(session).await.map_err(|error| match error {
                     AttachError::Full | AttachError::ShuttingDown => Problem::Busy { retry_after: RETRY_AFTER },
                 })?;
                 drop(turn);
-                Ok::<_, Problem>(answer)
+                Ok(answer)
             })
-        };
-        let answer = made.await.map_err(|error| {
-            tracing::error!(%error, "negotiation task");
-            Problem::Internal
-        })??;
+            .await?;
         let mut response = Response::new(Full::new(Bytes::from(answer.sdp)));
         *response.status_mut() = StatusCode::CREATED;
         let headers = response.headers_mut();
@@ -192,23 +194,37 @@ impl Whip {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         insert(headers, header::LOCATION, &format!("/whip/{room}/{id}"));
         insert(headers, header::ETAG, &etag);
-        self.link_ice_servers(headers);
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        for server in &self.stage.config().ice_servers {
+            headers.append(header::LINK, server.link(&peer.0, since_epoch));
+        }
         Ok(response)
     }
 
-    /// RFC 9725 section 4.6.
-    fn link_ice_servers(&self, headers: &mut HeaderMap) {
-        for server in &self.stage.config().ice_servers {
-            let mut link = format!("<{}>; rel=\"ice-server\"", server.url);
-            if let Some((user, password)) = &server.credentials {
-                let credentials =
-                    format!("; username=\"{user}\"; credential=\"{password}\"; credential-type=\"password\"");
-                link.push_str(&credentials);
-            }
-            if let Ok(value) = HeaderValue::from_str(&link) {
-                headers.append(header::LINK, value);
-            }
-        }
+    /// Whether a negotiation may begin.
+    fn admit_offer(&self, room: &str, peer: &PeerKey) -> Result<(), Problem> {
+        // The peer's own first: what it is refused costs the others nothing.
+        let now = self.stage.now();
+        self.peer_rates.of((room, peer)).admit(now).map_err(too_often("offer"))?;
+        self.rate.admit(now).map_err(|retry_after| Problem::Busy { retry_after })
+    }
+
+    /// A place among the negotiations that are under way.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = tokio::time::timeout(TURN_WAIT, turn).await.ok().and_then(Result::ok);
+        turn.ok_or(Problem::Busy { retry_after: RETRY_AFTER })
+    }
+
+    /// A task of its own: a client that hangs up midway leaves no half-made connection, and none that is changed by half.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        negotiation: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.stage.spawn(negotiation).await.map_err(|error| {
+            tracing::error!(%error, "negotiation task");
+            Problem::Internal
+        })?
     }
 
     /// RFC 9725 section 4.3: trickle with the current ETag, restart with `*`.
@@ -227,7 +243,7 @@ impl Whip {
         let condition = headers.get(header::IF_MATCH).ok_or(Problem::IfMatchMissing)?;
         let condition = condition.to_str().map_err(|_| Problem::IfMatchMismatch)?.to_owned();
         let fragment = Fragment::parse(&read_text(body).await?)?;
-        let _one_at_a_time = found.lock().await;
+        let one_at_a_time = found.lock().await;
         // Another change may have come first.
         let found = self.stage.find(id).await.ok_or(Problem::UnknownSession)?;
         if !matches(&condition, &found.etag) {
@@ -239,10 +255,20 @@ impl Whip {
             *response.status_mut() = StatusCode::NO_CONTENT;
             return Ok(response);
         };
-        let offer = found.offer.restarted(&ufrag, &pwd);
-        let answer = self.stage.endpoint().restart_ice(&found.connection, &offer).await?;
-        let etag = etag();
-        self.stage.restarted(id, offer, etag.clone()).await;
+        // It costs what an offer costs.
+        self.admit_offer(&found.room, &found.peer)?;
+        let turn = self.turn().await?;
+        let (stage, id) = (self.stage.clone(), id.to_owned());
+        let (answer, etag) = self
+            .to_its_end(async move {
+                let offer = found.offer.restarted(&ufrag, &pwd);
+                let answer = stage.endpoint().restart_ice(&found.connection, &offer).await?;
+                let etag = etag();
+                stage.restarted(&id, offer, etag.clone()).await;
+                drop((turn, one_at_a_time));
+                Ok((answer, etag))
+            })
+            .await?;
         let mut response = Response::new(Full::new(Bytes::from(answer.fragment())));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SDPFRAG));
@@ -268,6 +294,11 @@ fn target(path: &str) -> Option<Target<'_>> {
 /// RFC 9110 section 13.1.1: strong comparison with a list, or `*`, which clients also send quoted.
 fn matches(condition: &str, etag: &str) -> bool {
     condition.split(',').map(str::trim).any(|wanted| wanted == etag || wanted == "*" || wanted == "\"*\"")
+}
+
+/// What a peer is told that is over its own limit.
+fn too_often(what: &'static str) -> impl Fn(Duration) -> Problem {
+    move |retry_after| Problem::TooOften { what, retry_after }
 }
 
 fn bearer(value: &str) -> Option<&str> {

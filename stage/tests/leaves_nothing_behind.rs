@@ -14,6 +14,7 @@ use footlight_stage::driver::Stage;
 use footlight_stage::whip::{Publisher, Whip};
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::media::{Clip, Video};
@@ -49,8 +50,8 @@ async fn send(whip: &Whip, peer: usize, request: http::request::Builder, body: S
     http::Response::from_parts(parts, String::from_utf8(body.into()).unwrap())
 }
 
-/// One publisher's life. Every third connects and sends; every second of all goes without a DELETE, by take-over.
-async fn round(whip: &Whip, number: usize, clip: &Clip) {
+/// One publisher's life. Every third connects and sends; every second of all goes without a DELETE, by take-over: its URL is given.
+async fn round(whip: &Whip, number: usize, clip: &Clip) -> Option<String> {
     let mut client = Client::udp(&Setup { video: vec![Video::Vp8], audio: true }, None).await;
     let post = Request::post("/whip/room").header("Content-Type", "application/sdp");
     let answer = send(whip, number % AT_ONCE, post, client.offer().to_owned()).await;
@@ -61,11 +62,13 @@ async fn round(whip: &Whip, number: usize, clip: &Clip) {
         let sent = tokio::time::timeout(Duration::from_secs(20), client.run_until(|seen| seen.video_frames > 3)).await;
         sent.expect("it connects");
     }
-    if number.is_multiple_of(2) {
-        let url = answer.headers()["location"].to_str().unwrap().to_owned();
-        let deleted = send(whip, number % AT_ONCE, Request::delete(url), String::new()).await;
-        assert_eq!(deleted.status(), 200);
+    let url = answer.headers()["location"].to_str().unwrap().to_owned();
+    if !number.is_multiple_of(2) {
+        return Some(url);
     }
+    let deleted = send(whip, number % AT_ONCE, Request::delete(url), String::new()).await;
+    assert_eq!(deleted.status(), 200);
+    None
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,15 +76,24 @@ async fn after_many_connects_and_closes() {
     let connects: usize = std::env::var("STAGE_CONNECTS").map_or(200, |count| count.parse().unwrap());
     let shutdown = CancellationToken::new();
     let listen = "127.0.0.1:0".parse().unwrap();
-    let config = Config { listen, offers_per_second: 100_000, peer_offers_per_second: 100_000, ..Config::default() };
+    let free = 100_000;
+    let config = Config {
+        listen,
+        offers_per_second: free,
+        peer_offers_per_second: free,
+        peer_changes_per_second: free,
+        ..Config::default()
+    };
     let stage = Stage::start(config, Instant::now(), shutdown.clone()).await.unwrap();
-    let authorize = |_, bearer: Option<String>| {
+    let authorize = |_, bearer: Option<String>, _| {
         Box::pin(std::future::ready(Ok(Publisher { peer: PeerKey(bearer.unwrap_or_default()) }))) as _
     };
     let whip = Whip::new(stage.clone(), Arc::new(authorize));
     let clip = Clip::synthetic(Video::Vp8, (160, 96), 100_000, 1);
-    let settle = async || {
-        stage.close_room("room").await;
+    let settle = async |left: Vec<(usize, String)>| {
+        for (peer, url) in left {
+            send(&whip, peer, Request::delete(url), String::new()).await;
+        }
         assert!(stage.stats().await.is_empty());
         // Connections close in tasks of their own, within DRIVER_STOP_TIMEOUT of the webrtc crate.
         let end = Instant::now() + Duration::from_secs(10);
@@ -96,18 +108,22 @@ async fn after_many_connects_and_closes() {
         }
         last
     };
+    // Gives who was last left on.
     let rounds = async |count: usize| {
+        let mut left = HashMap::new();
         for wave in 0..count.div_ceil(AT_ONCE) {
             let wave = (wave * AT_ONCE)..((wave + 1) * AT_ONCE).min(count);
-            futures_util::future::join_all(wave.map(|number| round(&whip, number, &clip))).await;
+            let urls = futures_util::future::join_all(wave.clone().map(|number| round(&whip, number, &clip))).await;
+            left.extend(wave.zip(urls).filter_map(|(number, url)| Some((number % AT_ONCE, url?))));
         }
+        left.into_iter().collect::<Vec<_>>()
     };
-    rounds(WARM_UP).await;
-    let before = settle().await;
+    let left = rounds(WARM_UP).await;
+    let before = settle(left).await;
     let began = Instant::now();
-    rounds(connects).await;
+    let left = rounds(connects).await;
     let took = began.elapsed();
-    let after = settle().await;
+    let after = settle(left).await;
     println!("{connects} connects in {took:?}: {before:?} -> {after:?}");
     assert_eq!((before.tasks, before.descriptors), (after.tasks, after.descriptors));
     let grown_kb = after.resident_kb.saturating_sub(before.resident_kb);

@@ -19,5 +19,7 @@ mod lip_sync_holds;
 mod publish_puts_a_file_and_a_test_picture_on_stage;
 mod publishers_come_and_go;
 mod the_demo_is_live_with_people_on_stage;
+mod the_studio_page_keeps_its_word;
+mod the_watch_page_plays_the_room_s_next_stream;
 mod viewers_cannot_publish;
 mod what_is_published_is_what_is_played;

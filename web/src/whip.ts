@@ -1,46 +1,67 @@
-// A WHIP client (RFC 9725): one peer connection, its session's URL, and the way back when the network breaks.
+// A WHIP client (RFC 9725): one peer connection and its session at the server, which end together.
 
-export interface Session {
-  /** Ends the session at the server and here. */
-  stop(): Promise<void>;
+/** The server refused. Its message can be shown. */
+export class Refused extends Error {
+  /** Whether the same request may be taken later: the server is busy, or has an accident. */
+  readonly later: boolean;
+  /** Not before then, where the server said so (RFC 9110 section 10.2.3); milliseconds. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, response: Response) {
+    super(message);
+    this.later = response.status === 429 || response.status >= 500;
+    this.retryAfterMs = (Number(response.headers.get('retry-after')) || 0) * 1_000;
+  }
 }
 
-export interface Happenings {
-  connected(): void;
-  /** The connection is gone for good. */
-  lost(): void;
-}
-
-/** Publishes a stream. Throws an Error whose message can be shown. */
-export async function publish(endpoint: string, token: string, stream: MediaStream, on: Happenings): Promise<Session> {
+/**
+ * Publishes a stream, and resolves when its connection is lost for good. Throws where the server refuses or cannot be reached, and when
+ * `leave` is aborted. However it ends, the session has ended at the server too, as far as that can be told.
+ */
+export async function publish(endpoint: string, token: string, stream: MediaStream, connected: () => void, leave: AbortSignal): Promise<void> {
   const connection = new RTCPeerConnection();
-  for (const track of stream.getTracks()) {
-    connection.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
-  }
-  await connection.setLocalDescription();
-  await gathered(connection);
-  const response = await fetch(endpoint, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/sdp' },
-    body: connection.localDescription?.sdp ?? '',
+  const authorization = `Bearer ${token}`;
+  let session: URL | null = null;
+  const left = new Promise<void>((_, abort) => leave.addEventListener('abort', () => abort(leave.reason), { once: true }));
+  // Heard only while it is waited for.
+  left.catch(() => {});
+  const lost = new Promise<void>((done) => {
+    connection.addEventListener('connectionstatechange', () => {
+      if (leave.aborted) return;
+      if (connection.connectionState === 'connected') connected();
+      if (connection.connectionState === 'failed') done();
+    });
   });
-  if (response.status !== 201) {
+  try {
+    for (const track of stream.getTracks()) {
+      connection.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
+    }
+    await connection.setLocalDescription();
+    await Promise.race([gathered(connection), left]);
+    // Not aborted with the rest: the answer names the session that is to be ended.
+    const response = await fetch(endpoint, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/sdp' },
+      body: connection.localDescription?.sdp ?? '',
+    });
+    if (response.status !== 201) throw await refusal(response);
+    const location = response.headers.get('location');
+    if (!location) throw new Refused('The server did not say where the session is.', response);
+    session = new URL(location, new URL(endpoint, window.location.href));
+    const answer = await response.text();
+    leave.throwIfAborted();
+    await connection.setRemoteDescription({ type: 'answer', sdp: answer });
+    await Promise.race([lost, left]);
+  } finally {
     connection.close();
-    const problem = await response.json().catch(() => ({}));
-    throw new Error(`The server refused: ${problem.detail ?? problem.title ?? response.statusText}`);
+    // `keepalive`: the page may be going away. Where this does not arrive, the server ends the session by its silence.
+    if (session) await fetch(session, { method: 'DELETE', headers: { authorization }, keepalive: true }).catch(() => {});
   }
-  const session = new URL(response.headers.get('location') ?? '', new URL(endpoint, location.href));
-  await connection.setRemoteDescription({ type: 'answer', sdp: await response.text() });
-  connection.addEventListener('connectionstatechange', () => {
-    if (connection.connectionState === 'connected') on.connected();
-    if (connection.connectionState === 'failed') on.lost();
-  });
-  return {
-    async stop() {
-      connection.close();
-      await fetch(session, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } });
-    },
-  };
+}
+
+async function refusal(response: Response): Promise<Refused> {
+  const problem = await response.json().catch(() => ({}));
+  return new Refused(`The server refused: ${problem.detail ?? problem.title ?? response.statusText}`, response);
 }
 
 /** Waits for the candidates: the server is told of all of them at once, in the offer. */

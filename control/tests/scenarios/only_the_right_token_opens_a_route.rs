@@ -4,7 +4,7 @@
 use crate::harness::{HOUR, Harness, now};
 use footlight_control::credentials::Credentials;
 use footlight_control::rooms::token::{mint_auth, mint_management};
-use footlight_control::{Refusal, random_uuid};
+use footlight_control::{Ask, Refusal, random_uuid};
 use http::{Method, Request};
 use std::time::Duration;
 
@@ -49,10 +49,12 @@ async fn for_publishing() {
     h.control.ensure_room("r1").await.unwrap();
     h.control.ensure_room("r2").await.unwrap();
     let check = async |room: &str, token: Option<&str>, want: Refusal| {
-        assert_eq!(h.control.authorize_publish(room, token).await, Err(want), "{room} {token:?}");
+        for ask in [Ask::Join, Ask::Change] {
+            assert_eq!(h.control.authorize_publish(room, token, ask).await, Err(want), "{ask:?} {room} {token:?}");
+        }
     };
     let (broadcaster, viewer) = (h.auth("r1", "broadcaster"), h.auth("r1", "viewer-realtime"));
-    assert_eq!(h.control.authorize_publish("r1", Some(&broadcaster)).await.unwrap().user, "u1");
+    assert_eq!(h.control.authorize_publish("r1", Some(&broadcaster), Ask::Join).await.unwrap().user, "u1");
     check("r1", None, Refusal::Unauthorized).await;
     check("r1", Some("nonsense"), Refusal::Unauthorized).await;
     check("r1", Some(&viewer), Refusal::Forbidden).await;

@@ -7,6 +7,7 @@ use crate::support::{Client, Setup};
 use footlight_media::codec::Codec;
 use footlight_media::track::TrackEvent;
 use footlight_stage::config::Config;
+use http::Method;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -75,6 +76,27 @@ async fn one_peer_s_offers_are_counted_apart() {
     assert_eq!(statuses, [201, 201, 429, 429]);
     assert_eq!(theatre.post("room", "quiet", &offer).await.status(), 201);
     assert_eq!(theatre.post("another", "loud", &offer).await.status(), 201, "a name in another room is another peer");
+}
+
+#[tokio::test]
+async fn one_peer_s_changes_are_counted_and_its_restarts_as_offers() {
+    let config = Config { peer_changes_per_second: 1, peer_change_burst: 4, peer_offer_burst: 2, ..loopback() };
+    let theatre = Theatre::with(config).await;
+    let loud = theatre.join_udp("room", "loud").await;
+    let mut statuses = Vec::new();
+    for time in 0..5 {
+        let restart = format!("a=ice-ufrag:time{time}\r\na=ice-pwd:0123456789012345678901\r\n");
+        let answer = theatre.change(Method::PATCH, &loud.url, "room:loud", Some("*"), &restart).await;
+        assert_eq!(answer.headers().contains_key("retry-after"), answer.status() == 429);
+        statuses.push((answer.status().as_u16(), answer.body().contains("may offer")));
+    }
+    // One offer is left for a restart; then it is the offers that are used up, then the changes.
+    assert_eq!(statuses, [(200, false), (429, true), (429, true), (429, true), (429, false)]);
+    let refused = theatre.change(Method::DELETE, &loud.url, "room:loud", None, "").await;
+    assert_eq!(refused.status(), 429);
+    let quiet = theatre.join_udp("room", "quiet").await;
+    let left = theatre.change(Method::DELETE, &quiet.url, "room:quiet", None, "").await;
+    assert_eq!(left.status(), 200);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use footlight_media::frame::EncodedFrame;
 use footlight_media::track::{PeerKey, TrackEvent};
 use footlight_stage::config::Config;
 use footlight_stage::driver::{Stage, Subscription};
-use footlight_stage::whip::{Publisher, Refusal, Whip};
+use footlight_stage::whip::{Ask, Publisher, Refusal, Whip};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// No scenario waits longer for anything.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A stage and its endpoint. Tokens are `<room>:<peer>`; `bad` is no token, `viewer:...` may not publish.
+/// A stage and its endpoint. Tokens are `<room>:<peer>`; `bad` is no token, `viewer:...` may not publish, and `closed:...` may not begin to.
 pub struct Theatre {
     pub stage: Stage,
     pub whip: Whip,
@@ -43,10 +43,11 @@ impl Theatre {
     pub async fn with(config: Config) -> Self {
         let shutdown = CancellationToken::new();
         let stage = Stage::start(config, Instant::now(), shutdown.clone()).await.unwrap();
-        let authorize = |room: String, bearer: Option<String>| {
+        let authorize = |room: String, bearer: Option<String>, ask: Ask| {
             let decided = match bearer.as_deref().and_then(|token| token.split_once(':')) {
                 None => Err(Refusal::Unauthorized),
                 Some(("viewer", _)) => Err(Refusal::Forbidden),
+                Some(("closed", peer)) if ask == Ask::Change => Ok(Publisher { peer: PeerKey(peer.into()) }),
                 Some((of, _)) if of != room => Err(Refusal::Forbidden),
                 Some(_) if room == "unknown" => Err(Refusal::UnknownRoom),
                 Some((_, peer)) => Ok(Publisher { peer: PeerKey(peer.into()) }),

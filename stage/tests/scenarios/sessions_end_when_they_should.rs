@@ -15,30 +15,24 @@ fn clip() -> Option<Clip> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn by_delete_and_by_closing_the_room() {
+async fn by_delete() {
     let theatre = Theatre::open().await;
-    for by_delete in [true, false] {
-        let mut subscription = theatre.subscribe("room").await;
-        let mut joined = theatre.join("room", "ada", Client::udp(&SETUP(), None).await).await;
-        joined.client.publish(clip(), true);
-        let _running = joined.client.spawn();
-        next_frame(&mut subscription, Codec::Vp8).await;
-        if by_delete {
-            let ended = theatre.change(Method::DELETE, &joined.url, "room:ada", Some("\"any\""), "").await;
-            assert_eq!(ended.status(), 200);
-            assert!(ended.body().is_empty());
-        } else {
-            theatre.stage.close_room("room").await;
-        }
-        let mut removed = 0;
-        while removed < 2 {
-            next_event(&mut subscription, |event| matches!(event, TrackEvent::Removed { .. }).then_some(())).await;
-            removed += 1;
-        }
-        assert!(theatre.stage.stats().await.is_empty());
-        let again = theatre.change(Method::DELETE, &joined.url, "room:ada", None, "").await;
-        assert_eq!(again.status(), 404);
+    let mut subscription = theatre.subscribe("room").await;
+    let mut joined = theatre.join("room", "ada", Client::udp(&SETUP(), None).await).await;
+    joined.client.publish(clip(), true);
+    let _running = joined.client.spawn();
+    next_frame(&mut subscription, Codec::Vp8).await;
+    let ended = theatre.change(Method::DELETE, &joined.url, "room:ada", Some("\"any\""), "").await;
+    assert_eq!(ended.status(), 200);
+    assert!(ended.body().is_empty());
+    let mut removed = 0;
+    while removed < 2 {
+        next_event(&mut subscription, |event| matches!(event, TrackEvent::Removed { .. }).then_some(())).await;
+        removed += 1;
     }
+    assert!(theatre.stage.stats().await.is_empty());
+    let again = theatre.change(Method::DELETE, &joined.url, "room:ada", None, "").await;
+    assert_eq!(again.status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +70,7 @@ async fn one_kind_of_media_is_enough() {
             let codec = if video { Codec::Vp8 } else { Codec::Opus };
             let frame = next_frame(&mut subscription, codec).await;
             assert!(frame.key);
-            theatre.stage.close_room(room).await;
+            theatre.change(Method::DELETE, &joined.url, &format!("{room}:ada"), None, "").await;
         }
     }
 }

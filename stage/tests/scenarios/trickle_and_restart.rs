@@ -1,11 +1,12 @@
 //! PATCH (RFC 9725 section 4.3): trickled candidates are taken, an ICE restart renews both sides' credentials while
 //! the media goes on, and a restart that fails leaves the session as it was.
 
-use crate::harness::{Theatre, next_event, next_frame, within};
+use crate::harness::{Theatre, loopback, next_event, next_frame, within};
 use crate::support::media::{Clip, Video};
 use crate::support::{Client, Setup};
 use footlight_media::codec::Codec;
 use footlight_media::track::TrackEvent;
+use footlight_stage::config::Config;
 use http::Method;
 
 const CANDIDATE: &str = "a=mid:0\r\na=candidate:1 1 udp 2122260223 192.0.2.1 50001 typ host\r\n";
@@ -90,4 +91,34 @@ async fn a_restart_that_fails_keeps_the_session() {
     .await;
     let taken = theatre.change(Method::PATCH, &joined.url, "room:ada", Some(&joined.etag), CANDIDATE).await;
     assert_eq!(taken.status(), 204, "the ETag is still good");
+}
+
+/// A client that hangs up in the middle of a restart: it is restarted or it is not, and the ETag says which.
+#[tokio::test]
+async fn a_restart_whose_client_has_gone_is_finished() {
+    let free = 100_000;
+    let config = Config { peer_offer_burst: free, offer_burst: free, peer_change_burst: free, ..loopback() };
+    let theatre = Theatre::with(config).await;
+    let fragment = "a=ice-ufrag:left\r\na=ice-pwd:0123456789012345678901\r\n";
+    let mut restarted_unheard = 0;
+    // It is left at each place where it waits, one after the other, until it is answered before.
+    for places in 1.. {
+        let joined = theatre.join_udp("room", "ada").await;
+        let mut restart = Box::pin(theatre.change(Method::PATCH, &joined.url, "room:ada", Some("*"), fragment));
+        let mut answered = false;
+        for _ in 0..places {
+            answered = futures_util::poll!(&mut restart).is_ready();
+            if answered {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(restart);
+        if answered {
+            break;
+        }
+        let trickled = theatre.change(Method::PATCH, &joined.url, "room:ada", Some(&joined.etag), CANDIDATE).await;
+        restarted_unheard += usize::from(trickled.status() == 412);
+    }
+    assert!(restarted_unheard > 0, "what was begun is undone by nobody, so it has to be finished");
 }

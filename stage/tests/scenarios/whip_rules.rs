@@ -2,7 +2,8 @@
 
 use crate::harness::{Theatre, loopback};
 use crate::support::{Client, Setup};
-use footlight_stage::config::{Config, IceServer};
+use footlight_stage::config::Config;
+use footlight_stage::ice_servers::{IceCredentials, IceServer};
 use http::{Method, Request, Response};
 
 async fn offer() -> String {
@@ -23,7 +24,7 @@ const SDP: (&str, &str) = ("Content-Type", "application/sdp");
 
 #[tokio::test]
 async fn an_offer_is_answered_201_with_all_that_a_client_needs() {
-    let credentials = Some(("user".to_owned(), "secret".to_owned()));
+    let credentials = Some(IceCredentials::Fixed { username: "user".into(), password: "secret".into() });
     let ice_servers = vec![
         IceServer { url: "stun:stun.example.net".into(), credentials: None },
         IceServer { url: "turn:turn.example.net?transport=udp".into(), credentials },
@@ -90,6 +91,10 @@ async fn every_answer_carries_cors_headers() {
             let problem: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
             assert_eq!(problem["status"], want);
             assert!(["title", "thing", "cure"].iter().all(|key| problem[key].is_string()), "{problem}");
+            // RFC 9457 section 3.1.4: what a client shows a person. It says all of it, in a sentence.
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            assert!(["thing", "value", "cure"].iter().all(|key| detail.contains(problem[key].as_str().unwrap())));
+            assert!(detail.ends_with('.'), "{problem}");
         }
         if want == 405 {
             assert!(answer.headers().contains_key("allow"));
@@ -162,9 +167,21 @@ async fn somebody_elses_session_is_out_of_reach() {
     assert!(subscription.events.try_recv().is_err());
 }
 
+/// Whoever authorises may let a session be changed and ended in a room that takes no new ones.
+#[tokio::test]
+async fn joining_and_leaving_are_asked_for_apart() {
+    let theatre = Theatre::open().await;
+    let joined = theatre.join_udp("room", "ada").await;
+    let refused = post(&theatre, &[("Authorization", "Bearer closed:ada"), SDP], &offer().await).await;
+    assert_eq!(refused.status(), 403);
+    let left = theatre.change(Method::DELETE, &joined.url, "closed:ada", None, "").await;
+    assert_eq!(left.status(), 200);
+    assert!(theatre.stage.stats().await.is_empty());
+}
+
 #[tokio::test]
 async fn offers_that_cannot_be_taken_are_refused_whole() {
-    let theatre = Theatre::open().await;
+    let theatre = Theatre::with(Config { peer_offer_burst: 100, ..loopback() }).await;
     let good = offer().await;
     let huge = format!("{good}{}", "a=x:0123456789012345678901234567890123456789\r\n".repeat(2_000));
     let check = async |what: &str, offer: String, want: u16| {

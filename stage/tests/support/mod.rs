@@ -110,7 +110,12 @@ struct Publishing {
 impl Client {
     /// Over UDP; `through` is a relay that stands in for the server.
     pub async fn udp(setup: &Setup, through: Option<SocketAddr>) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::udp_from(setup, "127.0.0.1:0", through).await
+    }
+
+    /// Over UDP from this address.
+    pub async fn udp_from(setup: &Setup, local: &str, through: Option<SocketAddr>) -> Self {
+        let socket = UdpSocket::bind(local).await.unwrap();
         let local = socket.local_addr().unwrap();
         let candidate = Candidate::host(local, Protocol::Udp).unwrap();
         Self::new(setup, local, candidate, Transport::Udp { socket, through, server: None })

@@ -1,0 +1,30 @@
+//! What the studio page says is so: Stop means off air whatever is under way, a lost connection comes back by itself, a busy server is
+//! asked again when it said, no session is left behind, and the stream ends when its owner ends it.
+
+use crate::harness::browsers;
+use crate::harness::playback::until;
+use crate::harness::server::{PATIENCE, SMALL, Server};
+use http::Method;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_bad_day() {
+    let server = Server::start(&["serve"], SMALL).await;
+    let stream = server.go_live("room").await;
+    let (studio, _) = browsers::pages(&server, "room").await;
+    let folder = tempfile::tempdir().unwrap();
+    let studio = browsers::studio(&studio, browsers::ORANGE, folder.path());
+    let argument = json!({"studio": studio, "admin": server.url("admin"), "screenshots": browsers::screenshots()});
+    let seen = browsers::run("studio_word.mjs", argument).await;
+    assert_eq!(seen["stoppedEarly"], json!([[201], "You are not on air."]));
+    assert_eq!(seen["garbled"], json!([201]));
+    assert_eq!(seen["busy"], "The server refused: server: busy; try again. Trying again in 2 s…");
+    assert_eq!(seen["stoppedLate"], json!([[201], "You are not on air."]));
+    assert_eq!(seen["goAgain"], true);
+    until(PATIENCE, || async {
+        let now = server.rest(Method::GET, &format!("/v2/live-streams/{stream}"), json!({})).await;
+        (now["status"] == "completed").then_some(())
+    })
+    .await;
+    server.end().await;
+}
