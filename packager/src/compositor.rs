@@ -78,7 +78,7 @@ impl<P> Compositor<P> {
     /// a sender's report. Of those that the same tick would show only the newest is kept, so that a sender of 60 fps needs no more room than one of 30.
     pub fn push(&mut self, track: TrackId, time: SessionTime, picture: P) {
         let serial = self.next_serial;
-        let tick = self.timeline.first_tick_at(time);
+        let tick = self.timeline.tick_nearest(time);
         let Some(source) = self.sources.iter_mut().find(|s| s.track == track) else { return };
         self.next_serial += 1;
         while source.queue.back().is_some_and(|other| other.time >= time || other.tick == tick) {
@@ -158,9 +158,9 @@ mod tests {
     fn a_tick_shows_the_newest_due_picture_and_repeats_it() {
         let mut compositor = two_peers();
         assert_eq!(shown(&mut compositor, 0), [""; 0], "the slate");
-        compositor.push(A, at(10), "a1");
-        compositor.push(A, at(50), "a2");
-        compositor.push(A, at(90), "a3");
+        compositor.push(A, at(30), "a1");
+        compositor.push(A, at(70), "a2");
+        compositor.push(A, at(110), "a3");
         assert_eq!(shown(&mut compositor, 2), ["a2"]);
         assert_eq!(shown(&mut compositor, 2), ["a2"]);
         assert_eq!(shown(&mut compositor, 3), ["a3"]);

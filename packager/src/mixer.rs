@@ -1,7 +1,7 @@
 //! One mix of all voices, in chunks of 1,024 samples of 48 kHz stereo. Pure: positions are samples since the stream's zero.
 //!
 //! A voice's packets are laid end to end, with silence for those that are missing between two. Where the session clock says that a packet belongs elsewhere, the difference decides: within 2 ms
-//! nothing, up to 40 ms the packet is stretched by at most 1.25 %, beyond that it is put where it belongs, with silence before it or
+//! nothing, up to 40 ms the packet is stretched by at most 1.25 % (2.5 % beyond 10 ms), beyond that it is put where it belongs, with silence before it or
 //! less of what overlaps (a gap of DTX, a mute, a sender's report that moved time).
 
 use crate::decode::Pcm;
@@ -20,6 +20,9 @@ const MISSING: i64 = 120;
 /// One sample in 80, 1.25 %: a little more than the 1 % by which sync moves a peer's time, or a peer that joined late would be heard
 /// to jump each time that the difference has grown to [`JUMP`].
 const STRETCH_ONE_IN: i64 = 80;
+/// 10 ms: a voice that is further off is stretched twice as much, or one that is off while sync moves time would come back at a quarter of a per cent: 40 ms
+/// in 16 s.
+const FAR: i64 = 480;
 /// Two seconds: what belongs further from the next chunk, before or after, is refused, because its sender is lying about time; and no voice has more
 /// samples waiting.
 const VOICE_SAMPLES: i64 = 96_000;
@@ -33,7 +36,7 @@ const RELEASE: f32 = 1.0 / 9_600.0;
 pub enum Placing {
     /// Lay it behind the last one, longer by so many samples (shorter where negative).
     Append {
-        /// Samples, at most 1.25 % of the packet.
+        /// Samples, at most 2.5 % of the packet.
         stretch: i32,
     },
     /// Put it at its own position.
@@ -98,7 +101,8 @@ impl Mixer {
         if off.saturating_abs() > JUMP {
             return Placing::Jump;
         }
-        let most = (samples / STRETCH_ONE_IN).max(1);
+        let share = if off.saturating_abs() > FAR { STRETCH_ONE_IN / 2 } else { STRETCH_ONE_IN };
+        let most = (samples / share).max(1);
         Placing::Append { stretch: i32::try_from(off.clamp(-most, most)).unwrap_or(0) }
     }
 
@@ -242,7 +246,8 @@ mod tests {
         push(&mut mixer, 0, &tone(960, 0.5));
         assert_eq!(mixer.placing(A, 960 + 96, 960), Placing::Append { stretch: 0 });
         assert_eq!(mixer.placing(A, 960 + 97, 960), Placing::Append { stretch: 12 });
-        assert_eq!(mixer.placing(A, 960 - 1_000, 960), Placing::Append { stretch: -12 });
+        assert_eq!(mixer.placing(A, 960 - 480, 960), Placing::Append { stretch: -12 });
+        assert_eq!(mixer.placing(A, 960 - 1_000, 960), Placing::Append { stretch: -24 });
         assert_eq!(mixer.placing(A, 960 - 1_921, 960), Placing::Jump);
         push(&mut mixer, 960 + 2_000, &tone(960, 0.5));
         let heard: Vec<f32> = (0..4).flat_map(|_| mixer.mix().left).collect();
@@ -257,6 +262,33 @@ mod tests {
         push(&mut mixer, 960 + 960 + 48, &tone(960, 0.25));
         let heard: Vec<f32> = (0..3).flat_map(|_| mixer.mix().left).collect();
         assert_eq!((heard[959], heard[960], heard[1_967], heard[1_968], heard[2_927]), (0.5, 0.0, 0.0, 0.25, 0.25));
+    }
+
+    #[test]
+    fn a_voice_that_is_behind_catches_up_while_time_is_moved() {
+        let mut mixer = one_voice();
+        push(&mut mixer, 0, &tone(960, 0.5));
+        // Its time lies 38 ms before what was laid, and goes back by a hundredth.
+        let mut laid = 960;
+        let mut off = 0;
+        for packet in 1..=150_i64 {
+            let at = 960 * packet - 1_824 - 960 * packet / 100;
+            off = at - laid;
+            let Placing::Append { stretch } = mixer.placing(A, at, 960) else { panic!("{off} is no jump") };
+            let samples = 960 + i64::from(stretch);
+            mixer.push(
+                A,
+                at,
+                Placing::Append { stretch },
+                960,
+                &tone(usize::try_from(samples).expect("positive"), 0.5),
+            );
+            laid += samples;
+            while mixer.position() + 9_600 < laid {
+                mixer.mix();
+            }
+        }
+        assert!(off.abs() <= 480 + 24, "{off} samples off after three seconds");
     }
 
     #[test]

@@ -38,12 +38,10 @@ impl Timeline {
         self.zero.offset_micros(i64::try_from(tick * 1_000_000 / u64::from(self.fps)).unwrap_or(i64::MAX))
     }
 
-    /// The first tick whose moment is not before `time`.
-    pub fn first_tick_at(&self, time: SessionTime) -> u64 {
-        // Ticks are rounded down to microseconds: one whose moment is `time` begins within the microsecond after it.
+    /// The tick whose moment is nearest to `time`: pictures are then shown as often too early as too late for their sound, by half a tick at most.
+    pub fn tick_nearest(&self, time: SessionTime) -> u64 {
         let since = u64::try_from(time.micros_since(self.zero)).unwrap_or(0);
-        let before = since * u64::from(self.fps) / 1_000_000;
-        if self.content_time(before) >= time { before } else { before + 1 }
+        (since.saturating_mul(u64::from(self.fps)) + 500_000) / 1_000_000
     }
 
     /// Ticks between a moment and its being drawn.
@@ -89,6 +87,13 @@ mod tests {
         delay: Duration::from_millis(150),
         fps: 30,
     };
+
+    #[test]
+    fn a_picture_belongs_to_the_nearest_tick() {
+        let at = |us| LINE.tick_nearest(LINE.zero.offset_micros(us));
+        assert_eq!([at(-50_000), at(0), at(16_600), at(16_700), at(33_333), at(50_100)], [0, 0, 0, 1, 1, 2]);
+        assert_eq!(at(1_000_000), 30);
+    }
 
     #[test]
     fn a_stream_begins_with_its_slate_in_the_past() {

@@ -8,6 +8,10 @@
 //!
 //! An offset moves towards where it should be by at most 1 % of the media time that passes, which nobody hears or
 //! sees; a difference of more than 300 ms is jumped over, because a wrong picture for 30 s is worse than a jump.
+//!
+//! The anchor that a peer's tracks share moves likewise, and waits while one of them is still on its way to it: lips
+//! and voices meet first, and then move together. Were each track to follow the anchor's target by itself, one that
+//! jumped and one that did not would be apart by up to 300 ms for half a minute.
 
 use footlight_media::time::{SessionTime, Timescale};
 use std::collections::VecDeque;
@@ -37,6 +41,19 @@ pub struct Report {
     pub rtp: u32,
 }
 
+/// A track whose offset is so near the anchor's is there.
+const THERE_US: i64 = 2_000;
+
+/// Session time minus the sender's NTP time, as all tracks with reports follow it.
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    us: i64,
+    /// NTP time up to which it has been moved.
+    slewed_to_us: i64,
+    /// How many tracks had reports when it was set: another one may move it at once, and each track goes there by itself.
+    members: usize,
+}
+
 /// The clock of one track.
 #[derive(Debug, Clone)]
 struct TrackClock {
@@ -63,6 +80,7 @@ struct Unwrapped {
 #[derive(Debug, Clone, Default)]
 pub struct PeerSync {
     tracks: Vec<TrackClock>,
+    anchor: Option<Anchor>,
 }
 
 impl PeerSync {
@@ -129,14 +147,17 @@ impl PeerSync {
     /// When the frame with this timestamp is to be shown or heard: later than every frame of the track before it.
     /// `None` before the track's first packet. To be asked in the order in which frames leave.
     pub fn time(&mut self, slot: usize, rtp: u32) -> Option<SessionTime> {
-        let anchor = self.common_anchor();
-        let track = self.tracks.get_mut(slot)?;
+        let track = self.tracks.get(slot)?;
         let arrival_offset = track.window.least()?;
-        let target = match (anchor, track.ntp_offset_us) {
-            (Some(anchor), Some(ntp_offset)) => anchor.saturating_add(ntp_offset),
-            _ => arrival_offset,
-        };
         let media_us = track.micros(track.ticks(rtp));
+        let target = match track.ntp_offset_us {
+            Some(ntp_offset) => {
+                let anchor = self.move_anchor(media_us.saturating_add(ntp_offset));
+                anchor.map_or(arrival_offset, |anchor| anchor.saturating_add(ntp_offset))
+            }
+            None => arrival_offset,
+        };
+        let track = self.tracks.get_mut(slot)?;
         let offset = match track.offset_us {
             Some(offset) if offset.abs_diff(target) <= SNAP_US.unsigned_abs() => {
                 let most = media_us.saturating_sub(track.slewed_to_us).max(0) / SLEW_DIVISOR;
@@ -148,6 +169,33 @@ impl PeerSync {
         track.slewed_to_us = track.slewed_to_us.max(media_us);
         track.last_time_us = media_us.saturating_add(offset).max(track.last_time_us.saturating_add(1));
         Some(SessionTime::from_micros(track.last_time_us))
+    }
+
+    /// Brings the anchor to the sender's time `ntp_us`. Answers with it.
+    fn move_anchor(&mut self, ntp_us: i64) -> Option<i64> {
+        let Some(target) = self.common_anchor() else {
+            self.anchor = None;
+            return None;
+        };
+        let members = self.tracks.iter().filter(|track| track.ntp_offset_us.is_some()).count();
+        let same = self.anchor.filter(|known| known.members == members);
+        let known = same.filter(|known| known.us.abs_diff(target) <= SNAP_US.unsigned_abs());
+        if same.is_some() && known.is_none() {
+            // All of them jump with the anchor: one that just stayed below the limit would take half a minute to follow.
+            self.tracks.iter_mut().filter(|t| t.ntp_offset_us.is_some()).for_each(|t| t.offset_us = None);
+        }
+        let anchor = match known {
+            Some(known) => {
+                let passed = ntp_us.saturating_sub(known.slewed_to_us).max(0);
+                let all_there = self.tracks.iter().all(|track| track.is_there(known.us, ntp_us));
+                let most = if all_there { passed / SLEW_DIVISOR } else { 0 };
+                let us = known.us + (target - known.us).clamp(-most, most);
+                Anchor { us, slewed_to_us: known.slewed_to_us.max(ntp_us), members }
+            }
+            None => Anchor { us: target, slewed_to_us: ntp_us, members },
+        };
+        self.anchor = Some(anchor);
+        Some(anchor.us)
     }
 
     /// Session time minus the sender's NTP time, as the most delayed of the tracks with reports shows it: then no
@@ -162,6 +210,13 @@ impl PeerSync {
 }
 
 impl TrackClock {
+    /// Whether nothing is left of this track's way to the anchor. One that sends nothing, as a muted one, is not waited for.
+    fn is_there(&self, anchor_us: i64, ntp_us: i64) -> bool {
+        let (Some(offset), Some(ntp_offset)) = (self.offset_us, self.ntp_offset_us) else { return true };
+        let silent_us = ntp_us.saturating_sub(self.slewed_to_us.saturating_add(ntp_offset));
+        silent_us > WINDOW_US || offset.abs_diff(anchor_us.saturating_add(ntp_offset)) <= THERE_US.unsigned_abs()
+    }
+
     /// The timestamp on a line without wraps: the nearest to the last one.
     fn ticks(&self, rtp: u32) -> i64 {
         match self.unwrapped {
@@ -285,6 +340,39 @@ mod tests {
         let offsets = lip_offsets(&sender, 85_000, 1, 12);
         assert!(offsets[0] > 75_000, "arrival is all that is known at first: {offsets:?}");
         assert!(offsets[9..].iter().all(|offset| offset.abs() < 5_000), "{offsets:?}");
+    }
+
+    /// How far apart lips and voices are at worst once a sender that connects with a backlog, as FFmpeg does, has sent it at twice the pace, and its
+    /// arrivals have left the window.
+    fn worst_after_backlog(backlog_us: i64) -> i64 {
+        let sender = Sender { audio_rtp: 7, video_rtp: 9, ntp_lie_us: 1_150_000 };
+        let mut sync = peer();
+        for (slot, rtp) in [(AUDIO, sender.audio(0)), (VIDEO, sender.video(0))] {
+            sync.on_packet(slot, rtp, at(backlog_us), false);
+            sync.on_report(slot, Report { ntp: sender.ntp(0), rtp });
+        }
+        let (mut audio_shift, mut worst) = (0, 0_i64);
+        for ms in 0..20_000_i64 {
+            let captured = ms * 1_000;
+            let arrival = (backlog_us + captured / 2).max(captured + 5_000);
+            if ms % 20 == 0 {
+                sync.on_packet(AUDIO, sender.audio(captured), at(arrival), false);
+                audio_shift = sync.time(AUDIO, sender.audio(captured)).unwrap().micros_since(at(captured));
+            }
+            if ms % 33 == 7 {
+                sync.on_packet(VIDEO, sender.video(captured), at(arrival), false);
+                let shift = sync.time(VIDEO, sender.video(captured)).unwrap().micros_since(at(captured));
+                worst =
+                    if captured > 2 * backlog_us + WINDOW_US { worst.max((shift - audio_shift).abs()) } else { worst };
+            }
+        }
+        worst
+    }
+
+    #[test]
+    fn lips_are_together_after_a_backlog_whatever_it_was() {
+        let worst = (0..40).map(|n| worst_after_backlog(700_000 + 25_000 * n)).max().unwrap();
+        assert!(worst < 5_000, "{worst} us apart");
     }
 
     #[test]

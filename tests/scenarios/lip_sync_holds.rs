@@ -57,6 +57,7 @@ async fn holds(client: &str) {
             worst(false) * 1e3,
             worst(true) * 1e3
         );
+        println!("{client} {when}: {offsets:.3?}");
         let settled: Vec<_> = offsets.iter().filter(|(since, _)| *since >= SETTLED_SECONDS).collect();
         assert!(settled.len() >= 3, "{client} {when}: {offsets:.3?}");
         assert!(settled.iter().all(|(_, offset)| offset.abs() <= WITHIN_SECONDS), "{client} {when}: {offsets:.3?}");
