@@ -59,6 +59,8 @@ struct Anchor {
 struct TrackClock {
     timescale: Timescale,
     unwrapped: Option<Unwrapped>,
+    /// A report that came before the first packet, as FFmpeg's first does, and its second five seconds later.
+    early_report: Option<Report>,
     window: ArrivalWindow,
     /// Microseconds of the sender's NTP clock minus media time.
     ntp_offset_us: Option<i64>,
@@ -89,6 +91,7 @@ impl PeerSync {
         self.tracks.push(TrackClock {
             timescale,
             unwrapped: None,
+            early_report: None,
             window: ArrivalWindow::default(),
             ntp_offset_us: None,
             offset_us: None,
@@ -125,6 +128,9 @@ impl PeerSync {
                 track.unwrapped = Some(Unwrapped { last_rtp: rtp, last_ticks: ticks, last_arrival_us: arrival_us });
             }
             track.window.push(arrival_us, arrival_us.saturating_sub(media_us));
+            if let Some(report) = track.early_report.take() {
+                self.on_report(slot, report);
+            }
         }
         media_us
     }
@@ -133,6 +139,7 @@ impl PeerSync {
     pub fn on_report(&mut self, slot: usize, report: Report) {
         let Some(track) = self.tracks.get_mut(slot) else { return };
         if track.unwrapped.is_none() {
+            track.early_report = Some(report);
             return;
         }
         let ntp_us = ((u128::from(report.ntp) * 1_000_000) >> 32) as i64;
@@ -231,6 +238,7 @@ impl TrackClock {
 
     fn restart(&mut self) {
         self.unwrapped = None;
+        self.early_report = None;
         self.window = ArrivalWindow::default();
         self.ntp_offset_us = None;
         self.offset_us = None;
@@ -347,9 +355,10 @@ mod tests {
     fn worst_after_backlog(backlog_us: i64) -> i64 {
         let sender = Sender { audio_rtp: 7, video_rtp: 9, ntp_lie_us: 1_150_000 };
         let mut sync = peer();
+        // Its reports come before its packets.
         for (slot, rtp) in [(AUDIO, sender.audio(0)), (VIDEO, sender.video(0))] {
-            sync.on_packet(slot, rtp, at(backlog_us), false);
             sync.on_report(slot, Report { ntp: sender.ntp(0), rtp });
+            sync.on_packet(slot, rtp, at(backlog_us), false);
         }
         let (mut audio_shift, mut worst) = (0, 0_i64);
         for ms in 0..20_000_i64 {
