@@ -4,6 +4,9 @@
 
 import { browser, closeAll } from './browser.mjs';
 
+// Publishers flash each second: looks at the same pace would see nothing but flashes, or none.
+const LOOK_MS = 730;
+
 const { studio, watch, seconds, screenshots } = JSON.parse(process.argv[2]);
 
 /** The video in 16 x 9 pixels, row by row, each [red, green, blue], with what its element says of itself. */
@@ -40,9 +43,9 @@ async function play() {
     return new Promise((done) => setTimeout(() => done(count), ms));
   }, seconds * 1_000);
   const looks = [];
-  for (let i = 0; i < seconds; i += 1) {
+  for (let i = 0; i < (seconds * 1_000) / LOOK_MS; i += 1) {
     looks.push(await look(page));
-    await page.waitForTimeout(1_000);
+    await page.waitForTimeout(LOOK_MS);
   }
   await page.screenshot({ path: `${screenshots}/watch.png` });
   return { stalls: await stalls, looks, status: await page.locator('#status').textContent() };
