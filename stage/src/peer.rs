@@ -219,7 +219,7 @@ fn codec(media: &OfferedMedia) -> RTCRtpCodecParameters {
         clock_rate: if video { 90_000 } else { 48_000 },
         channels: if video { 0 } else { 2 },
         sdp_fmtp_line: match media.codec {
-            // What we can receive (RFC 7587 section 6.1): stereo as sent; no in-band FEC, which FFmpeg's decoder does not read.
+            // What we ask for (RFC 7587 section 6.1): stereo as sent. In-band FEC, which FFmpeg's decoder does not read, is there where the client offers it.
             Codec::Opus => "minptime=10;stereo=1".into(),
             _ => media.fmtp.clone(),
         },

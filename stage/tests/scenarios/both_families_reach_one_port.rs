@@ -5,6 +5,7 @@ use crate::support::media::{Clip, Video};
 use crate::support::{Client, Setup};
 use footlight_media::codec::Codec;
 use footlight_stage::config::Config;
+use std::net::{IpAddr, SocketAddr};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_stage_on_all_addresses() {
@@ -12,15 +13,19 @@ async fn of_a_stage_on_all_addresses() {
     let theatre = Theatre::with(Config { listen: "[::]:0".parse().unwrap(), announce, ..loopback() }).await;
     let port = theatre.stage.local_addr().port();
     let setup = Setup { video: vec![Video::Vp8], audio: false };
-    let tcp = |address: &str| (address.parse::<std::net::IpAddr>().unwrap(), port).into();
-    let clients = [
-        ("ipv4", Client::udp_from(&setup, "127.0.0.1:0", None).await),
-        ("ipv6", Client::udp_from(&setup, "[::1]:0", None).await),
-        ("ipv4-tcp", Client::tcp(&setup, tcp("127.0.0.1")).await),
-        ("ipv6-tcp", Client::tcp(&setup, tcp("::1")).await),
-    ];
     let mut running = Vec::new();
-    for (room, client) in clients {
+    for (room, address, tcp) in [
+        ("ipv4", "127.0.0.1", false),
+        ("ipv6", "::1", false),
+        ("ipv4-tcp", "127.0.0.1", true),
+        ("ipv6-tcp", "::1", true),
+    ] {
+        let address: IpAddr = address.parse().unwrap();
+        // Each in its turn: a TCP connection that says nothing for a few seconds is closed.
+        let client = match tcp {
+            true => Client::tcp(&setup, (address, port).into()).await,
+            false => Client::udp_from(&setup, &SocketAddr::from((address, 0)).to_string(), None).await,
+        };
         let mut subscription = theatre.subscribe(room).await;
         let mut joined = theatre.join(room, "ada", client).await;
         for address in ["127.0.0.1", "::1"] {
