@@ -5,6 +5,7 @@ use super::media::Noise;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -36,17 +37,29 @@ impl Netem {
 /// A relay on loopback: what arrives there goes to the server through a socket for each client, and back.
 pub struct Relay {
     pub address: SocketAddr,
+    bad: Arc<AtomicBool>,
     stop: CancellationToken,
 }
 
 impl Relay {
     /// Both directions lose and delay.
     pub async fn start(server: SocketAddr, netem: Netem) -> Self {
+        let relay = Self::start_well(server, netem).await;
+        relay.worsen();
+        relay
+    }
+
+    /// The same from when it is told to; before, it passes everything on at once.
+    pub async fn start_well(server: SocketAddr, netem: Netem) -> Self {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let address = socket.local_addr().unwrap();
-        let stop = CancellationToken::new();
-        tokio::spawn(run(socket, server, netem, stop.clone()));
-        Self { address, stop }
+        let (stop, bad) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
+        tokio::spawn(run(socket, server, netem, Arc::clone(&bad), stop.clone()));
+        Self { address, bad, stop }
+    }
+
+    pub fn worsen(&self) {
+        self.bad.store(true, Ordering::Relaxed);
     }
 }
 
@@ -59,7 +72,13 @@ impl Drop for Relay {
 /// A datagram on its way, and the socket that it leaves through.
 type Leaving = (Arc<UdpSocket>, SocketAddr, Vec<u8>);
 
-async fn run(front: Arc<UdpSocket>, server: SocketAddr, mut netem: Netem, stop: CancellationToken) {
+async fn run(
+    front: Arc<UdpSocket>,
+    server: SocketAddr,
+    mut netem: Netem,
+    bad: Arc<AtomicBool>,
+    stop: CancellationToken,
+) {
     let mut clients: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
     let (replies, mut from_server) = mpsc::channel::<(SocketAddr, Vec<u8>)>(4_096);
     // Keyed by time and count, so that equal times keep their order.
@@ -90,7 +109,8 @@ async fn run(front: Arc<UdpSocket>, server: SocketAddr, mut netem: Netem, stop: 
             }
             Some((client, bytes)) = from_server.recv() => (Arc::clone(&front), client, bytes),
         };
-        if let Some(delay) = netem.pass() {
+        let delay = if bad.load(Ordering::Relaxed) { netem.pass() } else { Some(Duration::ZERO) };
+        if let Some(delay) = delay {
             count += 1;
             leaving.insert((Instant::now() + delay, count), (through, to, bytes));
         }
