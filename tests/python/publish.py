@@ -21,9 +21,9 @@ SAMPLES = 960  # 20 ms
 def picture(index: int, args: argparse.Namespace) -> av.VideoFrame:
     second, width, height = index / args.fps, args.width, args.height
     luma = numpy.full((height, width), 235 if second % 1 < 0.1 else args.luma, numpy.uint8)
-    # Something moves, so that a frozen picture can be told from a still one.
+    # Something moves, so that a frozen picture can be told from a still one: along the lower edge, as the middle is where flashes are timed.
     x = int(second * 60) % (width - 32)
-    luma[height // 2 - 16 : height // 2 + 16, x : x + 32] = args.luma + 40
+    luma[height - 32 :, x : x + 32] = args.luma + 40
     chroma = numpy.full((height // 2, width), 128, numpy.uint8)
     return av.VideoFrame.from_ndarray(numpy.vstack([luma, chroma]), format="yuv420p")
 

@@ -7,6 +7,9 @@ use crate::harness::publishers::publish;
 use crate::harness::server::{PATIENCE, SMALL, Server};
 use serde_json::{Value, json};
 
+/// The middle of the canvas in 16x9.
+const WHOLE: (usize, usize) = (8, 4);
+
 /// How long the watch page plays. A minute by `WATCH_SECONDS=60`, as `make soak-browser` does.
 fn watch_seconds() -> u64 {
     std::env::var("WATCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(12)
@@ -22,39 +25,42 @@ fn config() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_studio_page() {
-    plays(&["studio"]).await;
+    plays(&[("studio", WHOLE)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_aiortc() {
-    plays(&["aiortc"]).await;
+    plays(&[("aiortc", WHOLE)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_ffmpeg() {
-    plays(&["ffmpeg"]).await;
+    plays(&[("ffmpeg", WHOLE)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_all_of_them_together() {
-    plays(&["aiortc", "ffmpeg", "studio"]).await;
+    plays(&[("aiortc", (3, 2)), ("ffmpeg", (11, 2)), ("studio", (7, 6))]).await;
 }
 
-/// `clients` publish, each tile in its place in the order of their names here; the watch page plays.
-async fn plays(clients: &[&str]) {
+/// `clients` publish, in this order, each with the middle of its tile in 16x9; the watch page plays.
+async fn plays(clients: &[(&str, (usize, usize))]) {
     let server = Server::start(&["serve"], &config()).await;
     server.go_live("room").await;
     let (studio, watch) = browsers::pages(&server, "room").await;
     let seconds = watch_seconds();
     let mut publishers = Vec::new();
-    for (n, client) in clients.iter().enumerate().filter(|(_, client)| **client != "studio") {
+    for (n, (client, _)) in clients.iter().enumerate().filter(|(_, (client, _))| *client != "studio") {
         let luma = grey_of(client).to_string();
         publishers.push(publish(&server, "room", client, &["--luma", &luma, "--seconds", "600"]).await);
         let want = format!("footlight_publishers {}\n", n + 1);
         until(PATIENCE, || async { server.admin("/metrics").await.contains(&want).then_some(()) }).await;
     }
     let folder = tempfile::tempdir().unwrap();
-    let studio = clients.contains(&"studio").then(|| browsers::studio(&studio, browsers::ORANGE, folder.path()));
+    let studio = clients
+        .iter()
+        .any(|(client, _)| *client == "studio")
+        .then(|| browsers::studio(&studio, browsers::ORANGE, folder.path()));
     let argument =
         json!({"studio": studio, "watch": {"url": watch}, "seconds": seconds, "screenshots": browsers::screenshots()});
     let result = browsers::run("pages.mjs", argument).await;
@@ -66,21 +72,12 @@ async fn plays(clients: &[&str]) {
     assert_eq!(result["status"], "Live");
     // Each has been on the canvas for long when the viewer has caught up; a flash may be in any one picture, in two of three it is not.
     let last = &looks[looks.len() - 3..];
-    for (client, (x, y)) in clients.iter().zip(tile_centres(clients.len())) {
+    for (client, (x, y)) in clients {
         let shown = last.iter().filter(|look| is_theirs(client, &look["pixels"][y * 16 + x])).count();
         assert!(shown >= 2, "{client} at {x}, {y} of 16x9: {last:?}");
     }
     drop(publishers);
     server.end().await;
-}
-
-/// Where the middle of each tile is, a row above it, in 16x9: something moves through the middle itself.
-fn tile_centres(count: usize) -> Vec<(usize, usize)> {
-    match count {
-        1 => vec![(8, 2)],
-        3 => vec![(3, 1), (11, 1), (7, 5)],
-        _ => unimplemented!("a grid of {count}"),
-    }
 }
 
 /// What each client's picture is filled with, in limited range.
