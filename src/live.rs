@@ -4,31 +4,24 @@
 //!
 //! One owner keeps the table of streams and takes one closed enum of inputs. What a packager reports is kept for the admin listener.
 
-use crate::worker::{self, Begin, Worker, WorkerError};
-use bytes::Bytes;
+use crate::packaging::{Objects, Packager};
+use crate::worker::{Begin, WorkerError};
 use footlight_media::time::WallTime;
 use footlight_media::track::TrackRequest;
 use footlight_packager::clock::SessionClock;
-use footlight_packager::driver::{self, FromPackager, Report, Start, ToPackager};
+use footlight_packager::driver::{FromPackager, Report, Start, ToPackager};
 use footlight_packager::ladder::Ladder;
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
 use footlight_packager::session::{self, Output, Session};
 use footlight_stage::driver::{Stage, Subscription};
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use std::collections::{HashMap, VecDeque};
-use std::convert::Infallible;
-use std::time::{Duration, SystemTime};
-use tokio::net::UnixStream;
+use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
 /// Inputs that wait for the owner.
 const INPUTS: usize = 256;
@@ -79,15 +72,6 @@ pub struct Common {
     /// The clock of stage's frames.
     pub clock: SessionClock,
 }
-
-/// The publishing service that packagers write to: an origin in this process or elsewhere.
-pub type Objects = tower::util::BoxCloneSyncService<Request<Full<Bytes>>, Response<ObjectBody>, ObjectError>;
-/// Its answers.
-pub type ObjectBody = http_body_util::combinators::UnsyncBoxBody<Bytes, ObjectError>;
-/// Its failures: the connection's words.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ObjectError(pub String);
 
 /// What happened to a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,7 +219,7 @@ impl Owner {
             shutdown: self.shutdown.clone(),
             stop,
             names: Stream::new(room, stream, self.common.window),
-            zero_date: zero_date(self.common.clock),
+            zero_date: self.common.clock.zero_date(),
             starts: 0,
         };
         self.tasks.spawn(task.run());
@@ -252,12 +236,6 @@ struct StreamTask {
     /// The date of the session clock's zero. Read once a stream: its dates never jump, and the next stream's follow a wall clock that was set.
     zero_date: WallTime,
     starts: u32,
-}
-
-fn zero_date(clock: SessionClock) -> WallTime {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = WallTime::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX));
-    now.offset_micros(-clock.now().as_micros())
 }
 
 impl StreamTask {
@@ -303,8 +281,7 @@ impl StreamTask {
         let packager = match self.common.isolation {
             Isolation::Process => {
                 let begin = Begin { start, memory_bytes: self.common.memory_bytes };
-                let origin = Fenced { stream: self.names.clone(), origin: self.common.origin.clone() };
-                Packager::in_process(&begin, origin).await?
+                Packager::in_process(&begin, self.common.origin.clone()).await?
             }
             Isolation::Thread => Packager::in_thread(start, self.common.origin.clone())?,
         };
@@ -411,9 +388,7 @@ impl StreamTask {
             }
         }
     }
-}
 
-impl StreamTask {
     /// Whether the room's static playlist still leads to this stream.
     async fn is_ours(&self, publisher: &mut Publisher<Objects>, path: &str) -> bool {
         let text = publisher.get(path).await.ok().flatten().unwrap_or_default();
@@ -428,103 +403,4 @@ fn no_room(error: TrySendError<ToPackager>) -> Option<ToPackager> {
         TrySendError::Full(message) => Some(message),
         TrySendError::Closed(_) => None,
     }
-}
-
-/// A running packager, wherever it runs.
-struct Packager {
-    /// What it is told. Full while it does not keep up.
-    to: mpsc::Sender<ToPackager>,
-    says: Says,
-}
-
-/// How a packager is heard.
-enum Says {
-    Process(Box<Worker>),
-    Thread { from: mpsc::Receiver<FromPackager>, result: oneshot::Receiver<Result<(), driver::DriverError>> },
-}
-
-impl Packager {
-    async fn in_process(begin: &Begin, origin: Fenced) -> Result<Self, WorkerError> {
-        let (worker, objects) = worker::spawn(begin).await?;
-        let to = worker.to.clone();
-        tokio::spawn(serve_objects(objects, origin));
-        Ok(Self { to, says: Says::Process(Box::new(worker)) })
-    }
-
-    fn in_thread(start: Start, origin: Objects) -> Result<Self, WorkerError> {
-        let (to, inputs) = mpsc::channel(worker::MESSAGES);
-        let (outputs, from) = mpsc::channel(worker::MESSAGES);
-        let (done, result) = oneshot::channel();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(WorkerError::Spawn)?;
-        std::thread::Builder::new()
-            .name("packager".into())
-            .spawn(move || {
-                let publisher = Publisher::new(origin);
-                let _nobody_waits = done.send(runtime.block_on(driver::run(start, inputs, outputs, publisher)));
-            })
-            .map_err(WorkerError::Spawn)?;
-        Ok(Self { to, says: Says::Thread { from, result } })
-    }
-
-    /// The next message. Cancel safe.
-    async fn next(&mut self) -> Result<FromPackager, WorkerError> {
-        match &mut self.says {
-            Says::Process(worker) => worker.next().await,
-            Says::Thread { from, result } => match from.recv().await {
-                Some(message) => Ok(message),
-                None => match result.await {
-                    Ok(Err(error)) => Err(error.into()),
-                    Ok(Ok(())) | Err(_) => Err(WorkerError::Silent),
-                },
-            },
-        }
-    }
-}
-
-/// The origin as one stream's packager may use it.
-#[derive(Clone)]
-struct Fenced {
-    stream: Stream,
-    origin: Objects,
-}
-
-/// Serves a child's publishing requests from the origin, until the child is gone.
-async fn serve_objects(objects: UnixStream, origin: Fenced) {
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let origin = origin.clone();
-        async move { Ok::<_, Infallible>(origin.forward(request).await) }
-    });
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(objects), service).await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a packager's object socket ended");
-    }
-}
-
-/// Longest object that a packager may publish: as in `docs/wire.md`.
-const OBJECT_BYTES: usize = 32 * 1024 * 1024;
-
-impl Fenced {
-    async fn forward(self, request: Request<hyper::body::Incoming>) -> Response<ObjectBody> {
-        let (parts, body) = request.into_parts();
-        // A decoder that was taken over speaks here: it can spoil its own stream and no other.
-        if !self.stream.owns(parts.uri.path()) || parts.uri.query().is_some() {
-            let text = format!("{}: not an object of stream {}", parts.uri, self.stream.id());
-            tracing::warn!(text, "refused to a packager");
-            return plain(StatusCode::FORBIDDEN, text);
-        }
-        let answer = async {
-            let body = http_body_util::Limited::new(body, OBJECT_BYTES).collect().await;
-            let body = body.map_err(|e| ObjectError(e.to_string()))?.to_bytes();
-            self.origin.oneshot(Request::from_parts(parts, Full::new(body))).await
-        };
-        answer.await.unwrap_or_else(|error| plain(StatusCode::BAD_GATEWAY, error.0))
-    }
-}
-
-fn plain(status: StatusCode, text: String) -> Response<ObjectBody> {
-    let body = Full::new(Bytes::from(text)).map_err(|never| match never {});
-    let mut response = Response::new(body.boxed_unsync());
-    *response.status_mut() = status;
-    response
 }

@@ -13,7 +13,7 @@ use footlight_packager::ffmpeg::FfmpegError;
 use footlight_packager::source::{FromSource, Playing, Source, SourceFrame, SourceMedia};
 use footlight_stage::client::{ClientError, ClientEvent, Media, Publisher, VideoFormat};
 use footlight_stage::link::IceServer;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -68,9 +68,8 @@ pub struct Clocks {
 impl Clocks {
     /// Clocks whose zero is now.
     pub fn starting_now() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let zero_date = WallTime::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-        Self { session: SessionClock::starting_now(), epoch: Instant::now(), zero_date }
+        let session = SessionClock::starting_now();
+        Self { session, epoch: Instant::now(), zero_date: session.zero_date() }
     }
 }
 

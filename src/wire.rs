@@ -3,8 +3,9 @@
 
 use crate::config::{Config, IceServer};
 use crate::http::{BodyError, Surface};
-use crate::live::{Common, Live, ObjectBody, ObjectError, Objects, StreamEvent};
+use crate::live::{Common, Live, StreamEvent};
 use crate::metrics::Admin;
+use crate::packaging::{ObjectBody, ObjectError, Objects};
 use crate::tls::{self, TlsError};
 use crate::web::Web;
 use bytes::Bytes;
