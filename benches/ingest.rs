@@ -7,11 +7,11 @@ mod harness;
 #[path = "../stage/tests/support/mod.rs"]
 mod support;
 
+use harness::publishers::send;
 use harness::server::{SMALL, Server};
 use harness::usage;
 use std::time::Duration;
 use support::media::{Clip, Video};
-use support::{Client, Setup};
 
 /// How long each count of publishers is measured, after they have settled.
 const MEASURED: Duration = Duration::from_secs(20);
@@ -50,12 +50,8 @@ async fn measure(publishers: usize) -> Row {
     server.rest(http::Method::POST, "/v2/rooms", serde_json::json!({"name": "room", "id": "room"})).await;
     let mut running = Vec::new();
     for n in 0..publishers {
-        let token = server.auth("room", &format!("user-{n}")).await;
-        let mut client = Client::udp(&Setup::default(), None).await;
-        let (answer, _) = server.whip("room", &token, client.offer()).await;
-        client.accept(&answer);
-        client.publish(Some(Clip::synthetic(Video::H264, (1280, 720), BITS_PER_SECOND, 10)), true);
-        running.push(client.spawn());
+        let clip = Clip::synthetic(Video::H264, (1280, 720), BITS_PER_SECOND, 10);
+        running.push(send(&server, "room", &format!("user-{n}"), clip).await);
     }
     tokio::time::sleep(SETTLE).await;
     let cores = usage::cores(&[server.pid()], MEASURED).await;

@@ -7,11 +7,11 @@ mod harness;
 #[path = "../stage/tests/support/mod.rs"]
 mod support;
 
+use harness::publishers::send;
 use harness::server::Server;
 use harness::{clips, usage};
 use std::time::Duration;
 use support::media::Clip;
-use support::{Client, Setup};
 
 const PAIRS: usize = 7;
 /// How long each server is measured, after it has settled.
@@ -50,13 +50,7 @@ async fn main() {
 async fn measure(isolation: &str, clip: &Clip) -> f64 {
     let server = Server::start(&["serve"], &config(isolation)).await;
     server.go_live("room").await;
-    let token = server.auth("room", "someone").await;
-    let mut client = Client::udp(&Setup::default(), None).await;
-    let (answer, _) = server.whip("room", &token, client.offer()).await;
-    client.accept(&answer);
-    client.publish(Some(clip.clone()), true);
-    client.run_until(|seen| seen.video_frames > 0).await;
-    let sender = client.spawn();
+    let sender = send(&server, "room", "someone", clip.clone()).await;
     tokio::time::sleep(SETTLE).await;
     let cores = usage::cores(&usage::family(server.pid()), MEASURED).await;
     drop(sender);

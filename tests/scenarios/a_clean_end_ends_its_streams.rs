@@ -3,9 +3,9 @@
 
 use crate::harness::clips;
 use crate::harness::playback::Viewer;
+use crate::harness::publishers::send;
 use crate::harness::server::{SMALL, Server};
 use crate::harness::usage::family;
-use crate::support::{Client, Setup};
 use http::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -33,13 +33,7 @@ async fn at_an_origin_elsewhere() {
     let config = format!("{SMALL}{secret}, url: '{viewers}', publish_url: '{publish}'}}");
     let packager = Server::start(&["packager"], &config).await;
     let stream = packager.go_live("room").await;
-    let token = packager.auth("room", "someone").await;
-    let mut client = Client::udp(&Setup::default(), None).await;
-    let (answer, _) = packager.whip("room", &token, client.offer()).await;
-    client.accept(&answer);
-    client.publish(Some(clips::grey(120, 320, 180, 20)), true);
-    client.run_until(|seen| seen.connected).await;
-    let publisher = client.spawn();
+    let publisher = send(&packager, "room", "someone", clips::grey(120, 320, 180, 20)).await;
     let mut viewer = Viewer::new(&origin, "room", &stream, "180p");
     viewer.watch_to(5).await;
     let (_, ends) = tokio::join!(viewer.watch_to(u64::MAX), packager.end());

@@ -4,8 +4,8 @@
 use crate::harness::clips;
 use crate::harness::packaging::assert_ffmpeg_decodes;
 use crate::harness::playback::Viewer;
+use crate::harness::publishers::send;
 use crate::harness::server::{SMALL, Server};
-use crate::support::{Client, Setup};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_streams_have_no_gap_and_the_fourth_goes_on() {
@@ -19,12 +19,7 @@ async fn three_streams_have_no_gap_and_the_fourth_goes_on() {
         // in what is watched.
         let clip = clips::grey(120, 320, 180, 60);
         let clip = if room == "crash" { clips::with_crash(clip, 240) } else { clip };
-        let token = server.auth(room, "someone").await;
-        let mut client = Client::udp(&Setup::default(), None).await;
-        let (answer, _) = server.whip(room, &token, client.offer()).await;
-        client.accept(&answer);
-        client.publish(Some(clip), true);
-        publishers.push(client.spawn());
+        publishers.push(send(&server, room, "someone", clip).await);
     }
     let mut viewers: Vec<Viewer> =
         rooms.iter().zip(&streams).map(|(room, stream)| Viewer::new(&server, room, stream, "180p")).collect();

@@ -3,8 +3,9 @@
 
 use crate::harness::clips;
 use crate::harness::playback::Viewer;
+use crate::harness::publishers::send;
 use crate::harness::server::{SMALL, Server};
-use crate::support::{Client, Setup};
+use crate::support::{Client, Running, Setup};
 use http::{Method, StatusCode};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -39,14 +40,8 @@ async fn nor_keeps_newcomers_out() {
     Arc::into_inner(server).expect("the flood is over").end().await;
 }
 
-async fn publish(server: &Server, user: &str) -> crate::support::Running {
-    let token = server.auth("room", user).await;
-    let mut client = Client::udp(&Setup::default(), None).await;
-    let (answer, _) = server.whip("room", &token, client.offer()).await;
-    client.accept(&answer);
-    client.publish(Some(clips::grey(120, 320, 180, 30)), true);
-    client.run_until(|seen| seen.connected).await;
-    client.spawn()
+async fn publish(server: &Server, user: &str) -> Running {
+    send(server, "room", user, clips::grey(120, 320, 180, 30)).await
 }
 
 /// Valid offers at a steady pace, every other one without a token; how often each status was answered.

@@ -3,9 +3,9 @@
 
 use crate::harness::clips;
 use crate::harness::playback::{Playlist, Viewer, until};
+use crate::harness::publishers::send;
 use crate::harness::server::{PATIENCE, SMALL, Server};
 use crate::harness::usage::family;
-use crate::support::{Client, Setup};
 use http::{Method, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -20,13 +20,7 @@ fn packagers(server: &Server) -> Vec<Pid> {
 async fn and_its_stream_can_be_stopped() {
     let server = Server::start(&["serve"], SMALL).await;
     let stream = server.go_live("room").await;
-    let token = server.auth("room", "someone").await;
-    let mut client = Client::udp(&Setup::default(), None).await;
-    let (answer, _) = server.whip("room", &token, client.offer()).await;
-    client.accept(&answer);
-    client.publish(Some(clips::moving(320, 180, 300, 20)), true);
-    client.run_until(|seen| seen.connected).await;
-    let publisher = client.spawn();
+    let publisher = send(&server, "room", "someone", clips::moving(320, 180, 300, 20)).await;
     let mut viewer = Viewer::new(&server, "room", &stream, "180p");
     viewer.watch_to(5).await;
     kill_process(packagers(&server)[0], Signal::STOP).unwrap();

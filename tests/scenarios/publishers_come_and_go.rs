@@ -4,8 +4,9 @@
 use crate::harness::clips;
 use crate::harness::packaging::assert_ffmpeg_decodes;
 use crate::harness::playback::{Viewer, middle_luma};
+use crate::harness::publishers::send;
 use crate::harness::server::{SMALL, Server};
-use crate::support::{Client, Running, Setup};
+use crate::support::Running;
 use std::time::Duration;
 
 /// How long the publisher is away; `make soak-return` makes it 90 s.
@@ -15,12 +16,7 @@ fn away() -> Duration {
 }
 
 async fn publish(server: &Server, luma: u8) -> Running {
-    let token = server.auth("room", "someone").await;
-    let mut client = Client::udp(&Setup::default(), None).await;
-    let (answer, _) = server.whip("room", &token, client.offer()).await;
-    client.accept(&answer);
-    client.publish(Some(clips::grey(luma, 320, 180, 30)), true);
-    client.spawn()
+    send(server, "room", "someone", clips::grey(luma, 320, 180, 30)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,8 +4,8 @@
 use crate::harness::clips;
 use crate::harness::packaging::assert_ffmpeg_decodes;
 use crate::harness::playback::{Viewer, luma_pictures};
+use crate::harness::publishers::send;
 use crate::harness::server::{SMALL, Server};
-use crate::support::{Client, Setup};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_one_process() {
@@ -40,14 +40,7 @@ async fn scenario(room: &Server, edge: &Server) {
     let stream = room.go_live("room").await;
     let mut publishers = Vec::new();
     for (user, luma) in [("dark", 60), ("light", 200)] {
-        let token = room.auth("room", user).await;
-        let mut client = Client::udp(&Setup::default(), None).await;
-        let (answer, _) = room.whip("room", &token, client.offer()).await;
-        client.accept(&answer);
-        client.publish(Some(clips::grey(luma, 320, 180, 20)), true);
-        // The order on the canvas is the order of arrival.
-        client.run_until(|seen| seen.connected).await;
-        publishers.push(client.spawn());
+        publishers.push(send(room, "room", user, clips::grey(luma, 320, 180, 20)).await);
     }
     let mut video = Viewer::new(edge, "room", &stream, "180p");
     video.watch_to(8).await;

@@ -1,6 +1,8 @@
-//! Other people's WHIP clients: aiortc and FFmpeg's muxer, run by `tests/python/publish.py`.
+//! Publishers: other people's WHIP clients (aiortc and FFmpeg's muxer, run by `tests/python/publish.py`), and one in this process.
 
 use super::server::Server;
+use crate::support::media::Clip;
+use crate::support::{Client, Running, Setup};
 use std::path::Path;
 use tokio::process::{Child, Command};
 
@@ -17,4 +19,20 @@ pub async fn publish(server: &Server, room: &str, client: &str, args: &[&str]) -
         .kill_on_drop(true)
         .spawn()
         .unwrap()
+}
+
+/// Sends a clip with sound from this process, as `user`. Connected when this returns; it goes on until the handle is dropped, and says goodbye to nobody.
+pub async fn send(server: &Server, room: &str, user: &str, clip: Clip) -> Running {
+    send_only(server, room, user, &Setup::default(), (Some(clip), true)).await
+}
+
+/// Likewise, with what is offered and what is sent of it: a clip, and whether there is sound.
+pub async fn send_only(server: &Server, room: &str, user: &str, setup: &Setup, sent: (Option<Clip>, bool)) -> Running {
+    let token = server.auth(room, user).await;
+    let mut client = Client::udp(setup, None).await;
+    let (answer, _) = server.whip(room, &token, client.offer()).await;
+    client.accept(&answer);
+    client.publish(sent.0, sent.1);
+    client.run_until(|seen| seen.connected).await;
+    client.spawn()
 }
