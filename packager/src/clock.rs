@@ -1,8 +1,9 @@
-#![allow(clippy::disallowed_methods)] // IO: reads the monotonic clock.
+#![allow(clippy::disallowed_methods)] // IO: reads the monotonic clock and the wall clock.
 //! The session clock: CLOCK_MONOTONIC counted from a zero that the serving process chose, so that its child processes read the same.
 
-use footlight_media::time::SessionTime;
+use footlight_media::time::{SessionTime, WallTime};
 use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
 
 /// Reads the session clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,13 @@ impl SessionClock {
     /// A clock whose zero is now.
     pub fn starting_now() -> Self {
         Self { zero_us: monotonic_us() }
+    }
+
+    /// The date of its zero, as the wall clock tells it at this moment. Read once for what must never jump: a wall clock may be set.
+    pub fn zero_date(self) -> WallTime {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = WallTime::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX));
+        now.offset_micros(-self.now().as_micros())
     }
 
     /// Now, on the session clock.

@@ -1,7 +1,7 @@
 //! Encoders of what a publisher sends: H.264 constrained baseline with its parameter sets in band, and Opus. What every WebRTC peer takes.
 
 use crate::decode::{Pcm, SAMPLE_RATE};
-use crate::encode::{extradata, nal_units, parameter_sets};
+use crate::encode::{encode_picture, extradata, nal_units, parameter_sets};
 use crate::ffmpeg::{FfmpegError, Picture};
 use crate::layout::Size;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -93,23 +93,7 @@ impl VideoEncoder {
 
     /// Encodes one picture that is later than the one before, as an IDR where `key`.
     pub fn encode(&mut self, picture: &Picture, time: SessionTime, key: bool) -> Result<EncodedPicture, FfmpegError> {
-        let failed = |e| FfmpegError::setup("encoding a picture", e);
-        let mut input = frame::Video::empty();
-        // SAFETY: `input` is an empty frame; av_frame_ref makes it share the picture's buffers, which nobody writes to any more. Its own fields are set
-        // after that.
-        let shared = unsafe {
-            let shared = ffi::av_frame_ref(input.as_mut_ptr(), picture.0.as_ptr());
-            (*input.as_mut_ptr()).pict_type =
-                if key { ffi::AVPictureType::AV_PICTURE_TYPE_I } else { ffi::AVPictureType::AV_PICTURE_TYPE_NONE };
-            shared
-        };
-        if shared < 0 {
-            return Err(failed(ffmpeg_next::Error::from(shared)));
-        }
-        input.set_pts(Some(time.as_micros()));
-        self.encoder.send_frame(&input).map_err(failed)?;
-        let mut packet = codec::packet::Packet::empty();
-        self.encoder.receive_packet(&mut packet).map_err(failed)?;
+        let packet = encode_picture(&mut self.encoder, picture, time.as_micros(), key)?;
         let key = packet.is_key();
         let coded = packet.data().unwrap_or_default();
         let sets: &[&[u8]] = if key { &[&self.sps, &self.pps] } else { &[] };

@@ -68,26 +68,37 @@ impl VideoEncoder {
 
     /// Encodes one picture of the rung's size as tick `tick`, as an IDR where `key`.
     pub fn encode(&mut self, picture: &Picture, tick: u64, key: bool) -> Result<AccessUnit, FfmpegError> {
-        let failed = |e| FfmpegError::setup("encoding a picture", e);
-        let mut input = frame::Video::empty();
-        // SAFETY: `input` is an empty frame; av_frame_ref makes it share the picture's buffers, which neither of us writes to from now on. Its own
-        // fields are set after that.
-        let shared = unsafe {
-            let shared = ffi::av_frame_ref(input.as_mut_ptr(), picture.0.as_ptr());
-            (*input.as_mut_ptr()).pict_type =
-                if key { ffi::AVPictureType::AV_PICTURE_TYPE_I } else { ffi::AVPictureType::AV_PICTURE_TYPE_NONE };
-            shared
-        };
-        if shared < 0 {
-            return Err(failed(ffmpeg_next::Error::from(shared)));
-        }
-        input.set_pts(Some(tick.cast_signed()));
-        self.encoder.send_frame(&input).map_err(failed)?;
-        let mut packet = codec::packet::Packet::empty();
-        self.encoder.receive_packet(&mut packet).map_err(failed)?;
+        let packet = encode_picture(&mut self.encoder, picture, tick.cast_signed(), key)?;
         let data = length_prefixed(packet.data().unwrap_or_default());
         Ok(AccessUnit { key: packet.is_key(), data })
     }
+}
+
+/// Puts a picture into an encoder without delay and takes what it became, an IDR where `key`. `pts` counts in the encoder's time base.
+pub(crate) fn encode_picture(
+    encoder: &mut encoder::video::Encoder,
+    picture: &Picture,
+    pts: i64,
+    key: bool,
+) -> Result<codec::packet::Packet, FfmpegError> {
+    let failed = |e| FfmpegError::setup("encoding a picture", e);
+    let mut input = frame::Video::empty();
+    // SAFETY: `input` is an empty frame; av_frame_ref makes it share the picture's buffers, which neither of us writes to from now on. Its own
+    // fields are set after that.
+    let shared = unsafe {
+        let shared = ffi::av_frame_ref(input.as_mut_ptr(), picture.0.as_ptr());
+        (*input.as_mut_ptr()).pict_type =
+            if key { ffi::AVPictureType::AV_PICTURE_TYPE_I } else { ffi::AVPictureType::AV_PICTURE_TYPE_NONE };
+        shared
+    };
+    if shared < 0 {
+        return Err(failed(ffmpeg_next::Error::from(shared)));
+    }
+    input.set_pts(Some(pts));
+    encoder.send_frame(&input).map_err(failed)?;
+    let mut packet = codec::packet::Packet::empty();
+    encoder.receive_packet(&mut packet).map_err(failed)?;
+    Ok(packet)
 }
 
 /// AAC-LC, 48 kHz stereo. The first packet that comes out is priming: packet `n` holds what was put in as frame `n - 1`.
