@@ -8,13 +8,14 @@ use crate::answer::WhipAnswer;
 use crate::link::IceServer;
 use crate::outgoing::{Origin, Outgoing, Report, ZeroDate, round_trip};
 use crate::peer::crypto;
+use crate::reports::{RtcpTap, WIRE_SLOT};
 use crate::sdp::SdpError;
 use bytes::Bytes;
 use footlight_media::codec::{Codec, Kind};
 use footlight_media::time::{SessionTime, Timescale, WallTime};
 use rand::RngCore;
 use rtc::ice::mdns::MulticastDnsMode;
-use rtc::interceptor::{Interceptor, NackResponderBuilder, Packet, Registry, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{NackResponderBuilder, Registry, Slot};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::transport::RTCIceServer;
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
@@ -28,9 +29,6 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpRtxParameters, RtpCodecKind,
 };
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,8 +60,6 @@ const EVENTS: usize = 64;
 const VIDEO_PAYLOAD_TYPE: u8 = 96;
 const VIDEO_RTX_PAYLOAD_TYPE: u8 = 97;
 const AUDIO_PAYLOAD_TYPE: u8 = 111;
-/// Where the tap sits: before every interceptor of the crate on the way in.
-const TAP_SLOT: usize = 10;
 
 /// The picture that will be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,8 +155,14 @@ impl Publisher {
         let clock = Clock { epoch, zero: ZeroDate(zero_date) };
         let (events, inbox) = mpsc::channel(EVENTS);
         let (gathered, gathering) = watch::channel(false);
+        let heard = events.clone();
+        let tap = RtcpTap::new(move |packet, now| {
+            if let Some(event) = feedback(packet, clock, now) {
+                let _ = heard.try_send(event);
+            }
+        });
         let registry = Registry::new()
-            .with(Slot::from(TAP_SLOT), FeedbackTap::new(events.clone(), clock))
+            .with(Slot::from(WIRE_SLOT), tap)
             .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RETRANSMISSION_PACKETS).build());
         let settings = SettingEngineBuilder::new()
             .with_crypto_provider(crypto().map_err(local)?)
@@ -421,70 +423,19 @@ impl PeerConnectionEventHandler for Watcher {
     }
 }
 
-/// Hands the server's feedback to the caller: the crate acts on it and tells nobody.
-struct FeedbackTap {
-    events: mpsc::Sender<ClientEvent>,
-    clock: Clock,
-    read: VecDeque<TaggedPacket>,
-    write: VecDeque<TaggedPacket>,
-}
-
-impl FeedbackTap {
-    fn new(events: mpsc::Sender<ClientEvent>, clock: Clock) -> Self {
-        Self { events, clock, read: VecDeque::new(), write: VecDeque::new() }
+/// What the server says of what it gets: the crate acts on it and tells nobody.
+fn feedback(packet: &dyn rtc::rtcp::Packet, clock: Clock, now: Instant) -> Option<ClientEvent> {
+    let any = packet.as_any();
+    if any.is::<PictureLossIndication>() || any.is::<FullIntraRequest>() {
+        return Some(ClientEvent::KeyFrameWanted);
     }
-
-    fn event(&self, packet: &dyn rtc::rtcp::Packet, now: Instant) -> Option<ClientEvent> {
-        let any = packet.as_any();
-        if any.is::<PictureLossIndication>() || any.is::<FullIntraRequest>() {
-            return Some(ClientEvent::KeyFrameWanted);
-        }
-        if let Some(nack) = any.downcast_ref::<TransportLayerNack>() {
-            return Some(ClientEvent::Retransmissions(
-                nack.nacks.iter().map(|pair| 1 + pair.lost_packets.count_ones()).sum(),
-            ));
-        }
-        let report = any.downcast_ref::<ReceiverReport>()?;
-        let now_ntp = self.clock.zero.ntp(self.clock.at(now));
-        let trip = report.reports.iter().find_map(|r| round_trip(now_ntp, r.last_sender_report, r.delay))?;
-        Some(ClientEvent::RoundTrip(trip))
+    if let Some(nack) = any.downcast_ref::<TransportLayerNack>() {
+        return Some(ClientEvent::Retransmissions(
+            nack.nacks.iter().map(|pair| 1 + pair.lost_packets.count_ones()).sum(),
+        ));
     }
-}
-
-impl Protocol<TaggedPacket, TaggedPacket, ()> for FeedbackTap {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        if let Packet::Rtcp(packets) = &message.message.packet {
-            for event in packets.iter().filter_map(|packet| self.event(&**packet, message.now)) {
-                let _ = self.events.try_send(event);
-            }
-        }
-        self.read.push_back(message);
-        Ok(())
-    }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.read.pop_front()
-    }
-
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        self.write.push_back(message);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.write.pop_front()
-    }
-}
-
-impl Interceptor for FeedbackTap {
-    fn bind_local_stream(&mut self, _info: &StreamInfo) {}
-    fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
-    fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
+    let report = any.downcast_ref::<ReceiverReport>()?;
+    let now_ntp = clock.zero.ntp(clock.at(now));
+    let trip = report.reports.iter().find_map(|r| round_trip(now_ntp, r.last_sender_report, r.delay))?;
+    Some(ClientEvent::RoundTrip(trip))
 }

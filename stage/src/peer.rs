@@ -3,7 +3,7 @@
 
 use crate::mux::{Credentials, Mux};
 use crate::port::Port;
-use crate::reports::{self, Feedback, MediaTap, WireTap};
+use crate::reports::{self, Feedback, MediaTap, RtcpTap};
 use crate::sdp::{Answer, Offer, OfferedMedia};
 use crate::session::{RtpPacket, SenderReport};
 use footlight_media::codec::{Codec, Kind};
@@ -238,8 +238,14 @@ fn interceptors(
     sink: &Sink,
     requests: mpsc::Receiver<Feedback>,
 ) -> Result<Registry, webrtc::error::Error> {
+    let reporting = sink.clone();
+    let reports = RtcpTap::new(move |packet, now| {
+        if let Some(report) = reports::sender_report(packet) {
+            reporting.sender_report(now, report);
+        }
+    });
     let registry = Registry::new()
-        .with(Slot::from(reports::WIRE_SLOT), WireTap::new(sink.clone()))
+        .with(Slot::from(reports::WIRE_SLOT), reports)
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
         .with(Slot::from(reports::MEDIA_SLOT), MediaTap::new(sink.clone(), requests));
     configure_twcc_receiver_only(registry, media)

@@ -1,6 +1,6 @@
 //! Taps on the interceptor chain: what the `webrtc` crate knows and does not hand out.
 //!
-//! [`WireTap`], next to the wire, takes sender reports. [`MediaTap`], next to the application, takes every RTP packet
+//! [`RtcpTap`], next to the wire, shows what reports and requests come in. [`MediaTap`], next to the application, takes every RTP packet
 //! with its arrival time into our own bounded queue (the crate's own holds 256 packets and then drops silently) and
 //! sends the feedback that the session asks for.
 
@@ -22,20 +22,27 @@ pub(crate) const WIRE_SLOT: usize = 10;
 /// After every interceptor of the crate on the way in (its last is the jitter buffer, 13,000).
 pub(crate) const MEDIA_SLOT: usize = 14_000;
 
-/// Takes sender reports.
-pub(crate) struct WireTap {
-    sink: Sink,
+/// Shows every RTCP packet that comes in, and passes everything on.
+pub(crate) struct RtcpTap<F> {
+    see: F,
     read: VecDeque<TaggedPacket>,
     write: VecDeque<TaggedPacket>,
 }
 
-impl WireTap {
-    pub(crate) fn new(sink: Sink) -> Self {
-        Self { sink, read: VecDeque::new(), write: VecDeque::new() }
+impl<F: FnMut(&dyn rtc::rtcp::Packet, Instant)> RtcpTap<F> {
+    /// `see` gets each packet with its arrival.
+    pub(crate) fn new(see: F) -> Self {
+        Self { see, read: VecDeque::new(), write: VecDeque::new() }
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for WireTap {
+/// What a server looks for: sender reports.
+pub(crate) fn sender_report(packet: &dyn rtc::rtcp::Packet) -> Option<SenderReport> {
+    let report = packet.as_any().downcast_ref::<RtcpSenderReport>()?;
+    Some(SenderReport { ssrc: report.ssrc, ntp: report.ntp_time, rtp: report.rtp_time })
+}
+
+impl<F: FnMut(&dyn rtc::rtcp::Packet, Instant)> Protocol<TaggedPacket, TaggedPacket, ()> for RtcpTap<F> {
     type Rout = TaggedPacket;
     type Wout = TaggedPacket;
     type Eout = ();
@@ -44,12 +51,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for WireTap {
 
     fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
         if let Packet::Rtcp(packets) = &message.message.packet {
-            for packet in packets {
-                if let Some(report) = packet.as_any().downcast_ref::<RtcpSenderReport>() {
-                    let report = SenderReport { ssrc: report.ssrc, ntp: report.ntp_time, rtp: report.rtp_time };
-                    self.sink.sender_report(message.now, report);
-                }
-            }
+            packets.iter().for_each(|packet| (self.see)(&**packet, message.now));
         }
         self.read.push_back(message);
         Ok(())
@@ -155,15 +157,18 @@ impl Feedback {
 
 /// Neither tap cares which streams there are.
 macro_rules! bind_nothing {
-    ($tap:ty) => {
-        impl Interceptor for $tap {
-            fn bind_local_stream(&mut self, _info: &StreamInfo) {}
-            fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
-            fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
-            fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
-        }
+    () => {
+        fn bind_local_stream(&mut self, _info: &StreamInfo) {}
+        fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
+        fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
+        fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
     };
 }
 
-bind_nothing!(WireTap);
-bind_nothing!(MediaTap);
+impl<F: FnMut(&dyn rtc::rtcp::Packet, Instant) + Send + Sync> Interceptor for RtcpTap<F> {
+    bind_nothing!();
+}
+
+impl Interceptor for MediaTap {
+    bind_nothing!();
+}
