@@ -1,7 +1,7 @@
 //! WebRTC in: from a WHIP offer to encoded frames on the session clock. Stage knows no pixels.
 //!
 //! In flow order: [`whip`] takes offers, which [`sdp`] checks; [`peer`](mod@peer) answers them over the one port of
-//! [`mux`](mod@mux), from whose sockets each gets a [`port`](mod@port) of its own; [`reports`](mod@reports) taps packets and sender reports; [`session`] is the pure core of one
+//! [`mux`](mod@mux), from whose sockets each gets a [`port`](mod@port) of its own, which keeps repeats of its [`hello`] from it; [`reports`](mod@reports) taps packets and sender reports; [`session`] is the pure core of one
 //! peer: it has [`assemble`] make frames of packets, with [`depacketize`] and [`sps`] reading what is in them and
 //! [`jitter`] saying when to ask again and how long to wait, and [`sync`] place them on the session clock. [`driver`] owns all sessions and hands frames to the subscribers
 //! of their [`rooms`](mod@rooms) through [`fanout`].
@@ -23,6 +23,7 @@ pub mod session;
 pub mod assemble;
 pub mod depacketize;
 pub mod fanout;
+pub mod hello;
 pub mod jitter;
 pub mod rate;
 pub mod sps;

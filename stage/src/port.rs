@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: sends through the shared socket, spawns for the crate.
 //! What one connection of the `webrtc` crate has in place of sockets: see [`crate::mux`].
 
+use crate::hello::Hellos;
 use crate::mux::SharedUdp;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -36,6 +37,8 @@ pub(crate) struct Port {
     streams: Queue<(SharedTcp, SocketAddr)>,
     /// On a machine with several addresses and a wildcard bind: which of them a peer knows us by.
     reply_from: Mutex<VecDeque<(SocketAddr, IpAddr)>>,
+    /// What the connection's DTLS server has been handed.
+    hellos: Mutex<Hellos>,
     /// Datagrams that found the queue full.
     dropped: AtomicU64,
 }
@@ -54,6 +57,7 @@ impl Port {
             v6: Queue::with_bound(DATAGRAMS_PER_PEER),
             streams: Queue::with_bound(STREAMS_PER_PEER),
             reply_from: Mutex::new(VecDeque::new()),
+            hellos: Mutex::default(),
             dropped: AtomicU64::new(0),
         })
     }
@@ -215,8 +219,13 @@ impl AsyncUdpSocket for VirtualUdp {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let queue = if self.local_addr.is_ipv4() { &self.port.v4 } else { &self.port.v6 };
-        let Some((from, datagram)) = std::task::ready!(queue.poll(cx)) else {
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        let (from, datagram) = loop {
+            let Some((from, datagram)) = std::task::ready!(queue.poll(cx)) else {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            };
+            if !self.port.hellos.lock().unwrap_or_else(PoisonError::into_inner).is_repeat(from, &datagram) {
+                break (from, datagram);
+            }
         };
         let (Some(buffer), Some(meta)) = (bufs.first_mut(), meta.first_mut()) else {
             return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));

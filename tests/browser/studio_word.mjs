@@ -72,6 +72,11 @@ async function main() {
         super(...how);
         window.connections.push(this);
       }
+      // A handshake that makes no headway looks like this: no state ever follows.
+      async setRemoteDescription(answer) {
+        if (window.stuck) window.stuck = false;
+        else await super.setRemoteDescription(answer);
+      }
     };
   });
   const gate = await tollgate(page);
@@ -103,6 +108,13 @@ async function main() {
   await page.screenshot({ path: `${screenshots}/studio-1280.png` });
   await page.setViewportSize({ width: 390, height: 800 });
   await page.screenshot({ path: `${screenshots}/studio-390.png` });
+
+  // An attempt that never comes to anything is given up, and the next one is on air.
+  await page.evaluate(() => (window.stuck = true));
+  await lose(page);
+  await says(page, 'The connection was lost.');
+  await says(page, 'The connection could not be made');
+  await says(page, 'You are on air.');
 
   // The connection is lost: it comes back by itself, and again.
   for (let time = 0; time < 2; time += 1) {

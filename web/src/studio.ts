@@ -120,13 +120,14 @@ async function goLive(): Promise<void> {
 async function stay(leave: AbortSignal): Promise<never> {
   let failed = 0;
   for (;;) {
-    let cause = 'The connection was lost.';
+    let cause = 'The connection could not be made: the network may block the way to the server.';
     let pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failed, LONGEST_PAUSE_MS);
     try {
       const mayStream = await startStream();
       leave.throwIfAborted();
       const connected = () => {
         failed = 0;
+        cause = 'The connection was lost.';
         say(mayStream ? 'You are on air.' : 'You are on stage.', 'live');
       };
       await publish(`/whip/${encodeURIComponent(entry.roomId)}`, entry.token, preview.srcObject as MediaStream, connected, leave);

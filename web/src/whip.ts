@@ -1,5 +1,8 @@
 // A WHIP client (RFC 9725): one peer connection and its session at the server, which end together.
 
+// From the server's answer to being connected. Four times what ICE and DTLS take where each loses a packet.
+const CONNECT_WAIT_MS = 15_000;
+
 /** The server refused. Its message can be shown. */
 export class Refused extends Error {
   /** Whether the same request may be taken later: the server is busy, or has an accident. */
@@ -15,7 +18,7 @@ export class Refused extends Error {
 }
 
 /**
- * Publishes a stream, and resolves when its connection is lost for good. Throws where the server refuses or cannot be reached, and when
+ * Publishes a stream, and resolves when its connection is lost for good or has not come about in time. Throws where the server refuses or cannot be reached, and when
  * `leave` is aborted. However it ends, the session has ended at the server too, as far as that can be told.
  */
 export async function publish(endpoint: string, token: string, stream: MediaStream, connected: () => void, leave: AbortSignal): Promise<void> {
@@ -32,6 +35,7 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
       if (connection.connectionState === 'failed') done();
     });
   });
+  let late: ReturnType<typeof setTimeout> | undefined;
   try {
     for (const track of stream.getTracks()) {
       connection.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
@@ -51,8 +55,13 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
     const answer = await response.text();
     leave.throwIfAborted();
     await connection.setRemoteDescription({ type: 'answer', sdp: answer });
-    await Promise.race([lost, left]);
+    // A handshake that makes no headway never fails by itself.
+    const stuck = new Promise<void>((done) => {
+      late = setTimeout(() => connection.connectionState === 'connected' || done(), CONNECT_WAIT_MS);
+    });
+    await Promise.race([lost, stuck, left]);
   } finally {
+    clearTimeout(late);
     connection.close();
     // `keepalive`: the page may be going away. Where this does not arrive, the server ends the session by its silence.
     if (session) await fetch(session, { method: 'DELETE', headers: { authorization }, keepalive: true }).catch(() => {});

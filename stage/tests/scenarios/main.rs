@@ -9,6 +9,7 @@ mod harness;
 mod bad_input_hurts_nobody_else;
 mod bad_networks_cost_few_frames;
 mod both_families_reach_one_port;
+mod connects_on_a_bad_network;
 mod connects_over_tcp;
 mod floods_do_not_hurt_who_is_on;
 mod many_peers_share_one_port;

@@ -5,7 +5,6 @@ use super::media::Noise;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -37,29 +36,28 @@ impl Netem {
 /// A relay on loopback: what arrives there goes to the server through a socket for each client, and back.
 pub struct Relay {
     pub address: SocketAddr,
-    bad: Arc<AtomicBool>,
     stop: CancellationToken,
 }
 
 impl Relay {
     /// Both directions lose and delay.
-    pub async fn start(server: SocketAddr, netem: Netem) -> Self {
-        let relay = Self::start_well(server, netem).await;
-        relay.worsen();
-        relay
+    pub async fn start(server: SocketAddr, mut netem: Netem) -> Self {
+        Self::start_with(server, move |datagram| {
+            netem.pass().map(|delay| (delay, datagram.to_vec())).into_iter().collect()
+        })
+        .await
     }
 
-    /// The same from when it is told to; before, it passes everything on at once.
-    pub async fn start_well(server: SocketAddr, netem: Netem) -> Self {
+    /// Each datagram of either direction becomes what `fate` makes of it: copies with their delays, none where it is lost.
+    pub async fn start_with(
+        server: SocketAddr,
+        fate: impl FnMut(&[u8]) -> Vec<(Duration, Vec<u8>)> + Send + 'static,
+    ) -> Self {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let address = socket.local_addr().unwrap();
-        let (stop, bad) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
-        tokio::spawn(run(socket, server, netem, Arc::clone(&bad), stop.clone()));
-        Self { address, bad, stop }
-    }
-
-    pub fn worsen(&self) {
-        self.bad.store(true, Ordering::Relaxed);
+        let stop = CancellationToken::new();
+        tokio::spawn(run(socket, server, fate, stop.clone()));
+        Self { address, stop }
     }
 }
 
@@ -75,8 +73,7 @@ type Leaving = (Arc<UdpSocket>, SocketAddr, Vec<u8>);
 async fn run(
     front: Arc<UdpSocket>,
     server: SocketAddr,
-    mut netem: Netem,
-    bad: Arc<AtomicBool>,
+    mut fate: impl FnMut(&[u8]) -> Vec<(Duration, Vec<u8>)>,
     stop: CancellationToken,
 ) {
     let mut clients: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
@@ -109,10 +106,9 @@ async fn run(
             }
             Some((client, bytes)) = from_server.recv() => (Arc::clone(&front), client, bytes),
         };
-        let delay = if bad.load(Ordering::Relaxed) { netem.pass() } else { Some(Duration::ZERO) };
-        if let Some(delay) = delay {
+        for (delay, bytes) in fate(&bytes) {
             count += 1;
-            leaving.insert((Instant::now() + delay, count), (through, to, bytes));
+            leaving.insert((Instant::now() + delay, count), (Arc::clone(&through), to, bytes));
         }
     }
 }
