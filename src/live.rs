@@ -13,9 +13,9 @@ use footlight_packager::driver::{FromPackager, Report, Start, ToPackager};
 use footlight_packager::ladder::Ladder;
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
-use footlight_packager::session::{self, Output, Session};
+use footlight_packager::session::{Output, Resume, Session};
 use footlight_stage::driver::{Stage, Subscription};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -25,10 +25,12 @@ use tokio_util::task::TaskTracker;
 
 /// Inputs that wait for the owner.
 const INPUTS: usize = 256;
-/// Restarts of one stream's packager within [`RESTART_WINDOW`]; beyond, the stream has failed: what kills it would kill it for ever.
-const RESTARTS: usize = 20;
-const RESTART_WINDOW: Duration = Duration::from_secs(60);
-/// From the second restart in the window on, so that a packager that dies at once does not eat a core.
+/// Short lives of a stream's packager, one after the other, beyond which the stream has failed: what kills it would kill it for ever.
+const SHORT_LIVES: u32 = 20;
+/// Longer than a packager that hangs is left alone, or one whose threads do (5 s), and shorter than an origin that is away is waited for (6.2 s): the
+/// first two do not mend by themselves.
+const SHORT_LIFE: Duration = Duration::from_secs(6);
+/// Before the second restart after a short life and all that follow, so that a packager that dies at once does not eat a core.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
 /// A packager that has said nothing for so long hangs: it reports each second. With a successor's start this stays within the three target durations for
 /// which players wait for a playlist (RFC 8216bis section 6.2.5.2).
@@ -240,24 +242,23 @@ struct StreamTask {
 
 impl StreamTask {
     async fn run(mut self) {
-        let mut deaths = VecDeque::new();
+        let mut short_lives = 0;
         let (event, leftovers) = loop {
             self.starts += 1;
+            let born = Instant::now();
             let death = match self.live().await {
                 Ok(leftovers) => break (StreamEvent::Ended, leftovers),
                 Err(death) => death,
             };
             tracing::warn!(room = self.names.room(), stream = self.names.id(), error = %death, "a packager died");
-            let now = Instant::now();
-            deaths.push_back(now);
-            deaths.retain(|at| now.duration_since(*at) < RESTART_WINDOW);
+            short_lives = if born.elapsed() < SHORT_LIFE { short_lives + 1 } else { 0 };
             if self.stop.is_cancelled() {
                 break (StreamEvent::Ended, self.abandon().await);
             }
-            if deaths.len() > RESTARTS {
+            if short_lives > SHORT_LIVES {
                 break (StreamEvent::Failed { reason: death.to_string() }, self.abandon().await);
             }
-            if deaths.len() > 1 {
+            if short_lives > 1 {
                 tokio::time::sleep(RESTART_PAUSE).await;
             }
         };
@@ -313,7 +314,11 @@ impl StreamTask {
                     None => return Err(WorkerError::NoStage),
                 },
                 message = packager.next() => match message? {
-                    FromPackager::Ended { leftovers } => return Ok(leftovers),
+                    FromPackager::Ended { mut leftovers } => {
+                        // Whoever took the packager over would have other streams' objects deleted.
+                        leftovers.retain(|path| self.names.owns(path));
+                        return Ok(leftovers);
+                    }
                     message => {
                         if !stopping {
                             deadline = Instant::now() + SILENCE;
@@ -333,7 +338,8 @@ impl StreamTask {
         let mut publisher = Publisher::new(self.common.origin.clone());
         let record = publisher.get(&self.names.resume_path()).await.ok().flatten();
         // Without a record nothing was ever listed.
-        let Some(record) = record.as_ref().and_then(session::read_resume) else { return Vec::new() };
+        let record = record.and_then(|record| Resume::read(&record, &self.names, &self.common.ladder));
+        let Some(record) = record else { return Vec::new() };
         let mut session = Session::abandon(self.names.clone(), self.common.ladder.clone(), record);
         let mut left = Vec::new();
         while let Some(output) = session.poll_output() {

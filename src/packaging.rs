@@ -4,9 +4,9 @@
 use crate::worker::{self, Begin, Worker, WorkerError};
 use bytes::Bytes;
 use footlight_packager::driver::{self, FromPackager, Start, ToPackager};
-use footlight_packager::objects::Stream;
+use footlight_packager::objects::{CONTENT_TYPES, Stream};
 use footlight_packager::publish::Publisher;
-use http::{Request, Response, StatusCode};
+use http::{HeaderName, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -17,6 +17,8 @@ use tower::ServiceExt;
 
 /// Longest object that a packager may publish: as in `docs/wire.md`.
 const OBJECT_BYTES: usize = 32 * 1024 * 1024;
+/// What a packager sends with its objects, beside what begins with `footlight-`.
+const HEADERS: [HeaderName; 4] = [header::HOST, header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CACHE_CONTROL];
 
 /// The publishing service that packagers write to: an origin in this process or elsewhere.
 pub type Objects = tower::util::BoxCloneSyncService<Request<Full<Bytes>>, Response<ObjectBody>, ObjectError>;
@@ -102,11 +104,29 @@ async fn serve_objects(objects: UnixStream, origin: Fenced) {
 }
 
 impl Fenced {
-    async fn forward(self, request: Request<hyper::body::Incoming>) -> Response<ObjectBody> {
+    /// A decoder that was taken over speaks here: it can spoil its own stream and no other, and has nothing that a browser would run.
+    fn check(&self, request: &http::request::Parts) -> Result<(), String> {
+        if !self.stream.owns(request.uri.path()) || request.uri.query().is_some() {
+            return Err(format!("{}: not an object of stream {}", request.uri, self.stream.id()));
+        }
+        let legal = |name: &HeaderName| HEADERS.contains(name) || name.as_str().starts_with("footlight-");
+        if let Some(name) = request.headers.keys().find(|name| !legal(name)) {
+            return Err(format!("{}: header {name} is not for objects of a stream", request.uri));
+        }
+        let kind = request.headers.get(header::CONTENT_TYPE);
+        if request.method == Method::PUT && !CONTENT_TYPES.iter().any(|known| kind.is_some_and(|kind| kind == known)) {
+            return Err(format!("{}: content type {kind:?} is not one of a stream's objects", request.uri));
+        }
+        Ok(())
+    }
+
+    async fn forward<B>(self, request: Request<B>) -> Response<ObjectBody>
+    where
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let (parts, body) = request.into_parts();
-        // A decoder that was taken over speaks here: it can spoil its own stream and no other.
-        if !self.stream.owns(parts.uri.path()) || parts.uri.query().is_some() {
-            let text = format!("{}: not an object of stream {}", parts.uri, self.stream.id());
+        if let Err(text) = self.check(&parts) {
             tracing::warn!(text, "refused to a packager");
             return plain(StatusCode::FORBIDDEN, text);
         }
@@ -124,4 +144,43 @@ fn plain(status: StatusCode, text: String) -> Response<ObjectBody> {
     let mut response = Response::new(body.boxed_unsync());
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_packager_reaches_its_own_stream_s_objects_and_brings_nothing_that_a_browser_runs() {
+        let origin = tower::service_fn(|request: Request<Full<Bytes>>| async move {
+            Ok::<_, ObjectError>(plain(StatusCode::CREATED, request.uri().to_string()))
+        });
+        let fenced = Fenced { stream: Stream::new("room", "stream", 15), origin: Objects::new(origin) };
+        let ask = async |method: Method, path: &str, headers: &[(&str, &str)]| {
+            let mut request = Request::builder().method(method).uri(path);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            fenced.clone().forward(request.body(Full::new(Bytes::new())).expect("a request")).await.status()
+        };
+        let video = ("content-type", "video/mp4");
+        let own = "/hls/room/stream/720p/s1.m4s";
+        let (yes, no) = (StatusCode::CREATED, StatusCode::FORBIDDEN);
+        for (method, path, headers, want) in [
+            (Method::PUT, own, &[video, ("footlight-version", "1.0"), ("cache-control", "no-store")][..], yes),
+            (Method::GET, own, &[], yes),
+            (Method::DELETE, own, &[], yes),
+            (Method::PUT, "/live/room/master.m3u8", &[("content-type", "application/vnd.apple.mpegurl")], yes),
+            (Method::PUT, "/live/other/master.m3u8", &[("content-type", "application/vnd.apple.mpegurl")], no),
+            (Method::DELETE, "/hls/other/stream/720p/s1.m4s", &[], no),
+            (Method::GET, "/hls/room/stream/../../other/stream/resume", &[], no),
+            (Method::GET, "/hls/room/stream/resume?secret", &[], no),
+            (Method::PUT, own, &[("content-type", "text/html")], no),
+            (Method::PUT, own, &[], no),
+            (Method::PUT, own, &[video, ("set-cookie", "a=b")], no),
+            (Method::PUT, own, &[video, ("location", "https://example.org/")], no),
+        ] {
+            assert_eq!(ask(method.clone(), path, headers).await, want, "{method} {path} {headers:?}");
+        }
+    }
 }

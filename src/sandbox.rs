@@ -2,7 +2,7 @@
 //! What a child process gives up before it reads a stranger's byte: files, new sockets, new processes, memory without end.
 //!
 //! Three fences, each enough for most of what a broken decoder could be made to do: Landlock (no file can be opened, no TCP port
-//! bound or reached, no process outside signalled), seccomp (only the system calls, and of some only the uses, that decoding, encoding and two open
+//! bound or reached, and from Linux 6.12 on no process outside signalled), seccomp (only the system calls, and of some only the uses, that decoding, encoding and two open
 //! sockets need), rlimits.
 
 use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
@@ -79,7 +79,8 @@ fn filters() -> Result<[BpfProgram; 2], SandboxError> {
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// System calls of which only some uses are needed: threads and no processes, memory without code, signals to this process alone, names for threads.
+/// System calls of which only some uses are needed: threads and no processes, memory without code, signals to this process alone, names for threads,
+/// and of descriptors only what a runtime asks: `F_SETOWN` with `F_SETSIG` would have the kernel send a signal to any process of this user.
 fn restricted() -> Result<Rules, SandboxError> {
     let rule = |argument: u8, operator: SeccompCmpOp, value: u64| -> Result<SeccompRule, SandboxError> {
         let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value);
@@ -91,6 +92,8 @@ fn restricted() -> Result<Rules, SandboxError> {
     let data = rule(2, SeccompCmpOp::MaskedEq(bits(libc::PROT_EXEC)), 0)?;
     let ourselves = rule(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?;
     let name = rule(0, SeccompCmpOp::Eq, bits(libc::PR_SET_NAME))?;
+    let descriptors = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC];
+    let descriptors = descriptors.into_iter().map(|command| rule(1, SeccompCmpOp::Eq, bits(command)));
     Ok(BTreeMap::from([
         (libc::SYS_clone, vec![threads]),
         (libc::SYS_clone3, Vec::new()),
@@ -98,6 +101,7 @@ fn restricted() -> Result<Rules, SandboxError> {
         (libc::SYS_mprotect, vec![data]),
         (libc::SYS_tgkill, vec![ourselves]),
         (libc::SYS_prctl, vec![name]),
+        (libc::SYS_fcntl, descriptors.collect::<Result<_, _>>()?),
     ]))
 }
 
@@ -113,7 +117,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_sendmsg,
     libc::SYS_shutdown,
     libc::SYS_close,
-    libc::SYS_fcntl,
     libc::SYS_getsockopt,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
@@ -153,6 +156,10 @@ const ALLOWED: &[i64] = &[
 mod tests {
     use super::*;
     use std::io::ErrorKind;
+    use std::os::fd::AsRawFd;
+
+    /// fcntl(2); not among libc's constants.
+    const F_SETSIG: i32 = 10;
 
     /// Runs in a thread behind the filters; the rest of the process is as it was.
     fn fenced<T: Send>(body: impl FnOnce() -> T + Send) -> T {
@@ -193,6 +200,26 @@ mod tests {
             )
         });
         assert_eq!([file, socket, command], [Some(ErrorKind::PermissionDenied); 3]);
+    }
+
+    #[test]
+    fn no_signal_by_way_of_a_descriptor() {
+        let (socket, _peer) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let parent = i32::try_from(std::os::unix::process::parent_id()).expect("a pid");
+        let [owner, signal, flags, own] = fenced(|| {
+            let ask = |command: i32, value: i32| {
+                // SAFETY: of an open descriptor, only flags and ownership are changed, where that were not refused.
+                errno(unsafe { libc::syscall(libc::SYS_fcntl, socket.as_raw_fd(), command, value) })
+            };
+            [
+                ask(libc::F_SETOWN, parent),
+                ask(F_SETSIG, libc::SIGURG),
+                ask(libc::F_SETFL, libc::O_ASYNC),
+                ask(libc::F_GETFL, 0),
+            ]
+        });
+        assert_eq!([owner, signal, flags], [Some(libc::EPERM); 3]);
+        assert_eq!(own, None, "what a runtime asks of its own sockets goes on");
     }
 
     #[test]

@@ -347,6 +347,7 @@ fn authorizer(control: Control) -> whip::Authorize {
                 Err(footlight_control::Refusal::Unauthorized) => Err(Refusal::Unauthorized),
                 Err(footlight_control::Refusal::Forbidden) => Err(Refusal::Forbidden),
                 Err(footlight_control::Refusal::UnknownRoom) => Err(Refusal::UnknownRoom),
+                Err(footlight_control::Refusal::Unavailable) => Err(Refusal::Unavailable),
             }
         })
     })

@@ -31,6 +31,9 @@ use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
 /// Longest message: a key frame of a large picture has a few hundred kilobytes.
 const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+/// Threads that a child may have: its decoders' and encoders' are some forty for sixteen peers and eight rungs. The kernel counts threads by user, which
+/// would be all children together with the server.
+const THREADS: usize = 512;
 /// Messages between the socket and the packager, each way.
 pub const MESSAGES: usize = 256;
 
@@ -61,6 +64,9 @@ pub enum WorkerError {
     /// The process ended without having said that the stream did.
     #[error("the packager's process ended: {0}")]
     Died(std::process::ExitStatus),
+    /// It has more threads than any ladder needs.
+    #[error("the packager's process has {0} threads, and may have {THREADS}")]
+    Threads(usize),
     /// Nothing was heard of it.
     #[error("the packager said nothing for {0:?}")]
     Hung(std::time::Duration),
@@ -88,12 +94,21 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// The child's next message. Cancel safe.
+    /// The child's next message. Cancel safe. With each report, which comes each second, its threads are counted.
     pub async fn next(&mut self) -> Result<FromPackager, WorkerError> {
         match self.messages.next().await {
+            Some(Ok(FromPackager::Report(report))) => match self.threads() {
+                Some(threads) if threads > THREADS => Err(WorkerError::Threads(threads)),
+                _ => Ok(FromPackager::Report(report)),
+            },
             Some(message) => message,
             None => Err(WorkerError::Died(self.child.wait().await?)),
         }
+    }
+
+    /// `None` where it has ended, or nobody may know.
+    fn threads(&self) -> Option<usize> {
+        Some(std::fs::read_dir(format!("/proc/{}/task", self.child.id()?)).ok()?.count())
     }
 }
 

@@ -13,6 +13,9 @@ use std::io::Write as _;
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const VIDEO: &str = "video/mp4";
+const RECORD: &str = "application/octet-stream";
+/// All types that a stream's objects have: none that a browser would run.
+pub const CONTENT_TYPES: [&str; 3] = [PLAYLIST, VIDEO, RECORD];
 /// Half a target duration (RFC 8216bis appendix B.1): a playlist that was not asked for by version.
 const PLAYLIST_LIFETIME: &str = "public, max-age=1";
 /// Six target durations (RFC 8216bis appendix B.1): an answer for exactly the version asked.
@@ -115,9 +118,11 @@ impl Stream {
         self.window
     }
 
-    /// Whether an object is this stream's: what its packager may change, and nothing else.
+    /// Whether an object is this stream's: what its packager may change, and nothing else. Its path is made of names as this module makes them.
     pub fn owns(&self, path: &str) -> bool {
-        path == self.live_path() || path.strip_prefix(&self.path("")).is_some_and(|rest| !rest.is_empty())
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let named = |name: &str| !name.is_empty() && !name.starts_with('.') && name.bytes().all(legal);
+        path == self.live_path() || path.strip_prefix(&self.path("")).is_some_and(|rest| rest.split('/').all(named))
     }
 
     /// Segments and parts are there to be fetched for twice the window, in seconds.
@@ -230,7 +235,7 @@ impl Stream {
         let body = postcard::to_stdvec(resume).expect("plain data always serialises");
         Change::Put(Put {
             path: self.resume_path(),
-            content_type: "application/octet-stream",
+            content_type: RECORD,
             cache_control: "no-store".to_owned(),
             private: true,
             playlist: None,
@@ -299,5 +304,9 @@ mod tests {
         check("/hls/other/stream/master.m3u8", false);
         check("/live/other/master.m3u8", false);
         check("/hls/room/resume", false);
+        check("/hls/room/stream/../../other/stream/master.m3u8", false);
+        check("/hls/room/stream/720p//s1.m4s", false);
+        check("/hls/room/stream/%2e%2e/x", false);
+        check("/hls/room/stream/a b", false);
     }
 }

@@ -4,7 +4,7 @@
 //! What must never change in a stream (TARGETDURATION, PART-TARGET, hold-backs) are constants of `ladder`. Only the edits that
 //! RFC 8216bis section 6.2.1 allows can be expressed: parts and segments are added at the end, segments leave at the front.
 
-use crate::ladder::{self, HOLD_BACK, Ladder, PART_HOLD_BACK, PART_TARGET, SEGMENT_SECONDS};
+use crate::ladder::{self, HOLD_BACK, Ladder, PART_HOLD_BACK, PART_TARGET, PARTS_PER_SEGMENT, SEGMENT_SECONDS};
 use crate::segmenter::{Cut, Part};
 use footlight_media::time::WallTime;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,12 @@ const SKIP_UNTIL_SECONDS: u32 = 6 * SEGMENT_SECONDS;
 pub const DEFAULT_WINDOW_SEGMENTS: usize = 15;
 /// Fewest segments that a playlist keeps: below, players that join late or stall find nothing to play.
 pub const LEAST_WINDOW_SEGMENTS: usize = 8;
+/// Init segments of a stream: one for each life of its packager. A stream that needs as many cannot be watched.
+const MOST_INITS: u32 = 10_000;
+/// Segments of a stream: two hundred years of them.
+const MOST_SEGMENTS: u64 = 1 << 32;
+/// Units of a segment: 2 s of pictures at 60 fps are 120, of sound 94 frames.
+const MOST_SEGMENT_UNITS: u64 = 120;
 
 /// Where a rendition is: the segment being made and how many of its parts are out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,6 +56,15 @@ struct SegmentLine {
 impl SegmentLine {
     fn units(&self) -> u64 {
         self.parts.iter().map(|p| p.units).sum()
+    }
+
+    /// Whether it can have been appended to part by part.
+    fn is_sound(&self) -> bool {
+        let parts = 1..=PARTS_PER_SEGMENT as usize;
+        let units = |part: &PartLine| part.units <= MOST_SEGMENT_UNITS;
+        parts.contains(&self.parts.len())
+            && self.parts.iter().all(units)
+            && self.first_unit <= MOST_SEGMENTS * MOST_SEGMENT_UNITS
     }
 }
 
@@ -119,6 +134,20 @@ impl Rendition {
     /// Its name, which is also its path segment.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether this is what `empty` may have become: a record of it says so, and may have been written by a stranger.
+    pub fn continues(&self, empty: &Self) -> bool {
+        let alike = (&self.name, self.cut, self.window) == (&empty.name, empty.cut, empty.window);
+        let counts = [self.first_msn, self.discontinuity_sequence];
+        let lines = || self.segments.iter().chain(&self.open);
+        alike
+            && !self.ended
+            && self.init <= MOST_INITS
+            && self.first_msn > 0
+            && counts.iter().all(|count| *count <= MOST_SEGMENTS)
+            && self.segments.len() <= self.window
+            && lines().all(|segment| segment.init <= self.init && segment.is_sound())
     }
 
     /// How it is counted.

@@ -11,7 +11,6 @@ use crate::playlist::{self, PartPlace, Rendition};
 use crate::segmenter::{Cut, Finished, Segmenter, Unit};
 use crate::stages::TickStamps;
 use crate::timeline::{SLATE_SEGMENTS, Timeline};
-use bytes::Bytes;
 use footlight_media::time::SessionTime;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -68,6 +67,27 @@ pub struct Resume {
     renditions: Vec<Rendition>,
 }
 
+impl Resume {
+    /// Reads a record back; `None` where it is not one of this stream's. Whoever took the packager that wrote it over wrote what they liked, so it is
+    /// held to what a packager can have got to.
+    pub fn read(bytes: &[u8], stream: &Stream, ladder: &Ladder) -> Option<Self> {
+        let resume: Self = postcard::from_bytes(bytes).ok()?;
+        let empty = renditions(ladder, stream.window());
+        let sound = resume.timeline.is_sound(ladder.fps)
+            && resume.renditions.len() == empty.len()
+            && resume.renditions.iter().zip(&empty).all(|(rendition, empty)| rendition.continues(empty));
+        sound.then_some(resume)
+    }
+}
+
+/// The ladder's renditions, with nothing in them.
+fn renditions(ladder: &Ladder, window: usize) -> Vec<Rendition> {
+    let video = Cut::video(ladder.fps);
+    let rungs = ladder.rungs.iter().map(|r| Rendition::new(&r.name, video, window));
+    let audio = ladder.audio.iter().map(|a| Rendition::new(&a.name, Cut::audio(), window));
+    rungs.chain(audio).collect()
+}
+
 struct LaneState {
     rendition: Rendition,
     segmenter: Segmenter,
@@ -112,10 +132,7 @@ pub struct Session {
 impl Session {
     /// A new stream, from its first part.
     pub fn new(stream: Stream, ladder: Ladder, timeline: Timeline) -> Self {
-        let (video, window) = (Cut::video(ladder.fps), stream.window());
-        let rungs = ladder.rungs.iter().map(|r| Rendition::new(&r.name, video, window));
-        let audio = ladder.audio.iter().map(|a| Rendition::new(&a.name, Cut::audio(), window));
-        let renditions: Vec<_> = rungs.chain(audio).collect();
+        let renditions = renditions(&ladder, stream.window());
         Self::with(stream, ladder, timeline, renditions, 0)
     }
 
@@ -347,17 +364,13 @@ impl Session {
     }
 }
 
-/// Reads a [`Resume`] back.
-pub fn read_resume(bytes: &Bytes) -> Option<Resume> {
-    postcard::from_bytes(bytes).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ladder::tests::one_rung;
     use crate::objects::Put;
     use crate::segmenter::AccessUnit;
+    use bytes::Bytes;
     use footlight_media::time::WallTime;
     use std::time::Duration;
 
@@ -428,7 +441,7 @@ mod tests {
                 if let Change::Put(put) = change
                     && put.path.ends_with("/resume")
                 {
-                    record = read_resume(&put.bodies[0].1);
+                    record = Resume::read(&put.bodies[0].1, &stream(), &one_rung());
                 }
             }
         }
@@ -576,5 +589,33 @@ mod tests {
         ];
         assert_eq!(lines[..4], want);
         assert!(lines[4].starts_with("ended with") && !lines[4].contains(" 0 "), "{lines:?}");
+    }
+
+    /// Whether a record is read back after `change`.
+    fn is_read(record: &Resume, change: impl FnOnce(&mut Resume)) -> bool {
+        let mut record = record.clone();
+        change(&mut record);
+        let bytes = postcard::to_stdvec(&record).expect("plain data");
+        Resume::read(&bytes, &stream(), &one_rung()).is_some()
+    }
+
+    #[test]
+    fn a_record_that_no_packager_of_the_stream_can_have_written_is_none() {
+        let mut session = fresh();
+        feed(&mut session, VIDEO, 0..20);
+        feed(&mut session, AUDIO, 0..20);
+        let record = record(&mut session);
+        assert!(is_read(&record, |_| ()));
+        assert!(!is_read(&record, |r| r.timeline.fps = 0));
+        assert!(!is_read(&record, |r| r.timeline.zero = SessionTime::from_micros(i64::MIN)));
+        assert!(!is_read(&record, |r| r.timeline.delay = Duration::MAX));
+        assert!(!is_read(&record, |r| drop(r.renditions.pop())));
+        assert!(!is_read(&record, |r| r.renditions.swap(0, 1)));
+        assert!(!is_read(&record, |r| r.renditions[0] = Rendition::new("../x", Cut::video(30), 8)));
+        assert!(!is_read(&record, |r| r.renditions[0] = Rendition::new("720p", Cut::video(30), usize::MAX)));
+        let bytes = postcard::to_stdvec(&record).expect("plain data");
+        for cut in 0..bytes.len() {
+            assert_eq!(Resume::read(&bytes[..cut], &stream(), &one_rung()), None, "{cut} bytes of {}", bytes.len());
+        }
     }
 }

@@ -33,6 +33,14 @@ impl Timeline {
         Self { zero: live_at - before, zero_date, delay, fps }
     }
 
+    /// Whether times on it can be reckoned with for a stream of `fps`: a thousand years about the epoch, and a delay of minutes.
+    pub fn is_sound(&self, fps: u32) -> bool {
+        const FAR_US: u64 = 1_000 * 365 * 86_400 * 1_000_000;
+        const LONG: Duration = Duration::from_secs(600);
+        let near = |us: i64| us.unsigned_abs() < FAR_US;
+        self.fps == fps && self.delay < LONG && near(self.zero.as_micros()) && near(self.zero_date.as_micros())
+    }
+
     /// The moment that tick `tick` shows.
     pub fn content_time(&self, tick: u64) -> SessionTime {
         self.zero.offset_micros(i64::try_from(tick * 1_000_000 / u64::from(self.fps)).unwrap_or(i64::MAX))

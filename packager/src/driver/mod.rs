@@ -20,7 +20,7 @@ use crate::clock::SessionClock;
 use crate::ladder::Ladder;
 use crate::objects::{Batch, Stream};
 use crate::publish::{PublishError, Publisher};
-use crate::session::{self, Input, Output, Session};
+use crate::session::{Input, Output, Resume, Session};
 use crate::stages::{Histogram, Journey, Stage};
 use crate::timeline::Timeline;
 use bytes::Bytes;
@@ -187,7 +187,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     crate::ffmpeg::quiet();
-    let predecessor = publisher.get(&start.stream.resume_path()).await?.as_ref().and_then(session::read_resume);
+    let record = publisher.get(&start.stream.resume_path()).await?;
+    let predecessor = record.and_then(|record| Resume::read(&record, &start.stream, &start.ladder));
     let (events_in, mut events) = mpsc::channel(THREAD_EVENTS);
     let (batches, batches_out) = mpsc::channel(BATCHES);
     let (published_in, mut published) = mpsc::channel(BATCHES);
@@ -299,7 +300,7 @@ struct Driver {
 impl Driver {
     fn begin(
         start: Start,
-        predecessor: Option<session::Resume>,
+        predecessor: Option<Resume>,
         events: mpsc::Sender<ThreadEvent>,
         batches: mpsc::Sender<Batch>,
     ) -> Result<Self, DriverError> {
