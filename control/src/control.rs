@@ -74,6 +74,9 @@ pub enum Refusal {
     /// The token is valid, and its room is not there.
     #[error("no such room")]
     UnknownRoom,
+    /// The catalog does not answer. The operator's; the same request may be taken in a moment.
+    #[error("the catalog does not answer")]
+    Unavailable,
 }
 
 /// What a room code opens.
@@ -143,7 +146,7 @@ impl Control {
             Err(cause) => {
                 // Nobody is let in on a guess; the caller asks again.
                 tracing::error!(room, %cause, "whether a room is there cannot be told");
-                return Err(Refusal::Unauthorized);
+                return Err(Refusal::Unavailable);
             }
         };
         let role = self.role(&found.template_id, &auth.role);

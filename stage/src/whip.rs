@@ -59,6 +59,8 @@ pub enum Refusal {
     Forbidden,
     /// A valid token, and no such room.
     UnknownRoom,
+    /// Nobody can tell just now.
+    Unavailable,
 }
 
 /// Decides about a request by room, bearer token and what it is for. Stage knows no tokens.
@@ -152,6 +154,7 @@ impl Whip {
             Refusal::Unauthorized => Problem::Unauthorized,
             Refusal::Forbidden => Problem::Forbidden,
             Refusal::UnknownRoom => Problem::UnknownRoom,
+            Refusal::Unavailable => Problem::Busy { retry_after: RETRY_AFTER },
         })
     }
 

@@ -6,6 +6,7 @@ use footlight_control::credentials::Credentials;
 use footlight_control::rooms::token::{mint_auth, mint_management};
 use footlight_control::{Ask, Refusal, random_uuid};
 use http::{Method, Request};
+use sqlx::Connection;
 use std::time::Duration;
 
 #[tokio::test]
@@ -67,6 +68,17 @@ async fn for_publishing() {
     let elsewhere = Credentials::new("elsewhere", &"x".repeat(64));
     let foreign = mint_auth(&elsewhere, "r1", "broadcaster", "u1", now(), HOUR, &random_uuid());
     check("r1", Some(&foreign), Refusal::Unauthorized).await;
+}
+
+#[tokio::test]
+async fn a_catalog_that_does_not_answer_is_not_the_publisher_s_fault() {
+    let h = Harness::new().await;
+    h.control.ensure_room("r1").await.unwrap();
+    let file = format!("sqlite:{}", h.dir.path().join("catalog.db").display());
+    let mut other = sqlx::SqliteConnection::connect(&file).await.unwrap();
+    sqlx::query("ALTER TABLE rooms RENAME TO elsewhere").execute(&mut other).await.unwrap();
+    let asked = h.control.authorize_publish("r1", Some(&h.auth("r1", "broadcaster")), Ask::Join).await;
+    assert_eq!(asked, Err(Refusal::Unavailable));
 }
 
 #[tokio::test]

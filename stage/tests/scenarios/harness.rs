@@ -50,6 +50,7 @@ impl Theatre {
                 Some(("closed", peer)) if ask == Ask::Change => Ok(Publisher { peer: PeerKey(peer.into()) }),
                 Some((of, _)) if of != room => Err(Refusal::Forbidden),
                 Some(_) if room == "unknown" => Err(Refusal::UnknownRoom),
+                Some(_) if room == "broken" => Err(Refusal::Unavailable),
                 Some((_, peer)) => Ok(Publisher { peer: PeerKey(peer.into()) }),
             };
             Box::pin(std::future::ready(decided)) as _

@@ -145,6 +145,9 @@ async fn tokens_are_asked_for_and_nothing_is_given_away() {
     }
     let unknown = theatre.post("unknown", "ada", &offer).await;
     assert_eq!(unknown.status(), 404);
+    let nobody_can_tell = theatre.post("broken", "ada", &offer).await;
+    assert_eq!(nobody_can_tell.status(), 503, "a token that may be good is not refused for good");
+    assert!(nobody_can_tell.headers().contains_key("retry-after"));
 }
 
 #[tokio::test]
