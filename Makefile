@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR
 TEST_FEATURES := --features failpoints
 FUZZ_SECONDS ?= 10
 
-.PHONY: run test lint web fuzz-build fuzz setup setup-test fmt help bench-ingest bench-isolation bench-latency soak-browser \
+.PHONY: run test lint web fuzz-build fuzz setup setup-lint setup-test fmt help bench-ingest bench-isolation bench-latency soak-browser \
 	soak-connects soak-lip-sync soak-return
 
 run: setup web ## Build, go live with the demo room, print its links
@@ -18,9 +18,10 @@ test: setup-test web ## Everything that CI runs, but for the lints
 	cargo test --workspace --doc $(TEST_FEATURES)
 	$(MAKE) fuzz
 
-lint: setup web ## Format, clippy, types of the pages
+lint: setup-lint web ## Format, clippy, licences and duplicates of what is depended on, types of the pages
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(TEST_FEATURES) -- -D warnings
+	cargo deny check --hide-inclusion-graph licenses bans sources
 	cd web && npm run --silent lint
 
 fmt:
@@ -64,6 +65,9 @@ setup:
 
 setup-test:
 	@scripts/setup test
+
+setup-lint:
+	@scripts/setup lint
 
 help: ## This
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14

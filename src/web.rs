@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 /// What `make web` built. Its file names carry a hash of their content, but for the pages themselves.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/web/dist"]
+#[folder = "web/dist"]
 struct Files;
 
 /// Scripts and styles are ours alone; media and API may be elsewhere (an edge, a WHIP server behind another name); `blob:` is what MSE plays from.
