@@ -49,16 +49,16 @@ bench-isolation: setup-test web ## What the child process of a live stream costs
 	cargo bench --bench isolation
 
 soak-browser: setup-test web ## Browser, aiortc and FFmpeg to a browser, a minute each and together
-	WATCH_SECONDS=60 cargo nextest run -p footlight $(TEST_FEATURES) a_camera_in_a_browser
+	WATCH_SECONDS=60 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) a_camera_in_a_browser
 
 soak-lip-sync: setup-test web ## Lip sync around a mute of 30 s
-	MUTE_SECONDS=30 cargo nextest run -p footlight $(TEST_FEATURES) lip_sync --success-output=immediate
+	MUTE_SECONDS=30 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) lip_sync --success-output=immediate
 
 soak-connects: setup-test ## 10,000 WHIP connects and closes leave nothing behind
-	STAGE_CONNECTS=10000 cargo nextest run -p footlight-stage --test leaves_nothing_behind --success-output=immediate
+	STAGE_CONNECTS=10000 cargo nextest run --profile soak -p footlight-stage --test leaves_nothing_behind --success-output=immediate
 
 soak-return: setup-test web ## A publisher that is away for 90 s
-	AWAY_SECONDS=90 cargo nextest run -p footlight $(TEST_FEATURES) publishers_come_and_go
+	AWAY_SECONDS=90 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) publishers_come_and_go
 
 setup:
 	@scripts/setup build
