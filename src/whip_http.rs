@@ -1,7 +1,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: speaks HTTP to a WHIP server, reads a certificate.
 //! The HTTP side of a WHIP client (RFC 9725): an offer out, an answer and a session back, the session's end.
 
-use crate::whip::{Answered, MAX_REDIRECTS, Refusal, redirected, refusal, session_url};
+use crate::whip::{Answered, MAX_REDIRECTS, Reached, Refusal, redirected, refusal, session_url};
 use bytes::Bytes;
 use footlight_stage::link::IceServer;
 use footlight_stage::link::ice_servers;
@@ -68,20 +68,19 @@ impl WhipClient {
     /// Posts an offer. Redirects are followed (RFC 9725 section 4.5: 307; 308 says the same for ever).
     pub async fn post(&self, offer: &str) -> Result<WhipSession, Refusal> {
         let mut url = self.endpoint.clone();
+        let wrong = |message| Refusal::passing_once(Reached::Stage, message);
         for _ in 0..=MAX_REDIRECTS {
             let asking = self.ask(Method::POST, &url, Some(offer));
             let waited = tokio::time::timeout(ANSWER_WAIT, asking).await;
             let (status, headers, body) = waited.map_err(|_| {
-                Refusal::passing(format!(
-                    "{url}: no answer within {} s; the server or the way to it is stuck",
-                    ANSWER_WAIT.as_secs()
-                ))
+                let within = ANSWER_WAIT.as_secs();
+                nobody_there(format!("{url}: no answer within {within} s; the server or the way to it is stuck"))
             })??;
             let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
             match status {
                 StatusCode::CREATED => {
-                    let answer = body
-                        .ok_or_else(|| Refusal::lasting(format!("{url}: the answer is no SDP; the server's fault")))?;
+                    let answer =
+                        body.ok_or_else(|| wrong(format!("{url}: the answer is no SDP; the server's fault")))?;
                     let links = headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok());
                     let session = session_url(&url, text(header::LOCATION));
                     if session.is_none() {
@@ -106,7 +105,7 @@ impl WhipClient {
                 }
             }
         }
-        Err(Refusal::lasting(format!("{}: more than {MAX_REDIRECTS} redirects; the server's fault", self.endpoint)))
+        Err(wrong(format!("{}: more than {MAX_REDIRECTS} redirects; the server's fault", self.endpoint)))
     }
 
     /// Ends a session. What goes wrong with it is only logged: the server notices by itself that nothing comes any more.
@@ -143,7 +142,7 @@ impl WhipClient {
     }
 }
 
-/// Nobody there, or nobody whom we trust.
+/// No answer, or nobody whom we trust.
 fn unreachable_server(url: &Url, error: &hyper_util::client::legacy::Error) -> Refusal {
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(error);
@@ -157,7 +156,12 @@ fn unreachable_server(url: &Url, error: &hyper_util::client::legacy::Error) -> R
             "{url}: {causes}; a server with a certificate of its own needs --ca FILE (for footlight's development certificate: development-certificate.pem in its data directory)"
         ));
     }
-    Refusal::passing(format!("{url}: {causes}; check the URL, and that the server runs"))
+    nobody_there(format!("{url}: {causes}; check the URL, and that the server runs"))
+}
+
+/// At the very first try it is a wrong URL more often than a server that is about to start.
+fn nobody_there(message: String) -> Refusal {
+    Refusal::passing_once(Reached::Server, message)
 }
 
 fn tls(ca: Option<&Path>) -> Result<ClientConfig, Refusal> {
