@@ -283,3 +283,25 @@ async fn a_server_that_goes_away_is_followed_by_the_one_that_comes_back() {
     assert_nobody_is_on_stage(&second).await;
     second.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once_whatever_the_server_does() {
+    // A session that comes to nothing, and whose DELETE is not answered.
+    let mut front = front(&[&session("v=0", 3)]).await;
+    let mut publishing = Publishing::launch(&front.url, "token", SMALL_PICTURE);
+    assert!(front.asked().await.starts_with("POST /whip/room "));
+    assert!(front.asked().await.starts_with("DELETE /whip/room/1 "));
+    let interrupted = async {
+        loop {
+            // Two signals that come together are one, so there are more until it ends.
+            publishing.interrupt();
+            let waited = tokio::time::timeout(Duration::from_millis(100), publishing.child.wait()).await;
+            if let Ok(status) = waited {
+                break status.unwrap();
+            }
+        }
+    };
+    let status = tokio::time::timeout(PATIENCE, interrupted).await.expect("it ends");
+    // By the signal: what the server did would be a failure.
+    assert!(status.success(), "{status}: {}", publishing.rest().await);
+}
