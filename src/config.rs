@@ -22,10 +22,10 @@ const ENVIRONMENT_PREFIX: &str = "FOOTLIGHT_";
 /// What `footlight publish --token` is where it is not given.
 pub const TOKEN_VARIABLE: &str = "FOOTLIGHT_TOKEN";
 
-/// Everything that can be set.
 /// A second of decoded 720p is 40 MB for each source.
 const MAX_PLAYOUT_DELAY_MS: u64 = 1_000;
 
+/// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)] // each is documented in footlight.yaml
