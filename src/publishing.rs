@@ -5,7 +5,7 @@
 //! the server says meanwhile, unless it is that we are not let in. The source goes on: it is live.
 
 use crate::whip::{Reached, Refusal, Retry, wait_before_retry};
-use crate::whip_http::{WhipClient, WhipSession};
+use crate::whip_http::{END_WAIT, WhipClient, WhipSession};
 use footlight_media::codec::{Codec, Kind};
 use footlight_media::time::WallTime;
 use footlight_packager::clock::SessionClock;
@@ -168,18 +168,11 @@ impl Publication {
                 return Ok(Ended::Lost(Refusal::passing_once(Reached::Server, message)));
             }
         };
-        let posted = tokio::select! {
-            posted = self.client.post(&offer) => posted,
-            () = self.shutdown.cancelled() => {
+        let session = match post(&self.client, &offer, &self.shutdown).await {
+            Some(Ok(session)) => session,
+            unmade => {
                 publisher.close().await;
-                return Ok(Ended::Finished);
-            }
-        };
-        let session = match posted {
-            Ok(session) => session,
-            Err(refusal) => {
-                publisher.close().await;
-                return Ok(Ended::Lost(refusal));
+                return Ok(unmade.and_then(Result::err).map_or(Ended::Finished, Ended::Lost));
             }
         };
         // What the server recommends comes after the offer that would have used it; the next one will.
@@ -273,6 +266,24 @@ impl Publication {
             ClientEvent::Connected | ClientEvent::Failed => {}
         }
     }
+}
+
+/// None where the user wants no more.
+async fn post(client: &WhipClient, offer: &str, shutdown: &CancellationToken) -> Option<Result<WhipSession, Refusal>> {
+    if shutdown.is_cancelled() {
+        return None;
+    }
+    let posting = client.post(offer);
+    tokio::pin!(posting);
+    tokio::select! {
+        posted = &mut posting => return Some(posted),
+        () = shutdown.cancelled() => {}
+    }
+    // The server may have made the session already, which holds a place there until it is ended.
+    if let Ok(Ok(session)) = tokio::time::timeout(END_WAIT, posting).await {
+        client.end(session).await;
+    }
+    None
 }
 
 fn unconnected() -> Refusal {

@@ -305,3 +305,28 @@ async fn a_second_signal_ends_it_at_once_whatever_the_server_does() {
     // By the signal: what the server did would be a failure.
     assert!(status.success(), "{status}: {}", publishing.rest().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_answer_cannot_be_read_is_ended() {
+    let mut front = front(&[&session("v=", 3), &answer("200 OK")]).await;
+    let mut publishing = Publishing::launch(&front.url, "token", SMALL_PICTURE);
+    assert!(front.asked().await.starts_with("POST /whip/room "));
+    assert!(front.asked().await.starts_with("DELETE /whip/room/1 "));
+    assert!(!publishing.ended().await.success());
+    let said = publishing.rest().await;
+    assert!(said.contains("the server's fault") && said.contains(&front.url), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_made_while_it_is_interrupted_is_ended() {
+    let mut front = front(&[]).await;
+    let mut publishing = Publishing::launch(&front.url, "token", SMALL_PICTURE);
+    assert!(front.asked().await.starts_with("POST /whip/room "));
+    publishing.interrupt();
+    let ended = tokio::time::timeout(Duration::from_millis(300), publishing.child.wait()).await;
+    assert!(ended.is_err(), "{ended:?} while a session may be made");
+    front.answers.send(session("v=0", 3)).await.unwrap();
+    front.answers.send(answer("200 OK")).await.unwrap();
+    assert!(front.asked().await.starts_with("DELETE /whip/room/1 "));
+    publishing.ends_well().await;
+}
