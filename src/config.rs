@@ -131,6 +131,12 @@ impl IceServer {
         if !self.secret.is_empty() && !self.username.is_empty() {
             return Err(format!("{key}: give username and credential, or secret, from which they are made; not both"));
         }
+        if self.url.starts_with("turn") && self.credentials().is_none() {
+            return Err(format!(
+                "{key}.url is {:?}, and browsers refuse a TURN server without credentials: give username and credential, or secret",
+                self.url
+            ));
+        }
         if !TTL_SECONDS.contains(&self.ttl_seconds) {
             let (least, most) = (TTL_SECONDS.start(), TTL_SECONDS.end());
             return Err(format!("{key}.ttl_seconds is {}; give {least} to {most}", self.ttl_seconds));
@@ -561,6 +567,8 @@ mod tests {
         check("url: 'turn:t', username: u", Err("username and credential, or neither"));
         check("url: 'turn:t', username: u, credential: hush, secret: hush", Err("not both"));
         check("url: 'turn:t', secret: hush, ttl_seconds: 1", Err("ttl_seconds is 1; give 60 to 2592000"));
+        check("url: 'turn:t'", Err("url is \"turn:t\", and browsers refuse a TURN server without credentials"));
+        check("url: 'turns:t:5349'", Err("give username and credential, or secret"));
         check("url: 'http://t'", Err("url is"));
         check("url: 'turn:a>b'", Err("url is"));
     }

@@ -3,8 +3,7 @@
 
 use crate::whip::{Answered, MAX_REDIRECTS, Reached, Refusal, redirected, refusal, session_url};
 use bytes::Bytes;
-use footlight_stage::link::IceServer;
-use footlight_stage::link::ice_servers;
+use footlight_stage::link::{IceServer, ice_servers};
 use footlight_stage::sdp::MAX_SDP_BYTES;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -85,11 +84,7 @@ impl WhipClient {
                         self.delete(session).await;
                         return Err(wrong(format!("{url}: the answer is no SDP; the server's fault")));
                     };
-                    return Ok(WhipSession {
-                        answer,
-                        ice_servers: links.flat_map(ice_servers).collect(),
-                        url: session,
-                    });
+                    return Ok(WhipSession { answer, ice_servers: ice_servers(links), url: session });
                 }
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
                     url = redirected(&url, text(header::LOCATION))?;
