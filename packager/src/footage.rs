@@ -40,6 +40,8 @@ pub struct Footage {
     video: Option<VideoWay>,
     audio: Option<AudioWay>,
     held: [VecDeque<SourceFrame>; 2],
+    /// A picture that passes through was left out: those up to the next key frame cannot be decoded without it.
+    damaged: bool,
     /// From the file's own clock to that of the frames: its first moment is 0, and each repetition begins where the one before ended.
     offset_us: i64,
     /// Where the latest frame ends.
@@ -109,7 +111,8 @@ impl Footage {
         }
         let offset_us = -pass.start_us();
         let held = [VecDeque::new(), VecDeque::new()];
-        Ok(Self { path: path.to_owned(), repeat, pass, video, audio, held, offset_us, end_us: 0, over: false })
+        let (path, damaged, end_us, over) = (path.to_owned(), false, 0, false);
+        Ok(Self { path, repeat, pass, video, audio, held, damaged, offset_us, end_us, over })
     }
 
     /// What its frames will be.
@@ -187,9 +190,16 @@ impl Footage {
                 };
                 let (key, length_us) = (packet.is_key(), micros(packet.duration(), base));
                 let data = match bsf {
-                    Some(bsf) => bsf.filter(packet)?,
-                    None => Bytes::copy_from_slice(packet.data().unwrap_or_default()),
+                    // Such as the last one of a file that is cut off.
+                    _ if packet.is_corrupt() => None,
+                    Some(bsf) => bsf.filter(packet).ok(),
+                    None => Some(Bytes::copy_from_slice(packet.data().unwrap_or_default())),
                 };
+                let Some(data) = data.filter(|_| key || !self.damaged) else {
+                    self.damaged = true;
+                    return Ok(());
+                };
+                self.damaged = false;
                 self.end_us = self.end_us.max(time_us + length_us);
                 self.held[0].push_back(SourceFrame {
                     codec: *codec,
@@ -225,7 +235,7 @@ impl Footage {
         let base = track.time_base;
         match (&mut track.reading, way) {
             (AudioReading::Passing, AudioWay::Passing) => {
-                let Some(packet) = packet else { return Ok(()) };
+                let Some(packet) = packet.filter(|packet| !packet.is_corrupt()) else { return Ok(()) };
                 let Some(time_us) = packet.pts().map(|pts| micros(pts, base) + self.offset_us) else { return Ok(()) };
                 self.end_us = self.end_us.max(time_us + micros(packet.duration(), base));
                 let data = Bytes::copy_from_slice(packet.data().unwrap_or_default());

@@ -182,6 +182,27 @@ fn a_files_frames_come_in_order_and_a_repeated_file_goes_on_without_a_gap() {
     }
 }
 
+#[test]
+fn a_file_that_is_cut_off_ends_where_it_is_cut_off_and_may_begin_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its index comes first, so that what is there can be read.
+    let codecs = ["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-an", "-movflags", "+faststart"];
+    let file = rising(folder.path(), "a.mp4", 4, &codecs);
+    let half = std::fs::metadata(&file).unwrap().len() / 2;
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(half).unwrap();
+    let mut once = Footage::open(&file, false, None).unwrap();
+    let mut frames = 0;
+    while once.due().unwrap().is_some() {
+        once.take().unwrap();
+        frames += 1;
+    }
+    assert!((10..110).contains(&frames), "{frames} frames of 120");
+    let mut repeated = Footage::open(&file, true, None).unwrap();
+    while repeated.due().unwrap().expect("for ever") < 8_000_000 {
+        repeated.take().unwrap();
+    }
+}
+
 /// A server of a few answers.
 struct Front {
     url: String,
