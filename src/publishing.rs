@@ -317,9 +317,9 @@ impl Feed {
             Self::Waiting(_) => std::future::pending().await,
             Self::Over => Ok(None),
             Self::Playing(playing) => match playing.next().await {
-                Some(FromSource::Frame(frame)) => Ok(Some(frame)),
-                Some(FromSource::Failed(error)) => Err(error),
-                Some(FromSource::Ended) | None => Ok(None),
+                FromSource::Frame(frame) => Ok(Some(frame)),
+                FromSource::Failed(error) => Err(error),
+                FromSource::Ended => Ok(None),
             },
         }
     }

@@ -225,7 +225,7 @@ impl Footage {
                     }
                 }
             }
-            _ => unreachable!("a way is chosen by its reading"),
+            _ => unreachable!("a way is chosen by its reading, and a pass without that way is refused"),
         }
         Ok(())
     }
@@ -257,7 +257,7 @@ impl Footage {
                 }
                 self.end_us = self.end_us.max(sound.end_us());
             }
-            _ => unreachable!("a way is chosen by its reading"),
+            _ => unreachable!("a way is chosen by its reading, and a pass without that way is refused"),
         }
         Ok(())
     }
@@ -273,6 +273,10 @@ impl Footage {
         }
         let encoded_anew = matches!(self.video, Some(VideoWay::Encoding(_)));
         self.pass = Pass::open(&self.path, encoded_anew)?;
+        if !self.pass.has_the_ways(self.video.as_ref(), self.audio.as_ref()) {
+            let why = "the file has changed, and what it has become was not offered to the server; publish it anew";
+            return Err(unreadable(&self.path, why));
+        }
         self.offset_us = self.end_us - self.pass.start_us();
         Ok(())
     }
@@ -297,6 +301,26 @@ impl Pass {
         // SAFETY: a plain field of a live context, in microseconds (AV_TIME_BASE).
         let start = unsafe { (*self.input.as_ptr()).start_time };
         if start == ffi::AV_NOPTS_VALUE { 0 } else { start }
+    }
+
+    /// Whether what was found at first can go on with this reading. What was not there at first is not sent.
+    fn has_the_ways(&self, video: Option<&VideoWay>, audio: Option<&AudioWay>) -> bool {
+        let picture = match (self.video.as_ref().map(|track| &track.reading), video) {
+            (Some(VideoReading::Passing(Some(bsf))), Some(VideoWay::Passing(Codec::H264, offered))) => {
+                bsf.profile_level_id() == Some(*offered)
+            }
+            (Some(VideoReading::Passing(None)), Some(VideoWay::Passing(Codec::Vp8, _)))
+            | (Some(VideoReading::Decoding(_)), Some(VideoWay::Encoding(_)))
+            | (_, None) => true,
+            _ => false,
+        };
+        let sound = matches!(
+            (self.audio.as_ref().map(|track| &track.reading), audio),
+            (Some(AudioReading::Passing), Some(AudioWay::Passing))
+                | (Some(AudioReading::Decoding(_)), Some(AudioWay::Encoding(_)))
+                | (_, None)
+        );
+        picture && sound
     }
 
     fn video_way(&self, bitrate_bps: Option<u32>) -> Result<Option<VideoWay>, FfmpegError> {

@@ -114,9 +114,12 @@ pub struct Playing {
 }
 
 impl Playing {
-    /// What comes next. None where the thread has died, which is a bug.
-    pub async fn next(&mut self) -> Option<FromSource> {
-        self.frames.recv().await
+    /// What comes next.
+    pub async fn next(&mut self) -> FromSource {
+        self.frames.recv().await.unwrap_or_else(|| {
+            let (what, cause) = ("its thread".to_owned(), "died, which is a bug: please report it".to_owned());
+            FromSource::Failed(FfmpegError::Setup { what, cause })
+        })
     }
 
     /// Makes the next picture a key frame, where it is encoded here.

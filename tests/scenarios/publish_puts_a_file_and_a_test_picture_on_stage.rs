@@ -203,6 +203,28 @@ fn a_file_that_is_cut_off_ends_where_it_is_cut_off_and_may_begin_again() {
     }
 }
 
+#[test]
+fn a_repeated_file_that_another_kind_of_file_replaces_ends_by_saying_so() {
+    const AAC: &[&str] = &["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-c:a", "aac"];
+    const SILENT: &[&str] = &["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-an"];
+    let folder = tempfile::tempdir().unwrap();
+    for other in [REORDERED_AND_AAC, AAC, SILENT] {
+        let file = rising(folder.path(), "a.mkv", 1, AS_PEERS_SEND_IT);
+        let mut repeated = Footage::open(&file, true, None).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::rename(rising(folder.path(), "b.mkv", 1, other), &file).unwrap();
+        let said = loop {
+            match repeated.due() {
+                Ok(due) => assert!(due.expect("for ever") < 5_000_000, "it goes on: {other:?}"),
+                Err(error) => break error.to_string(),
+            }
+            repeated.take().unwrap();
+        };
+        assert!(said.contains(&file.display().to_string()) && said.contains("has changed"), "{said}");
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
 /// A server of a few answers.
 struct Front {
     url: String,
