@@ -22,10 +22,10 @@ const ENVIRONMENT_PREFIX: &str = "FOOTLIGHT_";
 /// What `footlight publish --token` is where it is not given.
 pub const TOKEN_VARIABLE: &str = "FOOTLIGHT_TOKEN";
 
-/// Everything that can be set.
 /// A second of decoded 720p is 40 MB for each source.
 const MAX_PLAYOUT_DELAY_MS: u64 = 1_000;
 
+/// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)] // each is documented in footlight.yaml
@@ -130,6 +130,12 @@ impl IceServer {
         }
         if !self.secret.is_empty() && !self.username.is_empty() {
             return Err(format!("{key}: give username and credential, or secret, from which they are made; not both"));
+        }
+        if self.url.starts_with("turn") && self.credentials().is_none() {
+            return Err(format!(
+                "{key}.url is {:?}, and browsers refuse a TURN server without credentials: give username and credential, or secret",
+                self.url
+            ));
         }
         if !TTL_SECONDS.contains(&self.ttl_seconds) {
             let (least, most) = (TTL_SECONDS.start(), TTL_SECONDS.end());
@@ -561,6 +567,8 @@ mod tests {
         check("url: 'turn:t', username: u", Err("username and credential, or neither"));
         check("url: 'turn:t', username: u, credential: hush, secret: hush", Err("not both"));
         check("url: 'turn:t', secret: hush, ttl_seconds: 1", Err("ttl_seconds is 1; give 60 to 2592000"));
+        check("url: 'turn:t'", Err("url is \"turn:t\", and browsers refuse a TURN server without credentials"));
+        check("url: 'turns:t:5349'", Err("give username and credential, or secret"));
         check("url: 'http://t'", Err("url is"));
         check("url: 'turn:a>b'", Err("url is"));
     }

@@ -1,11 +1,11 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: waits for a server, for frames and for the end.
 //! One publication: a source's frames to a WHIP server, over as many sessions as it takes.
 //!
-//! What never worked fails at once, where asking again does not help; what worked and was lost is tried again for [`RECONNECT_FOR`]. The source
-//! goes on meanwhile: it is live.
+//! What never worked fails at once, where asking again does not help; what worked and was lost is tried again for [`RECONNECT_FOR`], whatever
+//! the server says meanwhile, unless it is that we are not let in. The source goes on: it is live.
 
-use crate::whip::{Refusal, Retry, wait_before_retry};
-use crate::whip_http::{WhipClient, WhipSession};
+use crate::whip::{Reached, Refusal, Retry, wait_before_retry};
+use crate::whip_http::{END_WAIT, WhipClient, WhipSession};
 use footlight_media::codec::{Codec, Kind};
 use footlight_media::time::WallTime;
 use footlight_packager::clock::SessionClock;
@@ -118,25 +118,25 @@ impl Publication {
     /// Publishes until the source ends, the shutdown, or a failure that lasts.
     pub async fn run(mut self) -> Result<(), PublishError> {
         let shutdown = self.shutdown.clone();
-        let (mut failed, mut since) = (0_u32, Instant::now());
+        let (mut reached, mut failed, mut since) = (Reached::Nobody, 0_u32, Instant::now());
         loop {
             let before = self.status.borrow().connections;
             let lost = match self.session().await? {
                 Ended::Finished => return Ok(()),
                 Ended::Lost(refusal) => refusal,
             };
-            let connections = self.status.borrow().connections;
+            let connected = self.status.borrow().connections > before;
             self.status.send_modify(|status| status.connected = false);
-            if connections > before {
-                (failed, since) = (0, Instant::now());
+            if connected {
+                (reached, failed, since) = (Reached::Stage, 0, Instant::now());
             }
             failed = failed.saturating_add(1);
-            let patience = if connections > 0 { RECONNECT_FOR } else { FIRST_CONNECT_FOR };
-            // Nobody there at the very first try is a wrong URL more often than a server that is about to start.
-            let first_try = connections == 0 && lost.retry == Retry::Soon;
-            if lost.retry == Retry::Never || first_try || since.elapsed() > patience {
+            let patience = if reached == Reached::Stage { RECONNECT_FOR } else { FIRST_CONNECT_FOR };
+            if !lost.retry.helps(reached) || since.elapsed() > patience {
                 return Err(lost.into());
             }
+            // Only an answer makes a publication that has reached nobody try again.
+            reached = reached.max(Reached::Server);
             let wait = wait_before_retry(failed, lost.retry);
             tracing::warn!(error = %lost, again_in_ms = wait.as_millis(), "not publishing");
             if self.pause(wait, &shutdown).await? {
@@ -163,20 +163,16 @@ impl Publication {
         let offered = Publisher::offer(self.media, &self.ice_servers, self.clocks.epoch, self.clocks.zero_date).await;
         let (publisher, offer, events) = match offered {
             Ok(offered) => offered,
-            Err(error) => return Ok(Ended::Lost(Refusal::passing(format!("no connection could be made: {error}")))),
-        };
-        let posted = tokio::select! {
-            posted = self.client.post(&offer) => posted,
-            () = self.shutdown.cancelled() => {
-                publisher.close().await;
-                return Ok(Ended::Finished);
+            Err(error) => {
+                let message = format!("no connection could be made: {error}; this machine's fault");
+                return Ok(Ended::Lost(Refusal::passing_once(Reached::Server, message)));
             }
         };
-        let session = match posted {
-            Ok(session) => session,
-            Err(refusal) => {
+        let session = match post(&self.client, &offer, &self.shutdown).await {
+            Some(Ok(session)) => session,
+            unmade => {
                 publisher.close().await;
-                return Ok(Ended::Lost(refusal));
+                return Ok(unmade.and_then(Result::err).map_or(Ended::Finished, Ended::Lost));
             }
         };
         // What the server recommends comes after the offer that would have used it; the next one will.
@@ -194,9 +190,10 @@ impl Publication {
     ) -> Result<Ended, PublishError> {
         let ended = match publisher.accept(&session.answer).await {
             Ok(()) => self.stream(&mut publisher, &mut events).await,
-            Err(ClientError::Answer(e)) => Ok(Ended::Lost(Refusal::lasting(format!(
-                "the server's answer cannot be used: {e}; the server's fault"
-            )))),
+            Err(ClientError::Answer(e)) => {
+                let message = format!("the server's answer cannot be used: {e}; the server's fault");
+                Ok(Ended::Lost(Refusal::passing_once(Reached::Stage, message)))
+            }
             Err(error) => Ok(Ended::Lost(Refusal::passing(error.to_string()))),
         };
         publisher.close().await;
@@ -271,6 +268,24 @@ impl Publication {
     }
 }
 
+/// None where the user wants no more.
+async fn post(client: &WhipClient, offer: &str, shutdown: &CancellationToken) -> Option<Result<WhipSession, Refusal>> {
+    if shutdown.is_cancelled() {
+        return None;
+    }
+    let posting = client.post(offer);
+    tokio::pin!(posting);
+    tokio::select! {
+        posted = &mut posting => return Some(posted),
+        () = shutdown.cancelled() => {}
+    }
+    // The server may have made the session already, which holds a place there until it is ended.
+    if let Ok(Ok(session)) = tokio::time::timeout(END_WAIT, posting).await {
+        client.end(session).await;
+    }
+    None
+}
+
 fn unconnected() -> Refusal {
     Refusal {
         message: "the server answered, but its WebRTC address cannot be reached: check that its UDP port (webrtc.listen) is open, and webrtc.announce where it is behind NAT".into(),
@@ -302,9 +317,9 @@ impl Feed {
             Self::Waiting(_) => std::future::pending().await,
             Self::Over => Ok(None),
             Self::Playing(playing) => match playing.next().await {
-                Some(FromSource::Frame(frame)) => Ok(Some(frame)),
-                Some(FromSource::Failed(error)) => Err(error),
-                Some(FromSource::Ended) | None => Ok(None),
+                FromSource::Frame(frame) => Ok(Some(frame)),
+                FromSource::Failed(error) => Err(error),
+                FromSource::Ended => Ok(None),
             },
         }
     }

@@ -15,15 +15,40 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// The longest piece of a server's words that is shown.
 const MAX_DETAIL_CHARS: usize = 300;
 
+/// How far a publication has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    /// Nobody yet.
+    Nobody,
+    /// A server, which asked for patience.
+    Server,
+    /// The stage: it was connected.
+    Stage,
+}
+
 /// Whether asking again helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// No: something must change first.
+    /// No: we are not let in, or do not trust who answers.
     Never,
+    /// No, where the publication has not come so far: then it is most likely the URL, the room or the offer that is wrong. Later it passes: a room
+    /// is not there while its server restarts, and is taken as long as the server holds a session that we have lost.
+    Once(Reached),
     /// Yes, in a while.
     Soon,
     /// Yes, after this, as the server says.
     After(Duration),
+}
+
+impl Retry {
+    /// Whether a publication that has come so far is tried again.
+    pub fn helps(self, reached: Reached) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Once(needed) => reached >= needed,
+            Self::Soon | Self::After(_) => true,
+        }
+    }
 }
 
 /// Why there is no session.
@@ -40,6 +65,11 @@ impl Refusal {
     /// One that nothing but a change mends.
     pub fn lasting(message: impl Into<String>) -> Self {
         Self { message: message.into(), retry: Retry::Never }
+    }
+
+    /// One that may pass for a publication that has come so far, and for no other.
+    pub fn passing_once(reached: Reached, message: impl Into<String>) -> Self {
+        Self { message: message.into(), retry: Retry::Once(reached) }
     }
 
     /// One that may pass.
@@ -61,33 +91,31 @@ pub struct Answered<'a> {
 
 /// The meaning of an answer to an offer that is not 201.
 pub fn refusal(url: &Url, status: StatusCode, answered: Answered<'_>) -> Refusal {
-    let (fault_and_cure, lasting) = match status.as_u16() {
+    let wait = retry_after(answered.retry_after).map_or(Retry::Soon, Retry::After);
+    let wrong = Retry::Once(Reached::Stage);
+    let (fault_and_cure, retry) = match status.as_u16() {
         401 => (
             "the token is missing or not valid: mint one with `footlight token auth`, and give it with --token or FOOTLIGHT_TOKEN",
-            true,
+            Retry::Never,
         ),
-        403 => {
-            ("the token is valid and does not allow this: it must name this room, and a role that may publish", true)
-        }
-        404 => ("there is no such room at this server: check the URL, and that the room exists", true),
-        405 => ("this URL takes no offers, so it is no WHIP endpoint: check its path", true),
-        400 | 406 | 415 | 422 => ("the server does not take this offer: it may not know H.264, VP8 or Opus", true),
-        409 => ("somebody else publishes there: end that session, or use another room or user", true),
-        429 => ("the server has had too many offers from here", false),
-        503 => ("the server is full or starting", false),
-        500..=599 => ("the server's fault, not yours", false),
+        403 => (
+            "the token is valid and does not allow this: it must name this room, and a role that may publish",
+            Retry::Never,
+        ),
+        404 => ("there is no such room at this server: check the URL, and that the room exists", wrong),
+        405 => ("this URL takes no offers, so it is no WHIP endpoint: check its path", wrong),
+        400 | 406 | 415 | 422 => ("the server does not take this offer: it may not know H.264, VP8 or Opus", wrong),
+        409 => ("somebody else publishes there: end that session, or use another room or user", wrong),
+        429 => ("the server has had too many offers from here", wait),
+        503 => ("the server is full or starting", wait),
+        500..=599 => ("the server's fault, not yours", wait),
         300..=399 => {
-            ("the server redirects in a way that WHIP does not know (307 and 308 are followed): check the URL", true)
+            ("the server redirects in a way that WHIP does not know (307 and 308 are followed): check the URL", wrong)
         }
-        _ => ("not what a WHIP server answers: check the URL", true),
+        _ => ("not what a WHIP server answers: check the URL", wrong),
     };
     let said = detail(answered).map(|said| format!(" (it says: {said})")).unwrap_or_default();
     let message = format!("{url}: {status}: {fault_and_cure}{said}");
-    let retry = match (lasting, retry_after(answered.retry_after)) {
-        (true, _) => Retry::Never,
-        (false, Some(wait)) => Retry::After(wait),
-        (false, None) => Retry::Soon,
-    };
     Refusal { message, retry }
 }
 
@@ -116,11 +144,11 @@ fn detail(answered: Answered<'_>) -> Option<String> {
 /// Where a redirect leads. Never from https to http: the token would go in the clear.
 pub fn redirected(from: &Url, location: Option<&str>) -> Result<Url, Refusal> {
     let to = location.and_then(|location| from.join(location).ok());
-    let to = to
-        .ok_or_else(|| Refusal::lasting(format!("{from}: a redirect without a usable Location; the server's fault")))?;
+    let wrong = |message| Refusal::passing_once(Reached::Stage, message);
+    let to = to.ok_or_else(|| wrong(format!("{from}: a redirect without a usable Location; the server's fault")))?;
     let allowed = to.scheme() == from.scheme() || to.scheme() == "https";
     if !allowed || !["http", "https"].contains(&to.scheme()) {
-        return Err(Refusal::lasting(format!(
+        return Err(wrong(format!(
             "{from}: redirects to {to}, where the token would not be safe; give that URL yourself if you trust it"
         )));
     }
@@ -153,7 +181,7 @@ pub fn wait_before_retry(failed: u32, retry: Retry) -> Duration {
     let backoff = FIRST_WAIT.saturating_mul(1 << failed.saturating_sub(1).min(16)).min(LONGEST_WAIT);
     match retry {
         Retry::After(wait) => wait.max(backoff),
-        Retry::Soon | Retry::Never => backoff,
+        Retry::Soon | Retry::Once(_) | Retry::Never => backoff,
     }
 }
 
@@ -176,14 +204,32 @@ mod tests {
         };
         check(401, "footlight token auth", Retry::Never);
         check(403, "a role that may publish", Retry::Never);
-        check(404, "no such room", Retry::Never);
-        check(406, "does not take this offer", Retry::Never);
-        check(409, "somebody else publishes", Retry::Never);
+        check(404, "no such room", Retry::Once(Reached::Stage));
+        check(406, "does not take this offer", Retry::Once(Reached::Stage));
+        check(409, "somebody else publishes", Retry::Once(Reached::Stage));
         check(429, "too many offers", Retry::After(Duration::from_secs(7)));
         check(500, "the server's fault", Retry::After(Duration::from_secs(7)));
         check(503, "full or starting", Retry::After(Duration::from_secs(7)));
-        check(302, "307 and 308", Retry::Never);
-        check(200, "not what a WHIP server answers", Retry::Never);
+        check(302, "307 and 308", Retry::Once(Reached::Stage));
+        check(200, "not what a WHIP server answers", Retry::Once(Reached::Stage));
+    }
+
+    #[test]
+    fn what_is_wrong_at_first_passes_for_who_was_on_stage_and_only_who_is_not_let_in_stays_out() {
+        use Reached::{Nobody, Server, Stage};
+        let check = |retry: Retry, from: Option<Reached>| {
+            let got = [Nobody, Server, Stage].into_iter().find(|reached| retry.helps(*reached));
+            assert_eq!(got, from, "{retry:?}");
+        };
+        check(Retry::Soon, Some(Nobody));
+        check(Retry::After(Duration::ZERO), Some(Nobody));
+        check(Retry::Once(Server), Some(Server));
+        check(Retry::Once(Stage), Some(Stage));
+        check(Retry::Never, None);
+        let of =
+            |status: u16| refusal(&url(), StatusCode::from_u16(status).expect("a status"), Answered::default()).retry;
+        let final_ones: Vec<u16> = (300..600).filter(|status| !of(*status).helps(Stage)).collect();
+        assert_eq!(final_ones, [401, 403]);
     }
 
     #[test]

@@ -1,10 +1,9 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: speaks HTTP to a WHIP server, reads a certificate.
 //! The HTTP side of a WHIP client (RFC 9725): an offer out, an answer and a session back, the session's end.
 
-use crate::whip::{Answered, MAX_REDIRECTS, Refusal, redirected, refusal, session_url};
+use crate::whip::{Answered, MAX_REDIRECTS, Reached, Refusal, redirected, refusal, session_url};
 use bytes::Bytes;
-use footlight_stage::link::IceServer;
-use footlight_stage::link::ice_servers;
+use footlight_stage::link::{IceServer, ice_servers};
 use footlight_stage::sdp::MAX_SDP_BYTES;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -18,12 +17,14 @@ use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use url::Url;
 
 /// To connect and be answered: a server gathers its candidates before it answers.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
-/// For the end of a session: who publishes has left, and does not wait for a server that has too.
-const END_WAIT: Duration = Duration::from_secs(3);
+/// For the end of a session, and before that for the answer to an offer that is out: who publishes has left, and does not wait for a server
+/// that has too.
+pub const END_WAIT: Duration = Duration::from_secs(3);
 
 /// A client for one endpoint. Cheap to clone.
 #[derive(Clone)]
@@ -68,30 +69,22 @@ impl WhipClient {
     /// Posts an offer. Redirects are followed (RFC 9725 section 4.5: 307; 308 says the same for ever).
     pub async fn post(&self, offer: &str) -> Result<WhipSession, Refusal> {
         let mut url = self.endpoint.clone();
+        let wrong = |message| Refusal::passing_once(Reached::Stage, message);
         for _ in 0..=MAX_REDIRECTS {
-            let asking = self.ask(Method::POST, &url, Some(offer));
-            let waited = tokio::time::timeout(ANSWER_WAIT, asking).await;
-            let (status, headers, body) = waited.map_err(|_| {
-                Refusal::passing(format!(
-                    "{url}: no answer within {} s; the server or the way to it is stuck",
-                    ANSWER_WAIT.as_secs()
-                ))
-            })??;
+            let (status, headers, body) = self.ask(Method::POST, &url, Some(offer), ANSWER_WAIT).await?;
             let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
             match status {
                 StatusCode::CREATED => {
-                    let answer = body
-                        .ok_or_else(|| Refusal::lasting(format!("{url}: the answer is no SDP; the server's fault")))?;
                     let links = headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok());
                     let session = session_url(&url, text(header::LOCATION));
                     if session.is_none() {
                         tracing::warn!(%url, "the server gives no usable Location, so its session ends only when it notices");
                     }
-                    return Ok(WhipSession {
-                        answer,
-                        ice_servers: links.flat_map(ice_servers).collect(),
-                        url: session,
-                    });
+                    let Some(answer) = body else {
+                        self.delete(session).await;
+                        return Err(wrong(format!("{url}: the answer is no SDP; the server's fault")));
+                    };
+                    return Ok(WhipSession { answer, ice_servers: ice_servers(links), url: session });
                 }
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
                     url = redirected(&url, text(header::LOCATION))?;
@@ -106,25 +99,30 @@ impl WhipClient {
                 }
             }
         }
-        Err(Refusal::lasting(format!("{}: more than {MAX_REDIRECTS} redirects; the server's fault", self.endpoint)))
+        Err(wrong(format!("{}: more than {MAX_REDIRECTS} redirects; the server's fault", self.endpoint)))
     }
 
     /// Ends a session. What goes wrong with it is only logged: the server notices by itself that nothing comes any more.
     pub async fn end(&self, session: WhipSession) {
-        let Some(url) = session.url else { return };
-        match tokio::time::timeout(END_WAIT, self.ask(Method::DELETE, &url, None)).await {
-            Ok(Ok((status, ..))) if status.is_success() => {}
-            Ok(Ok((status, ..))) => tracing::warn!(%url, %status, "end of the session"),
-            Ok(Err(error)) => tracing::warn!(%url, %error, "end of the session"),
-            Err(_) => tracing::warn!(%url, "end of the session: no answer"),
+        self.delete(session.url).await;
+    }
+
+    async fn delete(&self, session: Option<Url>) {
+        let Some(url) = session else { return };
+        match self.ask(Method::DELETE, &url, None, END_WAIT).await {
+            Ok((status, ..)) if status.is_success() => {}
+            Ok((status, ..)) => tracing::warn!(%url, %status, "end of the session"),
+            Err(error) => tracing::warn!(%url, %error, "end of the session"),
         }
     }
 
+    /// The answer's status, its headers, and its body where that comes within `wait` and is text.
     async fn ask(
         &self,
         method: Method,
         url: &Url,
         offer: Option<&str>,
+        wait: Duration,
     ) -> Result<(StatusCode, HeaderMap, Option<String>), Refusal> {
         let mut request = Request::builder().method(method).uri(url.as_str());
         if let Some(bearer) = &self.bearer {
@@ -135,15 +133,19 @@ impl WhipClient {
         }
         let body = Full::new(Bytes::from(offer.unwrap_or_default().to_owned()));
         let request = request.body(body).map_err(|e| Refusal::lasting(format!("{url}: {e}; check the URL")))?;
-        let response = self.http.request(request).await.map_err(|e| unreachable_server(url, &e))?;
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, MAX_SDP_BYTES).collect().await.ok();
-        let text = body.and_then(|body| String::from_utf8(body.to_bytes().to_vec()).ok());
+        let deadline = Instant::now() + wait;
+        let answered = tokio::time::timeout_at(deadline, self.http.request(request)).await.map_err(|_| {
+            let within = wait.as_secs();
+            nobody_there(format!("{url}: no answer within {within} s; the server or the way to it is stuck"))
+        })?;
+        let (parts, body) = answered.map_err(|e| unreachable_server(url, &e))?.into_parts();
+        let body = tokio::time::timeout_at(deadline, Limited::new(body, MAX_SDP_BYTES).collect()).await;
+        let text = body.ok().and_then(Result::ok).and_then(|body| String::from_utf8(body.to_bytes().to_vec()).ok());
         Ok((parts.status, parts.headers, text))
     }
 }
 
-/// Nobody there, or nobody whom we trust.
+/// No answer, or nobody whom we trust.
 fn unreachable_server(url: &Url, error: &hyper_util::client::legacy::Error) -> Refusal {
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(error);
@@ -157,7 +159,12 @@ fn unreachable_server(url: &Url, error: &hyper_util::client::legacy::Error) -> R
             "{url}: {causes}; a server with a certificate of its own needs --ca FILE (for footlight's development certificate: development-certificate.pem in its data directory)"
         ));
     }
-    Refusal::passing(format!("{url}: {causes}; check the URL, and that the server runs"))
+    nobody_there(format!("{url}: {causes}; check the URL, and that the server runs"))
+}
+
+/// At the very first try it is a wrong URL more often than a server that is about to start.
+fn nobody_there(message: String) -> Refusal {
+    Refusal::passing_once(Reached::Server, message)
 }
 
 fn tls(ca: Option<&Path>) -> Result<ClientConfig, Refusal> {

@@ -40,6 +40,8 @@ pub struct Footage {
     video: Option<VideoWay>,
     audio: Option<AudioWay>,
     held: [VecDeque<SourceFrame>; 2],
+    /// A picture that passes through was left out: those up to the next key frame cannot be decoded without it.
+    damaged: bool,
     /// From the file's own clock to that of the frames: its first moment is 0, and each repetition begins where the one before ended.
     offset_us: i64,
     /// Where the latest frame ends.
@@ -109,7 +111,8 @@ impl Footage {
         }
         let offset_us = -pass.start_us();
         let held = [VecDeque::new(), VecDeque::new()];
-        Ok(Self { path: path.to_owned(), repeat, pass, video, audio, held, offset_us, end_us: 0, over: false })
+        let (path, damaged, end_us, over) = (path.to_owned(), false, 0, false);
+        Ok(Self { path, repeat, pass, video, audio, held, damaged, offset_us, end_us, over })
     }
 
     /// What its frames will be.
@@ -187,9 +190,16 @@ impl Footage {
                 };
                 let (key, length_us) = (packet.is_key(), micros(packet.duration(), base));
                 let data = match bsf {
-                    Some(bsf) => bsf.filter(packet)?,
-                    None => Bytes::copy_from_slice(packet.data().unwrap_or_default()),
+                    // Such as the last one of a file that is cut off.
+                    _ if packet.is_corrupt() => None,
+                    Some(bsf) => bsf.filter(packet).ok(),
+                    None => Some(Bytes::copy_from_slice(packet.data().unwrap_or_default())),
                 };
+                let Some(data) = data.filter(|_| key || !self.damaged) else {
+                    self.damaged = true;
+                    return Ok(());
+                };
+                self.damaged = false;
                 self.end_us = self.end_us.max(time_us + length_us);
                 self.held[0].push_back(SourceFrame {
                     codec: *codec,
@@ -215,7 +225,7 @@ impl Footage {
                     }
                 }
             }
-            _ => unreachable!("a way is chosen by its reading"),
+            _ => unreachable!("a way is chosen by its reading, and a pass without that way is refused"),
         }
         Ok(())
     }
@@ -225,7 +235,7 @@ impl Footage {
         let base = track.time_base;
         match (&mut track.reading, way) {
             (AudioReading::Passing, AudioWay::Passing) => {
-                let Some(packet) = packet else { return Ok(()) };
+                let Some(packet) = packet.filter(|packet| !packet.is_corrupt()) else { return Ok(()) };
                 let Some(time_us) = packet.pts().map(|pts| micros(pts, base) + self.offset_us) else { return Ok(()) };
                 self.end_us = self.end_us.max(time_us + micros(packet.duration(), base));
                 let data = Bytes::copy_from_slice(packet.data().unwrap_or_default());
@@ -247,7 +257,7 @@ impl Footage {
                 }
                 self.end_us = self.end_us.max(sound.end_us());
             }
-            _ => unreachable!("a way is chosen by its reading"),
+            _ => unreachable!("a way is chosen by its reading, and a pass without that way is refused"),
         }
         Ok(())
     }
@@ -263,6 +273,10 @@ impl Footage {
         }
         let encoded_anew = matches!(self.video, Some(VideoWay::Encoding(_)));
         self.pass = Pass::open(&self.path, encoded_anew)?;
+        if !self.pass.has_the_ways(self.video.as_ref(), self.audio.as_ref()) {
+            let why = "the file has changed, and what it has become was not offered to the server; publish it anew";
+            return Err(unreadable(&self.path, why));
+        }
         self.offset_us = self.end_us - self.pass.start_us();
         Ok(())
     }
@@ -287,6 +301,26 @@ impl Pass {
         // SAFETY: a plain field of a live context, in microseconds (AV_TIME_BASE).
         let start = unsafe { (*self.input.as_ptr()).start_time };
         if start == ffi::AV_NOPTS_VALUE { 0 } else { start }
+    }
+
+    /// Whether what was found at first can go on with this reading. What was not there at first is not sent.
+    fn has_the_ways(&self, video: Option<&VideoWay>, audio: Option<&AudioWay>) -> bool {
+        let picture = match (self.video.as_ref().map(|track| &track.reading), video) {
+            (Some(VideoReading::Passing(Some(bsf))), Some(VideoWay::Passing(Codec::H264, offered))) => {
+                bsf.profile_level_id() == Some(*offered)
+            }
+            (Some(VideoReading::Passing(None)), Some(VideoWay::Passing(Codec::Vp8, _)))
+            | (Some(VideoReading::Decoding(_)), Some(VideoWay::Encoding(_)))
+            | (_, None) => true,
+            _ => false,
+        };
+        let sound = matches!(
+            (self.audio.as_ref().map(|track| &track.reading), audio),
+            (Some(AudioReading::Passing), Some(AudioWay::Passing))
+                | (Some(AudioReading::Decoding(_)), Some(AudioWay::Encoding(_)))
+                | (_, None)
+        );
+        picture && sound
     }
 
     fn video_way(&self, bitrate_bps: Option<u32>) -> Result<Option<VideoWay>, FfmpegError> {

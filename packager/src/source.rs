@@ -16,8 +16,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Frames that wait for the publisher: most of a second of picture and sound. What does not fit is dropped, because a live source does not wait.
+/// Frames that wait for the publisher: most of a second of picture and sound.
 const FRAMES: usize = 64;
+/// A source that was late has many frames at once, more than [`FRAMES`]; who is connected takes them within this. Who is not takes none, and
+/// they are dropped, because a live source does not wait.
+const FULL_WAIT: Duration = Duration::from_millis(500);
+/// How often it is looked whether there is room: less than a frame.
+const FULL_LOOK: Duration = Duration::from_millis(5);
 /// The test picture leaves pictures out where it is behind by more than this.
 const LATE: Duration = Duration::from_millis(200);
 /// A file that is behind by more than this, because this machine cannot encode it in time, goes on from there: both tracks alike.
@@ -101,7 +106,7 @@ impl Source {
     pub fn start(self, clock: SessionClock, zero_date: WallTime) -> std::io::Result<Playing> {
         let (frames, playing) = mpsc::channel(FRAMES);
         let key_wanted = Arc::new(AtomicBool::new(false));
-        let thread = Thread { frames, clock, key_wanted: Arc::clone(&key_wanted), key_lost: false };
+        let thread = Thread::new(frames, clock, Arc::clone(&key_wanted));
         std::thread::Builder::new().name("source".into()).spawn(move || thread.run(self.0, zero_date))?;
         Ok(Playing { frames: playing, key_wanted })
     }
@@ -114,9 +119,12 @@ pub struct Playing {
 }
 
 impl Playing {
-    /// What comes next. None where the thread has died, which is a bug.
-    pub async fn next(&mut self) -> Option<FromSource> {
-        self.frames.recv().await
+    /// What comes next.
+    pub async fn next(&mut self) -> FromSource {
+        self.frames.recv().await.unwrap_or_else(|| {
+            let (what, cause) = ("its thread".to_owned(), "died, which is a bug: please report it".to_owned());
+            FromSource::Failed(FfmpegError::Setup { what, cause })
+        })
     }
 
     /// Makes the next picture a key frame, where it is encoded here.
@@ -129,11 +137,17 @@ struct Thread {
     frames: mpsc::Sender<FromSource>,
     clock: SessionClock,
     key_wanted: Arc<AtomicBool>,
-    /// A picture was dropped, so that the next ones cannot be decoded.
+    /// A picture was dropped, so that those up to the next key frame cannot be decoded. A receiver would not know: no packet is missing.
     key_lost: bool,
+    /// The latest frame was taken, so that it is worth waiting with the next one.
+    taken: bool,
 }
 
 impl Thread {
+    fn new(frames: mpsc::Sender<FromSource>, clock: SessionClock, key_wanted: Arc<AtomicBool>) -> Self {
+        Self { frames, clock, key_wanted, key_lost: false, taken: true }
+    }
+
     fn run(mut self, mut maker: Maker, zero_date: WallTime) {
         let mut start = self.clock.now();
         if let Maker::Test(test) = &mut maker {
@@ -141,7 +155,7 @@ impl Thread {
             test.date = zero_date.offset_micros(start.as_micros());
         }
         let last = loop {
-            if self.key_wanted.swap(false, Ordering::Relaxed) || self.key_lost {
+            if self.key_wanted.swap(false, Ordering::Relaxed) {
                 maker.want_key_frame();
             }
             let due_us = match maker.due() {
@@ -175,13 +189,36 @@ impl Thread {
     /// Whether anyone still listens.
     fn give(&mut self, frame: SourceFrame) -> bool {
         let (picture, key) = (frame.codec != Codec::Opus, frame.key);
-        match self.frames.try_send(FromSource::Frame(frame)) {
-            Ok(()) if picture && key => self.key_lost = false,
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => self.key_lost |= picture,
+        if picture && !key && self.key_lost {
+            return !self.frames.is_closed();
+        }
+        match self.send(FromSource::Frame(frame)) {
+            Ok(()) => {
+                self.taken = true;
+                self.key_lost &= !picture;
+            }
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.taken = false;
+                self.key_lost |= picture;
+                if picture {
+                    self.key_wanted.store(true, Ordering::Relaxed);
+                }
+            }
             Err(mpsc::error::TrySendError::Closed(_)) => return false,
         }
         true
+    }
+
+    fn send(&self, mut frame: FromSource) -> Result<(), mpsc::error::TrySendError<FromSource>> {
+        let looks = if self.taken { FULL_WAIT.as_millis() / FULL_LOOK.as_millis() } else { 0 };
+        for _ in 0..looks {
+            match self.frames.try_send(frame) {
+                Err(mpsc::error::TrySendError::Full(back)) => frame = back,
+                sent => return sent,
+            }
+            std::thread::sleep(FULL_LOOK);
+        }
+        self.frames.try_send(frame)
     }
 }
 
@@ -289,5 +326,60 @@ impl TestMaker {
         let data = self.opus.encode(&Pcm { right: left.clone(), left })?;
         let time = SessionTime::from_micros(begin_us - self.opus.delay_us());
         Ok(SourceFrame { codec: Codec::Opus, time, key: true, data })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread(room: usize) -> (Thread, mpsc::Receiver<FromSource>) {
+        let (frames, playing) = mpsc::channel(room);
+        (Thread::new(frames, SessionClock::starting_now(), Arc::default()), playing)
+    }
+
+    fn frame(codec: Codec, millis: i64, key: bool) -> SourceFrame {
+        SourceFrame { codec, time: SessionTime::from_micros(millis * 1_000), key, data: Bytes::new() }
+    }
+
+    fn taken(playing: &mut mpsc::Receiver<FromSource>) -> Vec<i64> {
+        let frames = std::iter::from_fn(|| playing.try_recv().ok());
+        let times = frames.map(|said| match said {
+            FromSource::Frame(frame) => frame.time.as_micros() / 1_000,
+            other => panic!("{other:?}"),
+        });
+        times.collect()
+    }
+
+    #[test]
+    fn pictures_after_a_lost_one_are_left_out_up_to_the_next_key_frame_and_sound_is_not() {
+        let (mut thread, mut playing) = thread(2);
+        for (millis, key) in [(0, true), (33, false), (67, false)] {
+            assert!(thread.give(frame(Codec::H264, millis, key)));
+        }
+        assert_eq!(taken(&mut playing), [0, 33], "nobody made room");
+        assert!(thread.key_wanted.swap(false, Ordering::Relaxed), "where it is encoded here, one key frame helps");
+        for (codec, millis, key) in [(Codec::H264, 100, false), (Codec::Opus, 100, true)] {
+            assert!(thread.give(frame(codec, millis, key)));
+        }
+        assert_eq!(taken(&mut playing), [100], "the sound");
+        for (millis, key) in [(133, true), (167, false)] {
+            assert!(thread.give(frame(Codec::H264, millis, key)));
+        }
+        assert_eq!(taken(&mut playing), [133, 167]);
+        assert!(!thread.key_wanted.load(Ordering::Relaxed));
+        drop(playing);
+        assert!(!thread.give(frame(Codec::H264, 200, false)));
+    }
+
+    #[test]
+    fn many_frames_at_once_are_not_lost_where_somebody_takes_them() {
+        let (mut thread, mut playing) = thread(1);
+        let taking = std::thread::spawn(move || std::iter::from_fn(|| playing.blocking_recv()).count());
+        for millis in 0..100 {
+            assert!(thread.give(frame(Codec::H264, millis, millis == 0)));
+        }
+        drop(thread);
+        assert_eq!(taking.join().expect("it takes them"), 100);
     }
 }

@@ -69,27 +69,34 @@ pub(super) fn run(args: &PublishArgs) -> Result<(), CommandError> {
     footlight_packager::ffmpeg::quiet();
     let client = WhipClient::new(url.clone(), args.token.as_deref(), args.ca.as_deref())?;
     let source = args.source()?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let (publication, status) = Publication::new(client, source, shutdown.clone());
         let telling = tokio::spawn(tell(url, status));
-        let publishing = publication.run();
-        tokio::pin!(publishing);
-        let ended = tokio::select! {
-            ended = &mut publishing => ended,
-            signalled = until_signalled() => {
-                signalled?;
-                shutdown.cancel();
-                // A second signal ends at once; the server then notices by itself.
-                tokio::select! {
-                    ended = publishing => ended,
-                    _ = until_signalled() => Ok(()),
-                }
-            }
-        };
+        let ended = until_interrupted_twice(publication, &shutdown).await;
         telling.await?;
-        Ok(ended?)
-    })
+        ended
+    });
+    // A look-up of the server's address may still run on a thread that nothing ends; who publishes does not wait for it.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The publication is gone when this returns, so that whoever hears how it goes hears that it is over.
+async fn until_interrupted_twice(publication: Publication, shutdown: &CancellationToken) -> Result<(), CommandError> {
+    let publishing = publication.run();
+    tokio::pin!(publishing);
+    tokio::select! {
+        ended = &mut publishing => return Ok(ended?),
+        signalled = until_signalled() => signalled?,
+    }
+    shutdown.cancel();
+    // A second signal ends at once; the server then notices by itself.
+    tokio::select! {
+        ended = publishing => Ok(ended?),
+        _ = until_signalled() => Ok(()),
+    }
 }
 
 impl PublishArgs {

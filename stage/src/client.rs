@@ -439,3 +439,25 @@ fn feedback(packet: &dyn rtc::rtcp::Packet, clock: Clock, now: Instant) -> Optio
     let trip = report.reports.iter().find_map(|r| round_trip(now_ntp, r.last_sender_report, r.delay))?;
     Some(ClientEvent::RoundTrip(trip))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_server_that_is_recommended_and_taken_can_be_asked(
+            scheme in "stuns?:|turns?:|sip:|",
+            address in r"[a-z0-9._-]{0,8}(:[0-9+]{0,6})?|\[[0-9a-f:]{0,12}\](:[0-9]{0,5})?|[\x20-\x3d\x3f-\x7e]{0,12}",
+            query in r"(\?(transport=(udp|tcp|tls)|[a-z=&]{0,8}))?",
+            credentials in "(; username=u)?(; credential=p)?",
+        ) {
+            let header = format!("<{scheme}{address}{query}>; rel=ice-server{credentials}");
+            for server in crate::link::ice_servers([header.as_str()]) {
+                let taken = ice_server(&server).urls();
+                prop_assert!(taken.is_ok(), "{header}: {taken:?}");
+            }
+        }
+    }
+}

@@ -5,16 +5,18 @@ use crate::harness::server::{FOOTLIGHT, PATIENCE, SMALL, Server};
 use footlight_media::codec::Codec;
 use footlight_packager::footage::Footage;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 /// What people do not notice.
 const WITHIN_SECONDS: f64 = 0.045;
 const SETTLED_SECONDS: f64 = 10.0;
 
-/// A `footlight publish` that is connected.
+/// A `footlight publish`.
 struct Publishing {
     child: Child,
     said: BufReader<tokio::process::ChildStderr>,
@@ -22,18 +24,23 @@ struct Publishing {
 
 impl Publishing {
     async fn start(url: &str, token: &str, args: &[&str]) -> Self {
+        let mut publishing = Self::launch(url, token, args);
+        let mut lines = BufReader::new(publishing.child.stdout.take().unwrap()).lines();
+        let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it connects or says why").unwrap();
+        if first.as_deref() != Some(&format!("publishing to {url}")) {
+            panic!("{first:?}: {}", publishing.rest().await);
+        }
+        publishing
+    }
+
+    /// One that need not come so far.
+    fn launch(url: &str, token: &str, args: &[&str]) -> Self {
         let mut command = Command::new(FOOTLIGHT);
         command.args(["publish", url]).args(args).env("FOOTLIGHT_TOKEN", token);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap());
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it connects or says why").unwrap();
-        let mut publishing = Self { child, said };
-        if first.as_deref() != Some(&format!("publishing to {url}")) {
-            panic!("{first:?}: {}", publishing.rest().await);
-        }
-        publishing
+        Self { child, said }
     }
 
     async fn rest(&mut self) -> String {
@@ -48,8 +55,12 @@ impl Publishing {
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     }
 
+    async fn ended(&mut self) -> ExitStatus {
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap()
+    }
+
     async fn ends_well(mut self) {
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
+        let status = self.ended().await;
         assert!(status.success(), "{status}: {}", self.rest().await);
     }
 }
@@ -69,7 +80,7 @@ async fn the_test_picture_is_seen_heard_and_in_sync_and_leaves_when_it_is_interr
     let server = Server::start(&["serve"], SMALL).await;
     let stream = server.go_live("test").await;
     let token = server.auth("test", "someone").await;
-    let publishing = Publishing::start(&whip(&server, "test"), &token, &["--testsrc", "--size", "320x180"]).await;
+    let publishing = Publishing::start(&whip(&server, "test"), &token, SMALL_PICTURE).await;
     let mut video = Viewer::new(&server, "test", &stream, "180p");
     let mut audio = Viewer::new(&server, "test", &stream, "audio");
     // Three segments of slate, then 20 s.
@@ -104,6 +115,7 @@ fn rising(folder: &Path, name: &str, seconds: u32, codecs: &[&str]) -> PathBuf {
 // Three B-frames between any two others, also where the encoder would see no use in them.
 const REORDERED_AND_AAC: &[&str] =
     &["-c:v", "libx264", "-bf", "3", "-x264-params", "b-adapt=0:scenecut=0", "-g", "60", "-c:a", "aac", "-ac", "2"];
+const SMALL_PICTURE: &[&str] = &["--testsrc", "--size", "320x180"];
 const AS_PEERS_SEND_IT: &[&str] = &["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-c:a", "libopus"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,22 +182,100 @@ fn a_files_frames_come_in_order_and_a_repeated_file_goes_on_without_a_gap() {
     }
 }
 
-/// Answers one request of each connection with the next of `answers`.
-async fn front(answers: Vec<String>) -> String {
+#[test]
+fn a_file_that_is_cut_off_ends_where_it_is_cut_off_and_may_begin_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its index comes first, so that what is there can be read.
+    let codecs = ["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-an", "-movflags", "+faststart"];
+    let file = rising(folder.path(), "a.mp4", 4, &codecs);
+    let half = std::fs::metadata(&file).unwrap().len() / 2;
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(half).unwrap();
+    let mut once = Footage::open(&file, false, None).unwrap();
+    let mut frames = 0;
+    while once.due().unwrap().is_some() {
+        once.take().unwrap();
+        frames += 1;
+    }
+    assert!((10..110).contains(&frames), "{frames} frames of 120");
+    let mut repeated = Footage::open(&file, true, None).unwrap();
+    while repeated.due().unwrap().expect("for ever") < 8_000_000 {
+        repeated.take().unwrap();
+    }
+}
+
+#[test]
+fn a_repeated_file_that_another_kind_of_file_replaces_ends_by_saying_so() {
+    const AAC: &[&str] = &["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-c:a", "aac"];
+    const SILENT: &[&str] = &["-c:v", "libx264", "-profile:v", "baseline", "-g", "30", "-an"];
+    let folder = tempfile::tempdir().unwrap();
+    for other in [REORDERED_AND_AAC, AAC, SILENT] {
+        let file = rising(folder.path(), "a.mkv", 1, AS_PEERS_SEND_IT);
+        let mut repeated = Footage::open(&file, true, None).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::rename(rising(folder.path(), "b.mkv", 1, other), &file).unwrap();
+        let said = loop {
+            match repeated.due() {
+                Ok(due) => assert!(due.expect("for ever") < 5_000_000, "it goes on: {other:?}"),
+                Err(error) => break error.to_string(),
+            }
+            repeated.take().unwrap();
+        };
+        assert!(said.contains(&file.display().to_string()) && said.contains("has changed"), "{said}");
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+/// A server of a few answers.
+struct Front {
+    url: String,
+    /// The first line of each request.
+    asked: mpsc::Receiver<String>,
+    /// What requests are answered with, each with the next one; until it comes, they wait.
+    answers: mpsc::Sender<String>,
+}
+
+/// Answers one request of each connection. An empty answer is a connection that is closed.
+async fn front(ready: &[&str]) -> Front {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let url = format!("http://{}/whip/room", listener.local_addr().unwrap());
+    let (answers, mut next) = mpsc::channel(16);
+    let (asking, asked) = mpsc::channel(16);
+    ready.iter().for_each(|answer| answers.try_send((*answer).to_owned()).unwrap());
     tokio::spawn(async move {
-        for answer in answers {
+        loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = Vec::new();
             // The offer ends with its last line; its length is told by a header.
             while !whole(&request) {
                 assert!(stream.read_buf(&mut request).await.unwrap() > 0, "a whole request");
             }
+            asking.try_send(String::from_utf8_lossy(&request).lines().next().unwrap().to_owned()).unwrap();
+            let Some(answer) = next.recv().await else { return };
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
-    format!("http://{address}/whip/room")
+    Front { url, asked, answers }
+}
+
+impl Front {
+    async fn asked(&mut self) -> String {
+        tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("it is asked").expect("it runs")
+    }
+}
+
+fn answer(status_and_headers: &str) -> String {
+    format!("HTTP/1.1 {status_and_headers}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+}
+
+fn redirect(to: &Server) -> String {
+    answer(&format!("307 Temporary Redirect\r\nlocation: {}", whip(to, "room")))
+}
+
+/// A session whose answer is `body`, of which `length` bytes are announced.
+fn session(body: &str, length: usize) -> String {
+    format!(
+        "HTTP/1.1 201 Created\r\nlocation: /whip/room/1\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
 }
 
 fn whole(request: &[u8]) -> bool {
@@ -196,17 +286,14 @@ fn whole(request: &[u8]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_server_is_asked_again_and_a_redirect_is_followed() {
+async fn a_busy_server_is_asked_again_also_while_it_restarts_and_a_redirect_is_followed() {
     let server = Server::start(&["serve"], SMALL).await;
     server.go_live("room").await;
     let token = server.auth("room", "someone").await;
-    let busy = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    let elsewhere = format!(
-        "HTTP/1.1 307 Temporary Redirect\r\nlocation: {}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-        whip(&server, "room")
-    );
-    let url = front(vec![busy.to_owned(), elsewhere]).await;
-    let publishing = Publishing::start(&url, &token, &["--testsrc", "--size", "320x180"]).await;
+    // Full, as it says; then restarting, when nobody is there for a moment.
+    let busy = [answer("503 Service Unavailable"), answer("503 Service Unavailable\r\nretry-after: 0"), String::new()];
+    let front = front(&[&busy[0], &busy[1], &busy[2], &redirect(&server)]).await;
+    let publishing = Publishing::start(&front.url, &token, SMALL_PICTURE).await;
     let metrics = server.admin("/metrics").await;
     assert!(metrics.contains("footlight_publishers 1\n"), "{metrics}");
     publishing.interrupt();
@@ -227,14 +314,10 @@ async fn a_server_that_goes_away_is_followed_by_the_one_that_comes_back() {
     std::fs::copy(first.data_dir().join("credentials.json"), data_dir.join("credentials.json")).unwrap();
     let second = Server::start_in(folder, &["serve"], SMALL).await;
     second.go_live("room").await;
-    let to = |server: &Server| {
-        let location = whip(server, "room");
-        format!(
-            "HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        )
-    };
-    let url = front(vec![to(&first), to(&second)]).await;
-    let publishing = Publishing::start(&url, &token, &["--testsrc", "--size", "320x180"]).await;
+    // In between the room is not there yet, as behind an ingress, and then holds the session that was lost.
+    let between = [answer("404 Not Found"), answer("409 Conflict")];
+    let front = front(&[&redirect(&first), &between[0], &between[1], &redirect(&second)]).await;
+    let publishing = Publishing::start(&front.url, &token, SMALL_PICTURE).await;
     first.end().await;
     until(PATIENCE, || async { second.admin("/metrics").await.contains("footlight_publishers 1\n").then_some(()) })
         .await;
@@ -242,4 +325,51 @@ async fn a_server_that_goes_away_is_followed_by_the_one_that_comes_back() {
     publishing.ends_well().await;
     assert_nobody_is_on_stage(&second).await;
     second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once_whatever_the_server_does() {
+    // A session that comes to nothing, and whose DELETE is not answered.
+    let mut front = front(&[&session("v=0", 3)]).await;
+    let mut publishing = Publishing::launch(&front.url, "token", SMALL_PICTURE);
+    assert!(front.asked().await.starts_with("POST /whip/room "));
+    assert!(front.asked().await.starts_with("DELETE /whip/room/1 "));
+    let interrupted = async {
+        loop {
+            // Two signals that come together are one, so there are more until it ends.
+            publishing.interrupt();
+            let waited = tokio::time::timeout(Duration::from_millis(100), publishing.child.wait()).await;
+            if let Ok(status) = waited {
+                break status.unwrap();
+            }
+        }
+    };
+    let status = tokio::time::timeout(PATIENCE, interrupted).await.expect("it ends");
+    // By the signal: what the server did would be a failure.
+    assert!(status.success(), "{status}: {}", publishing.rest().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_answer_cannot_be_read_is_ended() {
+    let mut front = front(&[&session("v=", 3), &answer("200 OK")]).await;
+    let mut publishing = Publishing::launch(&front.url, "token", SMALL_PICTURE);
+    assert!(front.asked().await.starts_with("POST /whip/room "));
+    assert!(front.asked().await.starts_with("DELETE /whip/room/1 "));
+    assert!(!publishing.ended().await.success());
+    let said = publishing.rest().await;
+    assert!(said.contains("the server's fault") && said.contains(&front.url), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_made_while_it_is_interrupted_is_ended() {
+    let mut front = front(&[]).await;
+    let mut publishing = Publishing::launch(&front.url, "token", SMALL_PICTURE);
+    assert!(front.asked().await.starts_with("POST /whip/room "));
+    publishing.interrupt();
+    let ended = tokio::time::timeout(Duration::from_millis(300), publishing.child.wait()).await;
+    assert!(ended.is_err(), "{ended:?} while a session may be made");
+    front.answers.send(session("v=0", 3)).await.unwrap();
+    front.answers.send(answer("200 OK")).await.unwrap();
+    assert!(front.asked().await.starts_with("DELETE /whip/room/1 "));
+    publishing.ends_well().await;
 }
