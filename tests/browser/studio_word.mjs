@@ -2,10 +2,10 @@
 // come back later or loses its connection, and the end of the stream. Takes a JSON object of {studio: {url, camera, microphone}, admin,
 // screenshots}; prints what was seen.
 
-import { browser, closeAll } from './browser.mjs';
+import { closeAll } from './browser.mjs';
+import { WAIT, lose, open, says } from './studio.mjs';
 
 const { studio, admin, screenshots } = JSON.parse(process.argv[2]);
-const WAIT = { timeout: 30_000 };
 
 /** A session that is not ended by the page ends by itself, but not so soon. */
 const ENDED = { timeout: 5_000 };
@@ -38,8 +38,6 @@ function hold(gate) {
   return { arrival, release };
 }
 
-const says = (page, text) => page.waitForFunction((text) => document.querySelector('#status').textContent.includes(text), text, WAIT);
-
 async function until(what, { timeout }) {
   const by = Date.now() + timeout;
   while (!(await what())) {
@@ -55,35 +53,10 @@ async function beginsAndEnds(gate) {
   return gate.answered.splice(0);
 }
 
-/** The connection is lost: what a browser says when no check has been answered for half a minute. */
-const lose = (page) =>
-  page.evaluate(() => {
-    const connection = window.connections.at(-1);
-    Object.defineProperty(connection, 'connectionState', { get: () => 'failed' });
-    connection.dispatchEvent(new Event('connectionstatechange'));
-  });
-
 async function main() {
-  const page = await browser([`--use-file-for-fake-video-capture=${studio.camera}`, `--use-file-for-fake-audio-capture=${studio.microphone}`]);
-  await page.addInitScript(() => {
-    window.connections = [];
-    window.RTCPeerConnection = class extends window.RTCPeerConnection {
-      constructor(...how) {
-        super(...how);
-        window.connections.push(this);
-      }
-      // A handshake that makes no headway looks like this: no state ever follows.
-      async setRemoteDescription(answer) {
-        if (window.stuck) window.stuck = false;
-        else await super.setRemoteDescription(answer);
-      }
-    };
-  });
+  const page = await open(studio);
   const gate = await tollgate(page);
   const seen = {};
-  await page.goto(studio.url);
-  await page.locator('#go:not([disabled])').waitFor(WAIT);
-
   // Stop while the answer is on its way: the session that comes with it is ended, and nobody is on air.
   const early = hold(gate);
   await page.locator('#go').click();
