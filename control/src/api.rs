@@ -30,11 +30,11 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/v2/room-codes/room/{room}", get(room_codes::list).post(room_codes::create_all))
         .route("/v2/room-codes/room/{room}/role/{role}", post(room_codes::create_one))
         .route("/v2/room-codes/code", post(room_codes::enable))
-        .route("/v2/live-streams", get(live_streams::list))
         .route("/v2/live-streams/{stream}", get(live_streams::get))
         .route("/v2/live-streams/{stream}/stop", post(live_streams::stop))
         .route_layer(from_fn_with_state(control.clone(), auth::management));
     let by_management_or_auth_token = Router::new()
+        .route("/v2/live-streams", get(live_streams::list))
         .route("/v2/live-streams/room/{room}/start", post(live_streams::start))
         .route("/v2/live-streams/room/{room}/stop", post(live_streams::stop_room))
         .route_layer(from_fn_with_state(control.clone(), auth::management_or_auth));

@@ -237,10 +237,10 @@ impl Control {
         Ok(token::mint_auth(credentials, &code.room_id, &code.role, user, since_epoch(), token::AUTH_TTL, &jti))
     }
 
-    /// Whether an auth token may start and stop its room's live stream: our addition to 100ms's API, for a page that has no server of
-    /// its own behind it. 100ms lets the same role do the same over the room's signalling.
-    pub(crate) async fn authorize_live(&self, room: &str, auth: token::Auth) -> Result<Actor, ControlError> {
-        let act = || format!("start or stop the live stream of room {}", id::quoted(room));
+    /// Whether an auth token may start, stop and see its room's live stream, `act` being which: our addition to 100ms's API, for a page
+    /// that has no server of its own behind it. 100ms lets the same role do the same over the room's signalling.
+    pub(crate) async fn authorize_live(&self, room: &str, auth: token::Auth, act: &str) -> Result<Actor, ControlError> {
+        let act = || format!("{act} of room {}", id::quoted(room));
         let refused = |auth: token::Auth| Refused::NotAllowed { role: auth.role, room: auth.room, act: act() };
         if auth.room != room {
             return Err(refused(auth).into());

@@ -26,6 +26,11 @@ const FAR: i64 = 480;
 /// Two seconds: what belongs further from the next chunk, before or after, is refused, because its sender is lying about time; and no voice has more
 /// samples waiting.
 const VOICE_SAMPLES: i64 = 96_000;
+/// Samples that a voice may bring for each sample of the mix, beyond [`VOICE_SAMPLES`] at once. A sender's clock that drifts needs a hundredth above
+/// one, and who sends what a network has held up for two seconds needs none.
+const ALLOWANCE_PER_SAMPLE: i64 = 2;
+/// What a packet costs at least, whatever it says of itself: 2.5 ms, the shortest there is.
+const LEAST_COST: i64 = 120;
 /// Peak that leaves the mix, -1 dBFS: AAC overshoots.
 const CEILING: f32 = 0.891;
 /// How much of the gain comes back in each sample after a peak: 200 ms to come back by two thirds.
@@ -43,7 +48,7 @@ pub enum Placing {
     Jump,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Voice {
     /// Position of the queue's front, in samples since the stream's zero.
     start: i64,
@@ -51,6 +56,8 @@ struct Voice {
     samples: VecDeque<[f32; 2]>,
     /// Where the next packet belongs, if none is missing; `None` before the first.
     next: Option<i64>,
+    /// Samples that it may bring now.
+    allowance: i64,
 }
 
 /// Mixes.
@@ -71,7 +78,8 @@ impl Mixer {
 
     /// A voice begins.
     pub fn add(&mut self, track: TrackId) {
-        self.voices.insert(track, Voice::default());
+        let voice = Voice { start: 0, samples: VecDeque::new(), next: None, allowance: VOICE_SAMPLES };
+        self.voices.insert(track, voice);
     }
 
     /// A voice is over.
@@ -87,6 +95,17 @@ impl Mixer {
     /// Samples that came after their chunk.
     pub const fn late_samples(&self) -> u64 {
         self.late_samples
+    }
+
+    /// Whether a packet of `samples` samples is worth decoding: a voice that brings more sound than there is time for would take the others'
+    /// time, too. What is admitted is counted.
+    pub fn admits(&mut self, track: TrackId, samples: i64) -> bool {
+        let Some(voice) = self.voices.get_mut(&track) else { return false };
+        let left = voice.allowance - samples.max(LEAST_COST);
+        if left >= 0 {
+            voice.allowance = left;
+        }
+        left >= 0
     }
 
     /// How a packet of `samples` samples that belongs at `at` is to be laid.
@@ -134,10 +153,12 @@ impl Mixer {
     /// The next chunk: left and right. Silence where nobody speaks.
     pub fn mix(&mut self) -> Pcm {
         let mut pcm = Pcm { left: vec![0.0; CHUNK_SAMPLES], right: vec![0.0; CHUNK_SAMPLES] };
+        let chunk = i64::try_from(CHUNK_SAMPLES).expect("1,024");
         for voice in self.voices.values_mut() {
             voice.add_to(self.position, &mut pcm);
+            voice.allowance = (voice.allowance + ALLOWANCE_PER_SAMPLE * chunk).min(VOICE_SAMPLES);
         }
-        self.position += i64::try_from(CHUNK_SAMPLES).expect("1,024");
+        self.position += chunk;
         self.limit(&mut pcm);
         pcm
     }
@@ -308,6 +329,24 @@ mod tests {
         push(&mut mixer, 960, &tone(960, 0.25));
         assert_eq!(mixer.late_samples(), 1_024);
         assert_eq!(mixer.mix().left[0], 0.25);
+    }
+
+    #[test]
+    fn a_voice_brings_two_seconds_at_once_and_twice_real_time_for_long() {
+        let mut mixer = one_voice();
+        mixer.add(TrackId(2));
+        let admitted = |mixer: &mut Mixer, samples| (0..10_000).filter(|_| mixer.admits(A, samples)).count();
+        assert_eq!(admitted(&mut mixer, 5_760), 16, "96,000 samples are 16 whole packets of 120 ms");
+        assert_eq!(admitted(&mut mixer, 0), 32, "what has no length costs 120");
+        assert!(mixer.admits(TrackId(2), 5_760), "another voice has its own");
+        let second = 47;
+        for _ in 0..second {
+            mixer.mix();
+        }
+        assert_eq!(admitted(&mut mixer, 960), 100, "47 chunks are 48,128 samples, and 96,000 is the most");
+        mixer.mix();
+        assert_eq!(admitted(&mut mixer, 960), 2);
+        assert!(!mixer.admits(TrackId(3), 960), "nobody's");
     }
 
     #[test]

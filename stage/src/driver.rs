@@ -175,7 +175,7 @@ impl Stage {
         let (commands, requests) = mpsc::channel(COMMANDS);
         let shared =
             Arc::new(Shared { endpoint, config, epoch, inbox, numbers: AtomicU64::new(1), tasks: TaskTracker::new() });
-        let owner = Owner {
+        let mut owner = Owner {
             shared: Arc::clone(&shared),
             sessions: HashMap::new(),
             by_id: HashMap::new(),
@@ -183,7 +183,7 @@ impl Stage {
             timers: BTreeSet::new(),
             tap: None,
         };
-        shared.tasks.spawn(owner.run(requests, arrivals, shutdown));
+        shared.tasks.spawn(async move { owner.run(requests, arrivals, shutdown).await });
         Ok(Self { commands, shared })
     }
 
@@ -305,7 +305,7 @@ struct Running {
 
 impl Owner {
     async fn run(
-        mut self,
+        &mut self,
         mut commands: mpsc::Receiver<Command>,
         mut arrivals: mpsc::Receiver<FromPeer>,
         shutdown: CancellationToken,
@@ -318,15 +318,17 @@ impl Owner {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                _ = sweep.tick() => self.rooms.sweep(),
                 Some(command) = commands.recv() => self.obey(command),
                 _ = arrivals.recv_many(&mut batch, BATCH) => {
                     for arrival in batch.drain(..) {
                         self.arrived(arrival);
                     }
                 }
-                () = sleep_until(wake) => self.fire_timers(),
-                _ = sweep.tick() => self.rooms.sweep(),
+                () = sleep_until(wake) => {}
             }
+            // Whatever woke the loop: where arrivals never run out, nothing below them in the selection has a turn.
+            self.fire_timers();
         }
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
         for number in numbers {
@@ -598,5 +600,44 @@ async fn sleep_until(wake: Option<Instant>) {
     match wake {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn timers_fire_while_arrivals_never_run_out() {
+        let shutdown = CancellationToken::new();
+        let config = Config { listen: "127.0.0.1:0".parse().expect("an address"), ..Config::default() };
+        let stage = Stage::start(config, Instant::now(), shutdown.clone()).await.expect("a stage");
+        let mut owner = Owner {
+            shared: Arc::clone(&stage.shared),
+            sessions: HashMap::new(),
+            by_id: HashMap::new(),
+            rooms: Rooms::default(),
+            timers: BTreeSet::from([(SessionTime::ZERO, 1)]),
+            tap: None,
+        };
+        // More batches than tokio lets a task take before others have a turn, of whom one ends the loop.
+        const ARRIVALS: usize = 200 * BATCH;
+        let (inbox, arrivals) = mpsc::channel(ARRIVALS);
+        for _ in 0..ARRIVALS {
+            let arrival = FromPeer { session: 1, now: SessionTime::ZERO, event: PeerEvent::Connected };
+            assert!(inbox.try_send(arrival).is_ok());
+        }
+        let (_commands, requests) = mpsc::channel(1);
+        let ending = tokio::spawn({
+            let (inbox, shutdown) = (inbox.clone(), shutdown.clone());
+            async move {
+                shutdown.cancel();
+                inbox.capacity()
+            }
+        });
+        owner.run(requests, arrivals, shutdown).await;
+        let taken = ending.await.expect("it ends");
+        assert!(0 < taken && taken < ARRIVALS, "{taken} arrivals were taken before the end");
+        assert!(owner.timers.is_empty(), "{:?} waits", owner.timers);
     }
 }

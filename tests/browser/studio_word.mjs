@@ -2,10 +2,10 @@
 // come back later or loses its connection, and the end of the stream. Takes a JSON object of {studio: {url, camera, microphone}, admin,
 // screenshots}; prints what was seen.
 
-import { browser, closeAll } from './browser.mjs';
+import { closeAll } from './browser.mjs';
+import { WAIT, lose, open, says } from './studio.mjs';
 
 const { studio, admin, screenshots } = JSON.parse(process.argv[2]);
-const WAIT = { timeout: 30_000 };
 
 /** A session that is not ended by the page ends by itself, but not so soon. */
 const ENDED = { timeout: 5_000 };
@@ -38,8 +38,6 @@ function hold(gate) {
   return { arrival, release };
 }
 
-const says = (page, text) => page.waitForFunction((text) => document.querySelector('#status').textContent.includes(text), text, WAIT);
-
 async function until(what, { timeout }) {
   const by = Date.now() + timeout;
   while (!(await what())) {
@@ -55,35 +53,10 @@ async function beginsAndEnds(gate) {
   return gate.answered.splice(0);
 }
 
-/** The connection is lost: what a browser says when no check has been answered for half a minute. */
-const lose = (page) =>
-  page.evaluate(() => {
-    const connection = window.connections.at(-1);
-    Object.defineProperty(connection, 'connectionState', { get: () => 'failed' });
-    connection.dispatchEvent(new Event('connectionstatechange'));
-  });
-
 async function main() {
-  const page = await browser([`--use-file-for-fake-video-capture=${studio.camera}`, `--use-file-for-fake-audio-capture=${studio.microphone}`]);
-  await page.addInitScript(() => {
-    window.connections = [];
-    window.RTCPeerConnection = class extends window.RTCPeerConnection {
-      constructor(...how) {
-        super(...how);
-        window.connections.push(this);
-      }
-      // A handshake that makes no headway looks like this: no state ever follows.
-      async setRemoteDescription(answer) {
-        if (window.stuck) window.stuck = false;
-        else await super.setRemoteDescription(answer);
-      }
-    };
-  });
+  const page = await open(studio);
   const gate = await tollgate(page);
-  const seen = {};
-  await page.goto(studio.url);
-  await page.locator('#go:not([disabled])').waitFor(WAIT);
-
+  const seen = { mayEndAtOnce: await page.locator('#end').isVisible() };
   // Stop while the answer is on its way: the session that comes with it is ended, and nobody is on air.
   const early = hold(gate);
   await page.locator('#go').click();
@@ -123,6 +96,22 @@ async function main() {
     await says(page, 'You are on air.');
   }
 
+  // The camera is unplugged: the page says so, and goes on saying so when the connection has been lost and is back. Go opens it again.
+  await page.evaluate(() => {
+    const [track] = document.querySelector('#preview').srcObject.getVideoTracks();
+    Object.defineProperty(track, 'readyState', { get: () => 'ended' });
+    track.dispatchEvent(new Event('ended'));
+  });
+  await says(page, 'The camera sends nothing any more');
+  await lose(page);
+  await says(page, 'The connection was lost.');
+  await says(page, 'The camera sends nothing any more');
+  seen.unplugged = await page.locator('#status').textContent();
+  await page.locator('#stop').click(WAIT);
+  await says(page, 'Plug it in or choose another.');
+  await page.locator('#go').click();
+  await says(page, 'You are on air.');
+
   // Stop in the middle of coming back. What is held is let go, and nothing is on air.
   const late = hold(gate);
   await lose(page);
@@ -134,6 +123,10 @@ async function main() {
 
   // The end of the stream, for everybody.
   page.on('dialog', (dialog) => dialog.accept());
+  await page.route('**/stop', (route) => route.abort(), { times: 1 });
+  await page.locator('#end').click(WAIT);
+  await says(page, 'Whether the stream has ended is not known');
+  seen.endAgain = await page.locator('#end').isEnabled();
   await page.locator('#end').click(WAIT);
   await says(page, 'The stream has ended.');
   seen.goAgain = await page.locator('#go').isEnabled();

@@ -6,6 +6,10 @@ import { publish, Refused } from './whip';
 const ATTEMPTS = 12;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
+// How soon who is on stage is told that somebody else has ended the stream.
+const LOOK_MS = 5_000;
+// An answer of the API takes milliseconds: what takes longer is on its way no more.
+const ANSWER_WAIT_MS = 10_000;
 
 const preview = element<HTMLVideoElement>('preview');
 const camera = element<HTMLSelectElement>('camera');
@@ -17,6 +21,18 @@ const end = element<HTMLButtonElement>('end');
 let entry: Entry;
 // From Go to Stop, whatever the connection does meanwhile. What still waits when it is aborted ends by itself.
 let onStage: AbortController | null = null;
+// Between Go and Stop: what is sent arrives.
+let connected = false;
+// What was last heard of the room's live stream.
+let stream: Stream = 'none';
+
+/** The room's live stream. `unseen`: this role may publish and not stream, and the server does not tell it. */
+type Stream = 'none' | 'on' | 'ended' | 'failed' | 'unseen';
+
+/** What control says of a live stream, as far as this page reads it. */
+interface LiveStream {
+  status: 'starting' | 'running' | 'stopping' | 'completed' | 'failed';
+}
 
 async function main(): Promise<void> {
   entry = await enter(codeOfPage());
@@ -25,21 +41,23 @@ async function main(): Promise<void> {
   watch.href = `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`;
   await capture();
   await listDevices();
+  // It shows whether there is a stream to end. Where that cannot be told now, Go tells it.
+  await look().catch(() => {});
   camera.addEventListener('change', () => void change());
   microphone.addEventListener('change', () => void change());
-  navigator.mediaDevices.addEventListener('devicechange', () => void listDevices());
+  navigator.mediaDevices.addEventListener('devicechange', () => void devicesChanged());
   element('controls').addEventListener('submit', (event) => {
     event.preventDefault();
     void goLive();
   });
   stop.addEventListener('click', leave);
-  end.addEventListener('click', () => void endStream().catch(trouble));
+  end.addEventListener('click', () => void endStream().catch((error: Error) => say(error.message, 'trouble')));
   window.addEventListener('pagehide', leave);
   ready();
 }
 
 function ready(): void {
-  say('You are not on air.');
+  sayWhere();
   rest();
 }
 
@@ -66,6 +84,13 @@ async function capture(): Promise<void> {
     });
   (preview.srcObject as MediaStream | null)?.getTracks().forEach((track) => track.stop());
   preview.srcObject = stream;
+  for (const track of stream.getTracks()) track.addEventListener('ended', () => sayWhere());
+}
+
+/** Devices that were taken away: unplugged, or no longer allowed. Empty where all is well. */
+function gone(): string[] {
+  const ended = (preview.srcObject as MediaStream).getTracks().filter((track) => track.readyState === 'ended');
+  return ended.map((track) => (track.kind === 'video' ? 'camera' : 'microphone'));
 }
 
 function refusal(error: DOMException): string {
@@ -95,7 +120,13 @@ function fill(select: HTMLSelectElement, devices: MediaDeviceInfo[], current: Me
 
 async function change(): Promise<void> {
   go.disabled = true;
-  await capture().then(() => (go.disabled = false), trouble);
+  await capture().then(ready, trouble);
+}
+
+/** Something was plugged in or out. What has come back is opened again, unless it would change what is on stage. */
+async function devicesChanged(): Promise<void> {
+  await listDevices();
+  if (!onStage && gone().length > 0) await change();
 }
 
 /** Goes on stage, and stays there until Stop. */
@@ -106,11 +137,16 @@ async function goLive(): Promise<void> {
   go.disabled = camera.disabled = microphone.disabled = true;
   stop.disabled = false;
   say('Connecting…');
+  // It throws when Stop is pressed, and then there is nothing left to say.
+  follow(signal).catch(() => {});
   try {
+    if (gone().length > 0) await capture();
+    signal.throwIfAborted();
     await stay(signal);
   } catch (error) {
     // Who has left has been told so already.
     if (signal.aborted) return;
+    onStage.abort();
     onStage = null;
     trouble(error as Error);
   }
@@ -119,36 +155,83 @@ async function goLive(): Promise<void> {
 /** Gets on air, and back on air, until `leave` is aborted; throws what cannot be helped by trying again. */
 async function stay(leave: AbortSignal): Promise<never> {
   let failed = 0;
+  // Go starts the stream, and coming back does not: somebody may have ended it meanwhile.
+  let started = false;
   for (;;) {
     let cause = 'The connection could not be made: the network may block the way to the server.';
     let pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failed, LONGEST_PAUSE_MS);
     try {
-      const mayStream = await startStream();
+      await (started ? look() : startStream());
+      started = true;
       leave.throwIfAborted();
-      const connected = () => {
+      const onConnected = () => {
         failed = 0;
         cause = 'The connection was lost.';
-        say(mayStream ? 'You are on air.' : 'You are on stage.', 'live');
+        connected = true;
+        sayWhere();
       };
-      await publish(`/whip/${encodeURIComponent(entry.roomId)}`, entry.token, preview.srcObject as MediaStream, connected, leave);
+      await publish(`/whip/${encodeURIComponent(entry.roomId)}`, entry.token, preview.srcObject as MediaStream, onConnected, leave);
     } catch (error) {
       leave.throwIfAborted();
       if (error instanceof Refused) {
         if (!error.later) throw error;
         cause = error.message;
         pauseMs = Math.max(pauseMs, error.retryAfterMs);
-      } else if (error instanceof TypeError) {
-        // What `fetch` throws where no answer came.
+      } else if (unanswered(error)) {
         cause = 'The server does not answer.';
       } else {
         throw error;
       }
+    } finally {
+      // Another Go may be under way by now: what it says of itself stands.
+      if (!leave.aborted) connected = false;
     }
     failed += 1;
     if (failed === ATTEMPTS) throw new Error(`${cause} You are not on air: ${ATTEMPTS} attempts have failed.`);
     say(`${cause} Trying again in ${Math.ceil(pauseMs / 1_000)} s…`, 'trouble');
     await pause(pauseMs, leave);
     say('Connecting…', 'trouble');
+  }
+}
+
+/** What `fetch` throws where no answer came, or none in time. */
+function unanswered(error: unknown): boolean {
+  return error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError');
+}
+
+/** Looks at the room's stream from time to time, until `leave` is aborted: others may end it, and start another. */
+async function follow(leave: AbortSignal): Promise<never> {
+  for (;;) {
+    await pause(LOOK_MS, leave);
+    if (!connected) continue;
+    const before = stream;
+    // A look that comes to nothing says nothing new.
+    await look().catch(() => {});
+    leave.throwIfAborted();
+    if (stream !== before) sayWhere();
+  }
+}
+
+/** Says what is sent, and to whom: on air, while the room's stream goes on. */
+function sayWhere(): void {
+  const devices = gone();
+  if (devices.length > 0) {
+    const cure = onStage ? 'Plug it in or choose another: stop and go live again.' : 'Plug it in or choose another.';
+    return say(`The ${devices.join(' and the ')} sends nothing any more: unplugged, or switched off. ${cure}`, 'trouble');
+  }
+  if (!onStage) return say('You are not on air.');
+  if (!connected) return;
+  switch (stream) {
+    case 'on':
+      return say('You are on air.', 'live');
+    case 'ended':
+      return say('You are on stage; the stream has ended. Stop and go live to start another.');
+    case 'failed':
+      return say('You are on stage; the stream has failed. Stop and go live to start another.', 'trouble');
+    case 'none':
+      return say('You are on stage; nobody has started the stream.');
+    case 'unseen':
+      return say('You are on stage.', 'live');
   }
 }
 
@@ -162,32 +245,63 @@ function pause(ms: number, leave: AbortSignal): Promise<void> {
   });
 }
 
-/** Starts the room's live stream where none is running. False where this role may publish and not start: then somebody else does. */
-async function startStream(): Promise<boolean> {
-  const response = await stream('start');
-  if (response.status === 403) return false;
-  if (!response.ok) throw await refused('The stream did not start', response);
-  end.hidden = end.disabled = false;
-  return true;
+/** Starts the room's live stream where none is running, if this role may: otherwise somebody else does. */
+async function startStream(): Promise<void> {
+  const response = await ask('POST', `/room/${encodeURIComponent(entry.roomId)}/start`);
+  if (response.status !== 403 && !response.ok) throw await refused('The stream did not start', response);
+  know(response.ok ? 'on' : 'unseen');
+}
+
+/** Finds out how the room's stream is: the newest, of which a room has one at a time. */
+async function look(): Promise<void> {
+  const response = await ask('GET', `?room_id=${encodeURIComponent(entry.roomId)}&limit=1`);
+  if (response.status === 403) return know('unseen');
+  if (!response.ok) throw await refused('Whether there is a stream cannot be told', response);
+  const newest = ((await response.json()) as { data: LiveStream[] }).data[0];
+  switch (newest?.status) {
+    case undefined:
+      return know('none');
+    case 'starting':
+    case 'running':
+      return know('on');
+    case 'stopping':
+    case 'completed':
+      return know('ended');
+    case 'failed':
+      return know('failed');
+  }
+}
+
+/** Notes how the stream is. Who may start one may end it. */
+function know(now: Stream): void {
+  stream = now;
+  end.hidden = now !== 'on';
 }
 
 /** Ends the room's live stream, for everybody. */
 async function endStream(): Promise<void> {
-  if (!confirm('End the stream? It ends for everybody who watches, and for all on stage.')) return;
+  if (!confirm('End the stream? It ends for everybody who watches. The others stay on stage, off air.')) return;
   end.disabled = true;
+  try {
+    const response = await ask('POST', `/room/${encodeURIComponent(entry.roomId)}/stop`);
+    if (!response.ok) throw await refused('The stream did not end', response);
+  } catch (error) {
+    if (!unanswered(error)) throw error;
+    throw new Error('Whether the stream has ended is not known: the server does not answer. Press End again.');
+  } finally {
+    end.disabled = false;
+  }
   leave();
-  const response = await stream('stop');
-  end.disabled = false;
-  if (!response.ok) throw await refused('The stream did not end', response);
-  end.hidden = true;
+  know('ended');
   say('The stream has ended.');
 }
 
-function stream(what: 'start' | 'stop'): Promise<Response> {
-  return fetch(`/v2/live-streams/room/${encodeURIComponent(entry.roomId)}/${what}`, {
-    method: 'POST',
+function ask(method: 'GET' | 'POST', below: string): Promise<Response> {
+  return fetch(`/v2/live-streams${below}`, {
+    method,
     headers: { authorization: `Bearer ${entry.token}`, 'content-type': 'application/json' },
-    body: '{}',
+    body: method === 'POST' ? '{}' : null,
+    signal: AbortSignal.timeout(ANSWER_WAIT_MS),
   });
 }
 
@@ -201,6 +315,7 @@ function leave(): void {
   if (!onStage) return;
   onStage.abort();
   onStage = null;
+  connected = false;
   ready();
 }
 

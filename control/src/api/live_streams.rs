@@ -150,7 +150,11 @@ pub(super) async fn get(
 }
 
 /// Live streams, newest first.
-#[utoipa::path(get, path = "/v2/live-streams", operation_id = "list_live_streams", tag = "live streams", security(("management" = [])),
+///
+/// An auth token whose role may stream sees those of its room (not in 100ms's API): a page on stage has to know that the stream has
+/// ended.
+#[utoipa::path(get, path = "/v2/live-streams", operation_id = "list_live_streams", tag = "live streams",
+    security(("management" = []), ("auth" = [])),
     params(
         ("room_id" = Option<String>, Query),
         ("session_id" = Option<String>, Query),
@@ -159,11 +163,23 @@ pub(super) async fn get(
         ("start" = Option<String>, Query, description = "`last` of the page before"),
     ),
     responses((status = 200, body = List<LiveStreamView>), (status = "default", body = Problem)))]
-pub(super) async fn list(State(control): State<Control>, query: Query) -> Result<Json<List<LiveStreamView>>, Problem> {
+pub(super) async fn list(
+    State(control): State<Control>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+) -> Result<Json<List<LiveStreamView>>, Problem> {
+    let text = |key| query.text(key).map(str::to_owned);
+    let room_id = match caller {
+        Caller::Server => text("room_id"),
+        Caller::Peer(auth) => {
+            let room = text("room_id").unwrap_or_else(|| auth.room.clone());
+            control.authorize_live(&room, auth, "see the live streams").await?;
+            Some(room)
+        }
+    };
     let page = query.page(list::LIMIT)?;
     let status = query.text("status").map(status).transpose()?;
-    let text = |key| query.text(key).map(str::to_owned);
-    let filter = StreamFilter { room_id: text("room_id"), session_id: text("session_id"), status };
+    let filter = StreamFilter { room_id, session_id: text("session_id"), status };
     let found = control.reader().streams(filter, &page).await?.ok_or_else(|| list::unknown_start(&page))?;
     let data = found.into_iter().map(|stream| view(&control, stream)).collect();
     Ok(Json(List::new(page.limit, data, |stream: &LiveStreamView| &stream.id)))
@@ -172,7 +188,7 @@ pub(super) async fn list(State(control): State<Control>, query: Query) -> Result
 async fn actor(control: &Control, room: &str, caller: Caller) -> Result<Actor, ControlError> {
     match caller {
         Caller::Server => Ok(Actor::Server),
-        Caller::Peer(auth) => control.authorize_live(room, auth).await,
+        Caller::Peer(auth) => control.authorize_live(room, auth, "start or stop the live stream").await,
     }
 }
 

@@ -90,6 +90,21 @@ async fn by_a_peer_on_stage() {
     assert_eq!((second.status.as_u16(), &second.body["id"]), (200, &first["id"]), "all mean the room's one stream");
     let stopped = send("/v2/live-streams/room/demo/stop", &h.auth("demo", "co-broadcaster")).await.body;
     assert_eq!(stopped["data"][0]["stopped_by"], "u1");
+
+    h.control.start_stream("other").await.unwrap();
+    let see = async |query: &str, token: &str| {
+        h.send(Method::GET, &format!("/v2/live-streams{query}"), Some(token), String::new()).await
+    };
+    let broadcaster = h.auth("demo", "broadcaster");
+    for query in ["", "?room_id=demo"] {
+        let seen = see(query, &broadcaster).await.body;
+        let ids: Vec<_> = seen["data"].as_array().unwrap().iter().map(|stream| &stream["id"]).collect();
+        assert_eq!(ids, [&first["id"]], "its own room's and no other's: {query}");
+        assert_eq!(seen["data"][0]["status"], "stopping");
+    }
+    see("?room_id=other", &broadcaster).await.refused(403, "see the live streams of room \"other\"");
+    see("", &h.auth("demo", "viewer-on-stage")).await.refused(403, "viewer-on-stage");
+
     let id = first["id"].as_str().unwrap();
     send(&format!("/v2/live-streams/{id}/stop"), &h.auth("demo", "broadcaster")).await.refused(403, "management");
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: the audio thread waits for its chunks.
 //! The audio thread: decodes every voice, mixes them, and encodes the mix once for each audio rendition.
 
+use super::intake::{Came, Intake};
 use super::{Shared, ThreadEvent};
 use crate::decode::AudioDecoder;
 use crate::encode::AudioEncoder;
@@ -16,7 +17,7 @@ use footlight_media::track::TrackId;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// Packets that wait: 16 voices of 50 packets a second, for a third of a second.
@@ -113,21 +114,22 @@ impl Audio {
         let chunk = i64::try_from(CHUNK_SAMPLES).expect("1,024");
         let end = u64::try_from(self.mixer.position() + chunk).unwrap_or(0);
         let due = self.shared.timeline.audio_due(end);
+        let mut intake = Intake::new(inputs, PACKETS);
         loop {
             let left = due.micros_since(self.shared.clock.now());
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
-            match inputs.recv_timeout(left) {
-                Ok(AudioInput::Added { track, codec }) => {
+            match intake.next(left) {
+                Came::Input(AudioInput::Added { track, codec }) => {
                     self.decoders.insert(track, AudioDecoder::new(codec)?);
                     self.mixer.add(track);
                 }
-                Ok(AudioInput::Removed { track }) => {
+                Came::Input(AudioInput::Removed { track }) => {
                     self.decoders.remove(&track);
                     self.mixer.remove(track);
                 }
-                Ok(AudioInput::Frame(frame)) => self.decode(&frame),
-                Err(RecvTimeoutError::Timeout) => return Ok(true),
-                Err(RecvTimeoutError::Disconnected) => return Ok(false),
+                Came::Input(AudioInput::Frame(frame)) => self.decode(&frame),
+                Came::Due => return Ok(true),
+                Came::Over => return Ok(false),
             }
         }
     }
@@ -136,6 +138,10 @@ impl Audio {
         let Some(decoder) = self.decoders.get_mut(&frame.track) else { return };
         let at = self.shared.timeline.sample_at(frame.time);
         let sent = opus::samples(&frame.data).unwrap_or(0);
+        if !self.mixer.admits(frame.track, sent) {
+            self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let placing = self.mixer.placing(frame.track, at, sent);
         let stretch = match placing {
             Placing::Append { stretch } => stretch,
@@ -148,5 +154,55 @@ impl Audio {
                 self.shared.counters.undecodable_frames.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SessionClock;
+    use crate::driver::{THREAD_EVENTS, meter};
+    use crate::timeline::Timeline;
+    use bytes::Bytes;
+    use footlight_media::frame::IngestStamps;
+    use footlight_media::time::SessionTime;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+    use tokio::sync::mpsc;
+
+    /// CELT, six frames of 20 ms: as much work as one packet can be.
+    const LONGEST_PACKET: &[u8] = &[0xfb, 0x06, 0xff, 0xfe, 0xff, 0xfe, 0xff, 0xfe, 0xff, 0xfe, 0xff, 0xfe, 0xff, 0xfe];
+
+    /// Whoever sends more sound than there is time for cannot keep the thread from mixing.
+    #[test]
+    fn a_flood_of_packets_does_not_stop_the_mix() {
+        let clock = SessionClock::starting_now();
+        let delay = Duration::from_millis(150);
+        let timeline = Timeline { zero: SessionTime::ZERO, zero_date: clock.zero_date(), delay, fps: 30 };
+        let (events, mut heard) = mpsc::channel(THREAD_EVENTS);
+        let counters = Arc::<meter::Counters>::default();
+        // Three parts: a second of sound.
+        let stop_part = Arc::new(AtomicU64::new(3));
+        let shared = Shared { clock, timeline, stop_part, counters: Arc::clone(&counters), events };
+        let rendition = AudioRendition { name: "audio".into(), bitrate_bps: 64_000 };
+        let inputs = start(shared, 0..1, vec![rendition], 0).expect("a thread");
+        let track = TrackId(1);
+        inputs.send(AudioInput::Added { track, codec: Codec::Opus }).expect("it runs");
+        let flood = std::thread::spawn(move || {
+            let (data, stamps) = (Bytes::from_static(LONGEST_PACKET), IngestStamps::default());
+            let frame =
+                |time| EncodedFrame { track, time, key: true, discontinuity: false, data: data.clone(), stamps };
+            while inputs.send(AudioInput::Frame(frame(clock.now()))).is_ok() {}
+        });
+        loop {
+            match heard.blocking_recv().expect("it says that it has ended") {
+                ThreadEvent::Session(Input::Drained { .. }) => break,
+                ThreadEvent::Session(_) | ThreadEvent::KeyFrameWanted(_) => {}
+                ThreadEvent::Failed(error) => panic!("{error}"),
+            }
+        }
+        assert!(clock.now() < SessionTime::ZERO + Duration::from_secs(5), "a second of sound by {:?}", clock.now());
+        assert!(counters.dropped_frames.load(Ordering::Relaxed) > 0);
+        flood.join().expect("it ends with the thread");
     }
 }

@@ -12,6 +12,7 @@
 mod audio;
 mod decode;
 mod feed;
+mod intake;
 mod meter;
 mod picture;
 mod rung;
@@ -100,7 +101,7 @@ pub struct Report {
     pub late_ticks: u64,
     /// Ticks that a rung left out.
     pub skipped_by_rungs: u64,
-    /// Frames that no decoder took: its queue was full, or no key frame had come.
+    /// Frames that no decoder took: its queue was full, no key frame had come, or a voice had brought more sound than there is time for.
     pub dropped_frames: u64,
     /// Frames that a decoder refused.
     pub undecodable_frames: u64,

@@ -2,6 +2,7 @@
 //! The compositor's thread: draws the canvas at each tick and hands it to the rungs.
 
 use super::Shared;
+use super::intake::{Came, Intake};
 use super::rung::{Rung, ToRung};
 use crate::canvas::{Canvas, Painter};
 use crate::compositor::Compositor;
@@ -12,7 +13,7 @@ use crate::timeline::SLATE_SEGMENTS;
 use footlight_media::track::{PeerKey, TrackId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// Inputs that wait for a tick: 16 sources at 60 fps and a compositor that is four ticks late.
@@ -88,17 +89,18 @@ impl Ticker {
     /// Takes inputs until the tick is due; `false` where nobody can send any more.
     fn wait(&mut self, inputs: &Receiver<PictureInput>) -> bool {
         let due = self.shared.timeline.due(self.tick);
+        let mut intake = Intake::new(inputs, INPUTS);
         loop {
             let left = due.micros_since(self.shared.clock.now());
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
-            match inputs.recv_timeout(left) {
-                Ok(PictureInput::Added { track, peer }) => self.compositor.add(track, peer),
-                Ok(PictureInput::Removed { track }) => self.compositor.remove(track),
-                Ok(PictureInput::Picture { stamps, picture }) => {
+            match intake.next(left) {
+                Came::Input(PictureInput::Added { track, peer }) => self.compositor.add(track, peer),
+                Came::Input(PictureInput::Removed { track }) => self.compositor.remove(track),
+                Came::Input(PictureInput::Picture { stamps, picture }) => {
                     self.compositor.push(stamps.track, stamps.time, (picture, stamps));
                 }
-                Err(RecvTimeoutError::Timeout) => return true,
-                Err(RecvTimeoutError::Disconnected) => return false,
+                Came::Due => return true,
+                Came::Over => return false,
             }
         }
     }
