@@ -8,17 +8,24 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use footlight_packager::stages::Stage as Row;
+use footlight_packager::stages::{Histogram, Stage as Row};
 use footlight_stage::driver::{SessionStats, Stage};
 use footlight_stage::session::TrackStats;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Shares of a stage's durations that are exported, as Prometheus' `quantile` labels.
 const QUANTILES: [(&str, f64); 3] = [("0.5", 0.5), ("0.95", 0.95), ("0.99", 0.99)];
+
+/// Threads of a stream's packager that are exported: those of its rungs and a handful more. Its report is the child's word, and the child may be
+/// anybody's by now.
+const THREADS: usize = 32;
+/// Characters of a label's value: more than any name of ours.
+const LABEL_CHARS: usize = 128;
 
 /// What the admin listener answers from.
 #[derive(Clone)]
@@ -135,20 +142,22 @@ fn render_streams(text: &mut String, reports: &[StreamReport]) {
     family("footlight_stream_unshown_pictures_total", "counter", &|r| one(r.report.unshown_pictures));
     family("footlight_stream_late_audio_samples_total", "counter", &|r| one(r.report.late_samples));
     family("footlight_stream_cpu_seconds_total", "counter", &|r| {
-        let cpu = r.report.cpu_us.iter();
-        cpu.map(|(thread, us)| (format!(",thread=\"{thread}\""), *us as f64 / 1e6)).collect()
+        // A name that comes twice would be one row twice, which makes the whole page unreadable.
+        let cpu: BTreeMap<_, _> =
+            r.report.cpu_us.iter().take(THREADS).map(|(name, us)| (label_value(name), *us)).collect();
+        cpu.iter().map(|(thread, us)| (format!(",thread=\"{thread}\""), *us as f64 / 1e6)).collect()
     });
     family("footlight_stream_stage_seconds", "summary", &|r| {
-        let rows = r.report.stages.iter();
+        let rows = stages(r);
         rows.flat_map(|(row, h)| QUANTILES.map(|(label, q)| (stage_label(*row, label), h.quantile_us(q) as f64 / 1e6)))
             .collect()
     });
     family("footlight_stream_stage_seconds_sum", "counter", &|r| {
-        let rows = r.report.stages.iter();
+        let rows = stages(r);
         rows.map(|(row, h)| (format!(",stage=\"{}\"", row.name()), h.sum_us() as f64 / 1e6)).collect()
     });
     family("footlight_stream_stage_seconds_count", "counter", &|r| {
-        let rows = r.report.stages.iter();
+        let rows = stages(r);
         rows.map(|(row, h)| (format!(",stage=\"{}\"", row.name()), h.total() as f64)).collect()
     });
 }
@@ -179,8 +188,16 @@ fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
     family("footlight_track_jitter_seconds", "gauge", &|t| t.jitter.as_secs_f64());
 }
 
-/// A label's value in Prometheus' text format: a peer's name is a stranger's words.
+/// Each stage once, whatever the child's report has.
+fn stages(report: &StreamReport) -> impl Iterator<Item = (&Row, &Histogram)> {
+    let reported = &report.report.stages;
+    let rows = Row::ALL.iter().filter_map(|row| reported.iter().find(|(of, _)| of == row));
+    rows.map(|(row, histogram)| (row, histogram))
+}
+
+/// A label's value in Prometheus' text format: a peer's name and what a child process says are strangers' words.
 fn label_value(text: &str) -> String {
+    let text: String = text.chars().take(LABEL_CHARS).collect();
     text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
 
@@ -191,10 +208,32 @@ fn stage_label(row: Row, quantile: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use footlight_packager::driver::Report;
 
     #[test]
     fn a_name_cannot_leave_its_label() {
         assert_eq!(label_value("plain"), "plain");
         assert_eq!(label_value("a\"} 1\nfake 2\\"), r#"a\"} 1\nfake 2\\"#);
+        assert_eq!(label_value(&"é".repeat(10_000)).chars().count(), LABEL_CHARS);
+    }
+
+    #[test]
+    fn a_child_process_writes_no_lines_of_its_own_and_not_many() {
+        let forged = "audio\"} 1\nfootlight_stream_ticks_total{stream=\"another\",room=\"another\"} 0\n#";
+        let mut cpu_us = vec![(forged.to_owned(), 1), ("audio".to_owned(), 1), ("audio".to_owned(), 2_000_000)];
+        cpu_us.extend((0..100_000).map(|n| (format!("thread-{n}"), n)));
+        let stages = vec![(Row::ALL[0], Histogram::default()); 100_000];
+        let report = Box::new(Report { cpu_us, stages, ..Report::default() });
+        let mut text = String::new();
+        render_streams(&mut text, &[StreamReport { stream: "s".into(), room: "r".into(), starts: 1, report }]);
+        let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();
+        assert_eq!(lines("footlight_stream_ticks_total{"), [r#"footlight_stream_ticks_total{stream="s",room="r"} 0"#]);
+        let cpu = lines("footlight_stream_cpu_seconds_total{");
+        assert_eq!(cpu.len(), THREADS - 1);
+        assert!(
+            cpu.contains(&r#"footlight_stream_cpu_seconds_total{stream="s",room="r",thread="audio"} 2"#),
+            "{cpu:?}"
+        );
+        assert_eq!(lines("footlight_stream_stage_seconds_count{").len(), 1);
     }
 }
