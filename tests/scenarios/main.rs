@@ -23,5 +23,6 @@ mod publishers_come_and_go;
 mod the_demo_is_live_with_people_on_stage;
 mod the_studio_page_keeps_its_word;
 mod the_watch_page_plays_the_room_s_next_stream;
+mod the_watch_page_says_that_it_cannot_play;
 mod viewers_cannot_publish;
 mod what_is_published_is_what_is_played;

@@ -3,6 +3,8 @@ import { codeOfPage, element, enter, say } from './room';
 
 // While nothing is on air, or no other stream yet, the page asks again, at this pace.
 const RETRY_MS = 2_000;
+// Times in a row that the player is set up anew after an error of its media, before it counts as one that cannot play them.
+const RECOVERIES = 2;
 
 // Measured against this server's playlists: hls.js's defaults never catch up after a stall, and add a second to the latency with each.
 const SETTINGS = {
@@ -22,8 +24,19 @@ async function main(): Promise<void> {
   let over: string | null = null;
   for (;;) {
     const stream = await nextStream(playlist, over);
-    over = (await play(playlist)) === 'ended' ? stream : null;
+    const how = await play(playlist);
+    if (how === 'unplayable') throw new Error('This browser cannot play the stream: it needs H.264 and AAC. Try another browser, or reload.');
+    over = how === 'ended' ? stream : null;
+    if (how === 'failed') {
+      // A change of network, most likely.
+      say('Connection lost. Trying again…', 'trouble');
+      await pause();
+    }
   }
+}
+
+function pause(): Promise<void> {
+  return new Promise((wake) => setTimeout(wake, RETRY_MS));
 }
 
 /** Waits until the room's playlist leads to a stream that is not `over`; for a while after its end it leads to that one still. */
@@ -35,7 +48,7 @@ async function nextStream(playlist: string, over: string | null): Promise<string
     if (over) say('The stream has ended. The next one starts here by itself.');
     else if (answer?.status === 404) say('Nobody is live yet. This page starts by itself.');
     else say('The server does not answer. Trying again…', 'trouble');
-    await new Promise((wake) => setTimeout(wake, RETRY_MS));
+    await pause();
   }
 }
 
@@ -44,30 +57,34 @@ function streamOf(playlist: string): string | null {
   return /\bhls\/[^/\s"]+\/([^/\s"]+)\//.exec(playlist)?.[1] ?? null;
 }
 
-/** Plays until the stream has ended, or cannot be played on. */
-function play(playlist: string): Promise<'ended' | 'failed'> {
+type Outcome = 'ended' | 'failed' | 'unplayable';
+
+/** Plays until the stream has ended, or cannot be played on: now, or by this browser at all. */
+function play(playlist: string): Promise<Outcome> {
   return new Promise((done) => {
     const hls = Hls.isSupported() ? new Hls(SETTINGS) : null;
-    const finish = (how: 'ended' | 'failed') => {
+    const finish = (how: Outcome) => {
       hls?.destroy();
       video.onended = video.onerror = null;
       done(how);
     };
     video.onended = () => finish('ended');
     if (!hls) {
+      if (!video.canPlayType('application/vnd.apple.mpegurl')) return finish('unplayable');
       video.onerror = () => finish('failed');
       video.src = playlist;
       return;
     }
+    let recovered = 0;
+    hls.on(Hls.Events.FRAG_CHANGED, () => (recovered = 0));
     hls.on(Hls.Events.ERROR, (_, error) => {
       if (!error.fatal) return;
-      if (error.type === Hls.ErrorTypes.MEDIA_ERROR) {
-        hls.recoverMediaError();
-        return;
-      }
-      // A change of network, most likely.
-      say('Connection lost. Trying again…', 'trouble');
-      finish('failed');
+      if (error.type !== Hls.ErrorTypes.MEDIA_ERROR) return finish('failed');
+      // What no codec of this browser's can play is not mended by trying.
+      const hopeless = error.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
+      if (hopeless || recovered === RECOVERIES) return finish('unplayable');
+      recovered += 1;
+      hls.recoverMediaError();
     });
     hls.loadSource(playlist);
     hls.attachMedia(video);

@@ -1,0 +1,65 @@
+// The watch page where it cannot play: in a browser without the codecs, in one whose decoder takes nothing, and while what the server says makes no sense.
+// Takes a JSON object of {watch: URL, screenshots}; prints what the page said, and how it asked.
+
+import { browser, closeAll } from './browser.mjs';
+
+const { watch, screenshots } = JSON.parse(process.argv[2]);
+const WAIT = { timeout: 30_000 };
+/** What a page that has given up is watched for: more than two of its pauses. */
+const QUIET_MS = 5_000;
+
+const says = (page, text) => page.waitForFunction((text) => document.querySelector('#status').textContent.includes(text), text, WAIT);
+
+/** When the page itself has asked for the room's playlist; the player asks, too, in its own way. */
+function asked(page) {
+  const times = [];
+  page.on('request', (request) => request.resourceType() === 'fetch' && request.url().endsWith('/master.m3u8') && times.push(Date.now()));
+  return times;
+}
+
+/** A browser where `prepare` was run before the page; whether it says that it cannot play, and how often it asks after that. */
+async function givesUp(prepare, screenshot) {
+  const page = await browser([]);
+  await page.addInitScript(prepare);
+  const times = asked(page);
+  await page.goto(watch);
+  await says(page, 'This browser cannot play');
+  const before = times.length;
+  await page.waitForTimeout(QUIET_MS);
+  if (screenshot) await page.screenshot({ path: `${screenshots}/${screenshot}` });
+  return { status: await page.locator('#status').textContent(), after: times.length - before };
+}
+
+async function main() {
+  const seen = {};
+  seen.noCodec = await givesUp(() => {
+    const supported = MediaSource.isTypeSupported;
+    MediaSource.isTypeSupported = (type) => !type.includes('avc1') && supported.call(MediaSource, type);
+  }, 'watch-refused.png');
+  seen.noMse = await givesUp(() => {
+    MediaSource.isTypeSupported = () => false;
+    HTMLMediaElement.prototype.canPlayType = () => '';
+  });
+  seen.decoder = await givesUp(() => {
+    MediaSource.prototype.addSourceBuffer = () => {
+      throw new DOMException('no decoder', 'NotSupportedError');
+    };
+  });
+
+  // Media playlists that are none: the player gives up at once, and the page asks again at its pace.
+  const page = await browser([]);
+  const times = asked(page);
+  await page.route(/\/hls\/.*(?<!master)\.m3u8/, (route) => route.fulfill({ contentType: 'application/vnd.apple.mpegurl', body: 'nonsense' }));
+  await page.goto(watch);
+  await says(page, 'Connection lost.');
+  const by = Date.now() + WAIT.timeout;
+  while (times.length < 4 && Date.now() < by) await page.waitForTimeout(100);
+  seen.pauses = times.slice(1).map((time, i) => time - times[i]);
+  console.log(JSON.stringify(seen));
+}
+
+try {
+  await main();
+} finally {
+  await closeAll();
+}
