@@ -56,7 +56,7 @@ async function beginsAndEnds(gate) {
 async function main() {
   const page = await open(studio);
   const gate = await tollgate(page);
-  const seen = {};
+  const seen = { mayEndAtOnce: await page.locator('#end').isVisible() };
   // Stop while the answer is on its way: the session that comes with it is ended, and nobody is on air.
   const early = hold(gate);
   await page.locator('#go').click();
@@ -96,6 +96,22 @@ async function main() {
     await says(page, 'You are on air.');
   }
 
+  // The camera is unplugged: the page says so, and goes on saying so when the connection has been lost and is back. Go opens it again.
+  await page.evaluate(() => {
+    const [track] = document.querySelector('#preview').srcObject.getVideoTracks();
+    Object.defineProperty(track, 'readyState', { get: () => 'ended' });
+    track.dispatchEvent(new Event('ended'));
+  });
+  await says(page, 'The camera sends nothing any more');
+  await lose(page);
+  await says(page, 'The connection was lost.');
+  await says(page, 'The camera sends nothing any more');
+  seen.unplugged = await page.locator('#status').textContent();
+  await page.locator('#stop').click(WAIT);
+  await says(page, 'Plug it in or choose another.');
+  await page.locator('#go').click();
+  await says(page, 'You are on air.');
+
   // Stop in the middle of coming back. What is held is let go, and nothing is on air.
   const late = hold(gate);
   await lose(page);
@@ -107,6 +123,10 @@ async function main() {
 
   // The end of the stream, for everybody.
   page.on('dialog', (dialog) => dialog.accept());
+  await page.route('**/stop', (route) => route.abort(), { times: 1 });
+  await page.locator('#end').click(WAIT);
+  await says(page, 'Whether the stream has ended is not known');
+  seen.endAgain = await page.locator('#end').isEnabled();
   await page.locator('#end').click(WAIT);
   await says(page, 'The stream has ended.');
   seen.goAgain = await page.locator('#go').isEnabled();

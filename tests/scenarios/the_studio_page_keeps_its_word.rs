@@ -1,5 +1,5 @@
 //! What the studio page says is so: Stop means off air whatever is under way, a lost connection comes back by itself, a busy server is
-//! asked again when it said, no session is left behind, and the stream ends when its owner ends it.
+//! asked again when it said, no session is left behind, a camera that is gone is told of, and the stream ends when its owner ends it.
 
 use crate::harness::browsers;
 use crate::harness::playback::until;
@@ -16,10 +16,14 @@ async fn on_a_bad_day() {
     let studio = browsers::studio(&studio, browsers::ORANGE, folder.path());
     let argument = json!({"studio": studio, "admin": server.url("admin"), "screenshots": browsers::screenshots()});
     let seen = browsers::run("studio_word.mjs", argument).await;
+    assert_eq!(seen["mayEndAtOnce"], true);
     assert_eq!(seen["stoppedEarly"], json!([[201], "You are not on air."]));
     assert_eq!(seen["garbled"], json!([201]));
     assert_eq!(seen["busy"], "The server refused: server: busy; try again. Trying again in 2 s…");
     assert_eq!(seen["stoppedLate"], json!([[201], "You are not on air."]));
+    let unplugged = "The camera sends nothing any more: unplugged, or switched off. Plug it in or choose another: stop and go live again.";
+    assert_eq!(seen["unplugged"], unplugged);
+    assert_eq!(seen["endAgain"], true);
     assert_eq!(seen["goAgain"], true);
     until(PATIENCE, || async {
         let now = server.rest(Method::GET, &format!("/v2/live-streams/{stream}"), json!({})).await;

@@ -41,21 +41,23 @@ async function main(): Promise<void> {
   watch.href = `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`;
   await capture();
   await listDevices();
+  // It shows whether there is a stream to end. Where that cannot be told now, Go tells it.
+  await look().catch(() => {});
   camera.addEventListener('change', () => void change());
   microphone.addEventListener('change', () => void change());
-  navigator.mediaDevices.addEventListener('devicechange', () => void listDevices());
+  navigator.mediaDevices.addEventListener('devicechange', () => void devicesChanged());
   element('controls').addEventListener('submit', (event) => {
     event.preventDefault();
     void goLive();
   });
   stop.addEventListener('click', leave);
-  end.addEventListener('click', () => void endStream().catch(trouble));
+  end.addEventListener('click', () => void endStream().catch((error: Error) => say(error.message, 'trouble')));
   window.addEventListener('pagehide', leave);
   ready();
 }
 
 function ready(): void {
-  say('You are not on air.');
+  sayWhere();
   rest();
 }
 
@@ -82,6 +84,13 @@ async function capture(): Promise<void> {
     });
   (preview.srcObject as MediaStream | null)?.getTracks().forEach((track) => track.stop());
   preview.srcObject = stream;
+  for (const track of stream.getTracks()) track.addEventListener('ended', () => sayWhere());
+}
+
+/** Devices that were taken away: unplugged, or no longer allowed. Empty where all is well. */
+function gone(): string[] {
+  const ended = (preview.srcObject as MediaStream).getTracks().filter((track) => track.readyState === 'ended');
+  return ended.map((track) => (track.kind === 'video' ? 'camera' : 'microphone'));
 }
 
 function refusal(error: DOMException): string {
@@ -111,7 +120,13 @@ function fill(select: HTMLSelectElement, devices: MediaDeviceInfo[], current: Me
 
 async function change(): Promise<void> {
   go.disabled = true;
-  await capture().then(() => (go.disabled = false), trouble);
+  await capture().then(ready, trouble);
+}
+
+/** Something was plugged in or out. What has come back is opened again, unless it would change what is on stage. */
+async function devicesChanged(): Promise<void> {
+  await listDevices();
+  if (!onStage && gone().length > 0) await change();
 }
 
 /** Goes on stage, and stays there until Stop. */
@@ -125,6 +140,8 @@ async function goLive(): Promise<void> {
   // It throws when Stop is pressed, and then there is nothing left to say.
   follow(signal).catch(() => {});
   try {
+    if (gone().length > 0) await capture();
+    signal.throwIfAborted();
     await stay(signal);
   } catch (error) {
     // Who has left has been told so already.
@@ -191,12 +208,19 @@ async function follow(leave: AbortSignal): Promise<never> {
     // A look that comes to nothing says nothing new.
     await look().catch(() => {});
     leave.throwIfAborted();
-    if (connected && stream !== before) sayWhere();
+    if (stream !== before) sayWhere();
   }
 }
 
-/** Says what it is to be on stage: on air, while the room's stream goes on. */
+/** Says what is sent, and to whom: on air, while the room's stream goes on. */
 function sayWhere(): void {
+  const devices = gone();
+  if (devices.length > 0) {
+    const cure = onStage ? 'Plug it in or choose another: stop and go live again.' : 'Plug it in or choose another.';
+    return say(`The ${devices.join(' and the ')} sends nothing any more: unplugged, or switched off. ${cure}`, 'trouble');
+  }
+  if (!onStage) return say('You are not on air.');
+  if (!connected) return;
   switch (stream) {
     case 'on':
       return say('You are on air.', 'live');
@@ -258,10 +282,16 @@ function know(now: Stream): void {
 async function endStream(): Promise<void> {
   if (!confirm('End the stream? It ends for everybody who watches. The others stay on stage, off air.')) return;
   end.disabled = true;
+  try {
+    const response = await ask('POST', `/room/${encodeURIComponent(entry.roomId)}/stop`);
+    if (!response.ok) throw await refused('The stream did not end', response);
+  } catch (error) {
+    if (!unanswered(error)) throw error;
+    throw new Error('Whether the stream has ended is not known: the server does not answer. Press End again.');
+  } finally {
+    end.disabled = false;
+  }
   leave();
-  const response = await ask('POST', `/room/${encodeURIComponent(entry.roomId)}/stop`);
-  end.disabled = false;
-  if (!response.ok) throw await refused('The stream did not end', response);
   know('ended');
   say('The stream has ended.');
 }
