@@ -30,7 +30,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Addresses that answers name, for a server behind NAT. Empty: the bound address, or those of all interfaces.
     pub announce: Vec<IpAddr>,
-    /// Servers that answers recommend (`Link: rel="ice-server"`, RFC 9725 section 4.6).
+    /// Servers that answers to OPTIONS with a token and to offers recommend (`Link: rel="ice-server"`, RFC 9725 section 4.6).
     pub ice_servers: Vec<IceServer>,
     /// The largest picture that is taken.
     pub pictures: PictureLimits,
@@ -46,9 +46,9 @@ pub struct Config {
     pub peer_offers_per_second: u32,
     /// Offers of one peer at once above that rate.
     pub peer_offer_burst: u32,
-    /// PATCH and DELETE a second of one peer in the long run; more are refused with 429.
+    /// PATCH, DELETE and OPTIONS with a token a second of one peer in the long run; more are refused with 429.
     pub peer_changes_per_second: u32,
-    /// PATCH and DELETE of one peer at once above that rate.
+    /// Those of one peer at once above that rate.
     pub peer_change_burst: u32,
 }
 

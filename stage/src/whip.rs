@@ -44,7 +44,7 @@ pub struct Publisher {
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// POST: to begin a session.
+    /// POST: to begin a session. OPTIONS with a token: to be told the ICE servers before.
     Join,
     /// PATCH, DELETE: to change or end one that runs.
     Change,
@@ -102,7 +102,7 @@ impl Whip {
         let path = request.uri().path().to_owned();
         let answered = match target(&path) {
             None => Err(Problem::UnknownRoom),
-            Some(target) if request.method() == Method::OPTIONS => Ok(preflight(&target)),
+            Some(target) if request.method() == Method::OPTIONS => self.options(&target, request.headers()).await,
             Some(target) => self.route(target, request).await,
         };
         let mut response = answered.unwrap_or_else(Problem::into_response);
@@ -143,6 +143,30 @@ impl Whip {
                 }
                 self.patch(id, found, &parts.headers, body).await
             }
+        }
+    }
+
+    /// A browser's preflight carries no token, and is told what is taken. Who may publish is told the ICE servers, too, so that its offer can
+    /// have candidates of theirs (RFC 9725 section 4.6).
+    async fn options(&self, target: &Target<'_>, headers: &HeaderMap) -> Result<Response<Full<Bytes>>, Problem> {
+        let mut response = preflight(target);
+        if let Target::Endpoint { room } = target
+            && headers.contains_key(header::AUTHORIZATION)
+        {
+            let publisher = self.authorize(room, headers, Ask::Join).await?;
+            let limit = self.peer_changes.of((room, &publisher.peer));
+            limit.admit(self.stage.now()).map_err(too_often("ask for ICE servers"))?;
+            self.recommend(response.headers_mut(), &publisher.peer);
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        Ok(response)
+    }
+
+    /// Names the ICE servers, with credentials of this peer's own where they are made.
+    fn recommend(&self, headers: &mut HeaderMap, peer: &PeerKey) {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        for server in &self.stage.config().ice_servers {
+            headers.append(header::LINK, server.link(&peer.0, since_epoch));
         }
     }
 
@@ -194,10 +218,7 @@ impl Whip {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         insert(headers, header::LOCATION, &format!("/whip/{room}/{id}"));
         insert(headers, header::ETAG, &etag);
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        for server in &self.stage.config().ice_servers {
-            headers.append(header::LINK, server.link(&peer.0, since_epoch));
-        }
+        self.recommend(headers, &peer);
         Ok(response)
     }
 

@@ -7,6 +7,7 @@ mod harness;
 mod support;
 
 mod a_browser_on_a_bad_network_loses_few_frames;
+mod a_browser_uses_the_ice_servers;
 mod a_camera_in_a_browser_plays_in_a_browser;
 mod a_clean_end_ends_its_streams;
 mod a_crash_of_one_decoder_costs_its_stream_a_second;

@@ -1,5 +1,11 @@
 // A WHIP client (RFC 9725): one peer connection and its session at the server, which end together.
 
+import { iceServers } from './link';
+
+// An answer to OPTIONS takes a round trip. Who has heard nothing by then does without: most networks need no other server.
+const OPTIONS_WAIT_MS = 3_000;
+// A STUN or TURN server that answers does so within a round trip or two; the browser waits ten seconds for one that does not.
+const GATHER_WAIT_MS = 3_000;
 // From the server's answer to being connected. Four times what ICE and DTLS take where each loses a packet.
 const CONNECT_WAIT_MS = 15_000;
 
@@ -22,8 +28,8 @@ export class Refused extends Error {
  * `leave` is aborted. However it ends, the session has ended at the server too, as far as that can be told.
  */
 export async function publish(endpoint: string, token: string, stream: MediaStream, connected: () => void, leave: AbortSignal): Promise<void> {
-  const connection = new RTCPeerConnection();
   const authorization = `Bearer ${token}`;
+  const connection = connectionWith(await recommended(endpoint, authorization, leave));
   let session: URL | null = null;
   const left = new Promise<void>((_, abort) => leave.addEventListener('abort', () => abort(leave.reason), { once: true }));
   // Heard only while it is waited for.
@@ -41,7 +47,11 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
       connection.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
     }
     await connection.setLocalDescription();
-    await Promise.race([gathered(connection), left]);
+    const enough = new Promise<void>((done) => {
+      late = setTimeout(done, GATHER_WAIT_MS);
+    });
+    await Promise.race([gathered(connection), enough, left]);
+    clearTimeout(late);
     // Not aborted with the rest: the answer names the session that is to be ended.
     const response = await fetch(endpoint, {
       method: 'POST',
@@ -68,12 +78,33 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
   }
 }
 
+/** The ICE servers that the server recommends to who may publish (RFC 9725 section 4.6); none where it does not say. */
+async function recommended(endpoint: string, authorization: string, leave: AbortSignal): Promise<RTCIceServer[]> {
+  try {
+    const signal = AbortSignal.any([leave, AbortSignal.timeout(OPTIONS_WAIT_MS)]);
+    const response = await fetch(endpoint, { method: 'OPTIONS', headers: { authorization }, signal });
+    return response.ok ? iceServers(response.headers.get('link') ?? '') : [];
+  } catch {
+    leave.throwIfAborted();
+    return [];
+  }
+}
+
+function connectionWith(servers: RTCIceServer[]): RTCPeerConnection {
+  try {
+    return new RTCPeerConnection({ iceServers: servers });
+  } catch {
+    // One that this browser does not understand: without any is better than not at all.
+    return new RTCPeerConnection();
+  }
+}
+
 async function refusal(response: Response): Promise<Refused> {
   const problem = await response.json().catch(() => ({}));
   return new Refused(`The server refused: ${problem.detail ?? problem.title ?? response.statusText}`, response);
 }
 
-/** Waits for the candidates: the server is told of all of them at once, in the offer. */
+/** Waits for the candidates: the server is told of them at once, in the offer. */
 function gathered(connection: RTCPeerConnection): Promise<void> {
   if (connection.iceGatheringState === 'complete') return Promise.resolve();
   return new Promise((done) => {

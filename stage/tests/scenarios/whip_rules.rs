@@ -5,6 +5,7 @@ use crate::support::{Client, Setup};
 use footlight_stage::config::Config;
 use footlight_stage::ice_servers::{IceCredentials, IceServer};
 use http::{Method, Request, Response};
+use std::time::Duration;
 
 async fn offer() -> String {
     Client::udp(&Setup::default(), None).await.offer().to_owned()
@@ -117,6 +118,43 @@ async fn preflights_need_no_token_and_name_what_is_accepted() {
         let allowed = answer.headers()["access-control-allow-headers"].to_str().unwrap();
         assert!(["Authorization", "Content-Type", "If-Match"].iter().all(|name| allowed.contains(name)));
     }
+}
+
+#[tokio::test]
+async fn who_may_publish_learns_the_ice_servers_before_the_offer() {
+    let made = IceCredentials::Secret { secret: "shared".into(), ttl: Duration::from_secs(3_600) };
+    let ice_servers = vec![
+        IceServer { url: "stun:stun.example.net".into(), credentials: None },
+        IceServer { url: "turn:turn.example.net".into(), credentials: Some(made) },
+    ];
+    let config = Config { ice_servers, peer_changes_per_second: 0, peer_change_burst: 2, ..loopback() };
+    let theatre = Theatre::with(config).await;
+    let options = async |path: &str, token: Option<&str>| {
+        let mut request = Request::options(path);
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        theatre.send(request.body(String::new()).unwrap()).await
+    };
+    let told = options("/whip/room", Some("room:ada")).await;
+    assert_eq!((told.status().as_u16(), &told.headers()["cache-control"]), (200, &"no-store".parse().unwrap()));
+    assert_eq!(told.headers()["access-control-allow-methods"], "POST, OPTIONS");
+    let links: Vec<_> = told.headers().get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+    assert_eq!(links[0], "<stun:stun.example.net>; rel=\"ice-server\"");
+    assert!(links[1].starts_with("<turn:turn.example.net>; rel=\"ice-server\"; username=\""), "{links:?}");
+    assert!(links[1].contains(":ada\"; credential=\""), "made for this peer: {links:?}");
+
+    let preflight = options("/whip/room", None).await;
+    assert_eq!((preflight.status().as_u16(), preflight.headers().contains_key("link")), (200, false));
+    let session = options("/whip/room/abc", Some("room:ada")).await;
+    assert_eq!((session.status().as_u16(), session.headers().contains_key("link")), (200, false));
+    for (token, want) in [("nonsense", 401), ("other:ada", 403)] {
+        let refused = options("/whip/room", Some(token)).await;
+        assert_eq!((refused.status().as_u16(), refused.headers().contains_key("link")), (want, false), "{token}");
+    }
+    assert_eq!(options("/whip/room", Some("room:ada")).await.status(), 200);
+    let often = options("/whip/room", Some("room:ada")).await;
+    assert_eq!((often.status().as_u16(), often.headers().contains_key("link")), (429, false));
 }
 
 #[tokio::test]
