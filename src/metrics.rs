@@ -190,8 +190,9 @@ fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
 
 /// Each stage once, whatever the child's report has.
 fn stages(report: &StreamReport) -> impl Iterator<Item = (&Row, &Histogram)> {
-    let of = |row| report.report.stages.iter().find(move |(reported, _)| reported == row);
-    Row::ALL.iter().filter_map(of).map(|(row, histogram)| (row, histogram))
+    let reported = &report.report.stages;
+    let rows = Row::ALL.iter().filter_map(|row| reported.iter().find(|(of, _)| of == row));
+    rows.map(|(row, histogram)| (row, histogram))
 }
 
 /// A label's value in Prometheus' text format: a peer's name and what a child process says are strangers' words.

@@ -25,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 const AT_ONCE: usize = 16;
 /// Rounds that fill allocator caches and tables before the first count.
 const WARM_UP: usize = 64;
+/// What an allocator may keep more at the end: measured were 0.7 to 1.6 MB after 200 connects and 1.5 MB after 1,000. A connection that is
+/// leaked takes 170 KB, so that one in eight of 200 is seen.
+const GROWTH_KB: usize = 4 * 1_024;
 
 #[derive(Debug, Clone, Copy)]
 struct Held {
@@ -127,8 +130,7 @@ async fn after_many_connects_and_closes() {
     println!("{connects} connects in {took:?}: {before:?} -> {after:?}");
     assert_eq!((before.tasks, before.descriptors), (after.tasks, after.descriptors));
     let grown_kb = after.resident_kb.saturating_sub(before.resident_kb);
-    // What an allocator keeps after 10,000 is not more than after 200.
-    assert!(grown_kb < 24 * 1_024, "{grown_kb} KB more");
+    assert!(grown_kb < GROWTH_KB, "{grown_kb} KB more");
     shutdown.cancel();
     stage.ended().await;
 }

@@ -137,7 +137,7 @@ async fn publish_says_whose_fault_a_refusal_is() {
     };
     check(url("http", "/whip/room"), "no-token", &["401", "footlight token auth"]);
     check(url("http", "/whip/other"), &token, &["403", "must name this room"]);
-    check(url("http", "/elsewhere"), &token, &["check"]);
+    check(url("http", "/elsewhere"), &token, &["404", "there is no such room"]);
     check(url("https", "/whip/room"), &token, &["certificate", "--ca FILE"]);
     server.end().await;
 }

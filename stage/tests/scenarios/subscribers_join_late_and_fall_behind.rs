@@ -59,5 +59,24 @@ async fn late_and_slow_subscribers() {
         })
         .await;
     }
-    theatre.stage.request("room", TrackRequest::KeyFrame(first.track)).await;
+}
+
+/// What the packager asks for when a decoder has lost the thread reaches who sends the picture.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_s_wish_reaches_the_sender() {
+    let theatre = Theatre::open().await;
+    let mut subscription = theatre.subscribe("room").await;
+    let setup = Setup { video: vec![Video::H264], audio: false };
+    let mut joined = theatre.join("room", "ada", Client::udp(&setup, None).await).await;
+    joined.client.publish(Some(Clip::synthetic(Video::H264, (320, 180), 200_000, 1)), false);
+    let running = joined.client.spawn();
+    let track = next_frame(&mut subscription, Codec::H264).await.track;
+    // Nobody else wishes for anything: the subscriber was there before the picture, and takes every frame.
+    let asked = running.seen.borrow().key_frame_requests;
+    theatre.stage.request("room", TrackRequest::KeyFrame(track)).await;
+    let mut seen = running.seen.clone();
+    tokio::time::timeout(Duration::from_secs(5), seen.wait_for(|seen| seen.key_frame_requests > asked))
+        .await
+        .expect("the wish is passed on")
+        .unwrap();
 }
