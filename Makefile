@@ -7,11 +7,15 @@ export CARGO_TARGET_DIR
 TEST_FEATURES := --features failpoints
 FUZZ_SECONDS ?= 10
 
-.PHONY: run test lint web fuzz-build fuzz setup setup-lint setup-test fmt help bench-ingest bench-isolation bench-latency soak-browser \
+.PHONY: run install test lint web fuzz-build fuzz setup setup-lint setup-test fmt help bench-ingest bench-isolation bench-latency soak-browser \
 	soak-connects soak-lip-sync soak-return
 
 run: setup web ## Build, go live with the demo room, print its links
-	cargo run --release --quiet -- demo
+	@echo "building; the first time takes some minutes"
+	@cargo run --release --quiet -- demo
+
+install: setup web ## Put the footlight command into ~/.cargo/bin
+	cargo install --locked --path .
 
 test: setup-test web ## Everything that CI runs, but for the lints
 	cargo nextest run --workspace $(TEST_FEATURES)

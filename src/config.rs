@@ -4,6 +4,8 @@
 //! Precedence: defaults, the file, the environment (`FOOTLIGHT_HTTP_LISTEN`), the command's flags. The defaults are those of `footlight.yaml` at the
 //! root of the repository, which is compiled in: the file that documents them is the file that sets them.
 
+mod checks;
+
 use crate::live::Isolation;
 use footlight_packager::ladder::{AudioRendition, Ladder, LadderError, Rung};
 use footlight_packager::layout::Size;
@@ -21,9 +23,6 @@ pub const DEFAULTS: &str = include_str!("../footlight.yaml");
 const ENVIRONMENT_PREFIX: &str = "FOOTLIGHT_";
 /// What `footlight publish --token` is where it is not given.
 pub const TOKEN_VARIABLE: &str = "FOOTLIGHT_TOKEN";
-
-/// A second of decoded 720p is 40 MB for each source.
-const MAX_PLAYOUT_DELAY_MS: u64 = 1_000;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -106,47 +105,7 @@ impl IceServer {
         let (username, password) = (self.username.clone(), self.credential.clone());
         (!username.is_empty()).then_some(IceCredentials::Fixed { username, password })
     }
-
-    /// What is wrong with it, said of `key`.
-    fn check(&self, key: &str) -> Result<(), String> {
-        // What is no printable ASCII has no place in a header; the values themselves are secrets, and not repeated.
-        let printable = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        let fields = [("url", &self.url), ("username", &self.username), ("credential", &self.credential)];
-        for (name, text) in fields {
-            if !printable(text) {
-                return Err(format!("{key}.{name} goes into an HTTP header: use printable ASCII only"));
-            }
-        }
-        if !["stun:", "stuns:", "turn:", "turns:"].iter().any(|scheme| self.url.starts_with(scheme))
-            || self.url.contains(['<', '>', '"', ' '])
-        {
-            return Err(format!(
-                "{key}.url is {:?}; give stun:HOST[:PORT], turn:HOST[:PORT] or turns:HOST[:PORT]",
-                self.url
-            ));
-        }
-        if self.username.is_empty() != self.credential.is_empty() {
-            return Err(format!("{key}: give username and credential, or neither"));
-        }
-        if !self.secret.is_empty() && !self.username.is_empty() {
-            return Err(format!("{key}: give username and credential, or secret, from which they are made; not both"));
-        }
-        if self.url.starts_with("turn") && self.credentials().is_none() {
-            return Err(format!(
-                "{key}.url is {:?}, and browsers refuse a TURN server without credentials: give username and credential, or secret",
-                self.url
-            ));
-        }
-        if !TTL_SECONDS.contains(&self.ttl_seconds) {
-            let (least, most) = (TTL_SECONDS.start(), TTL_SECONDS.end());
-            return Err(format!("{key}.ttl_seconds is {}; give {least} to {most}", self.ttl_seconds));
-        }
-        Ok(())
-    }
 }
-
-/// A minute, in which a client can have connected, to a month.
-const TTL_SECONDS: std::ops::RangeInclusive<u64> = 60..=2_592_000;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -290,8 +249,15 @@ pub enum ConfigError {
         variable: String,
     },
     /// A value of the wrong kind.
-    #[error("configuration: {0}")]
-    Value(serde_yaml_ng::Error),
+    #[error("{origin}: {key}: {cause}{}", if key.ends_with("listen") || key.ends_with("publish") { "; give ADDRESS:PORT with an IP address, such as 127.0.0.1:8080" } else { "; footlight.yaml says what it takes" })]
+    Value {
+        /// The file or variable.
+        origin: String,
+        /// The key, with its sections.
+        key: String,
+        /// The value's own words.
+        cause: serde_yaml_ng::Error,
+    },
     /// A ladder that cannot be encoded.
     #[error("packager: {0}")]
     Ladder(#[from] LadderError),
@@ -321,35 +287,16 @@ impl Config {
         if let Some((name, text)) = file {
             let over = parse(name, text)?;
             overlay(name, "", &mut merged, over)?;
+            // Read by itself, so that a value of the wrong kind is known to be this layer's.
+            typed(name, &merged)?;
         }
         for (variable, text) in environment {
             set_from_environment(&mut merged, &variable, &text)?;
+            typed(&variable, &merged)?;
         }
-        let config: Self = serde_yaml_ng::from_value(Value::Mapping(merged)).map_err(ConfigError::Value)?;
+        let config = typed("footlight.yaml", &merged)?;
         config.check()?;
         Ok(config)
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        self.ladder().check()?;
-        if self.https.certificate.as_os_str().is_empty() != self.https.key.as_os_str().is_empty() {
-            return Err(ConfigError::Conflict("https.certificate and https.key: give both or neither".to_owned()));
-        }
-        if self.packager.playout_delay_ms > MAX_PLAYOUT_DELAY_MS {
-            return Err(ConfigError::Conflict(format!(
-                "packager.playout_delay_ms: {} is more than {MAX_PLAYOUT_DELAY_MS}: each millisecond is added to everyone's latency, and decoded pictures wait in memory for it",
-                self.packager.playout_delay_ms
-            )));
-        }
-        for (n, server) in self.webrtc.ice_servers.iter().enumerate() {
-            server.check(&format!("webrtc.ice_servers[{n}]")).map_err(ConfigError::Conflict)?;
-        }
-        if !self.origin.publish_url.is_empty() && self.origin.publish_secret.is_empty() {
-            return Err(ConfigError::Conflict(
-                "origin.publish_url is set and origin.publish_secret is not: the origin will ask for it".to_owned(),
-            ));
-        }
-        Ok(())
     }
 
     /// What every live stream encodes.
@@ -402,6 +349,15 @@ fn own_variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<
             _ => Err(ConfigError::NotText { variable: variable.to_string_lossy().into_owned() }),
         })
         .collect()
+}
+
+/// The layers so far, where `origin` was the last.
+fn typed(origin: &str, merged: &Mapping) -> Result<Config, ConfigError> {
+    serde_path_to_error::deserialize(Value::Mapping(merged.clone())).map_err(|error| ConfigError::Value {
+        origin: origin.to_owned(),
+        key: error.path().to_string(),
+        cause: error.into_inner(),
+    })
 }
 
 fn parse(origin: &str, text: &str) -> Result<Mapping, ConfigError> {
@@ -536,9 +492,27 @@ mod tests {
         };
         check("htp: {}", &[], "my.yaml: unknown key \"htp\"; did you mean \"http\"?");
         check("http: {lisen: x}", &[], "unknown key \"http.lisen\"; did you mean \"listen\"?");
-        check("http: {listen: here}", &[], "invalid socket address");
+        check(
+            "http: {listen: 'localhost:1'}",
+            &[],
+            "my.yaml: http.listen: invalid socket address syntax; give ADDRESS:PORT",
+        );
+        check("", &[("FOOTLIGHT_HTTP_LISTEN", "abc")], "FOOTLIGHT_HTTP_LISTEN: http.listen: invalid");
+        check("", &[("FOOTLIGHT_PACKAGER_FPS", "abc")], "FOOTLIGHT_PACKAGER_FPS: packager.fps: invalid type: string");
+        check("packager: {fps: 'thirty'}", &[], "my.yaml: packager.fps: invalid type: string \"thirty\"");
+        check("webrtc: {announce: [foo]}", &[], "my.yaml: webrtc.announce[0]: invalid IP address");
+        check("packager: {rungs: [{name: a}]}", &[], "my.yaml: packager.rungs[0]: missing field `width`");
+        check("packager: {rungs: [{widht: 1}]}", &[], "packager.rungs[0].widht: unknown field `widht`");
+        check("packager: {memory_mb: 10}", &[], "packager.memory_mb is 10; give 1024 to");
+        check("packager: {window_segments: 100000000}", &[], "packager.window_segments is 100000000; give 1 to 43200");
+        check("webrtc: {max_sessions: 0}", &[], "webrtc.max_sessions is 0; give 1");
+        check("http: {public_url: example.org}", &[], "http.public_url is \"example.org\"; give http://HOST");
+        check("http: {public_url: 'ftp://x'}", &[], "http.public_url is \"ftp://x\"; give http://HOST");
+        check("cors: {origins: [example.com]}", &[], "cors.origins is \"example.com\"; give http://HOST");
+        check("log: {filter: inof}", &[], "log.filter: \"inof\" is no level");
+        check("log: {filter: 'info,,=='}", &[], "log.filter: \"\" is no level");
         check("packager: {fps: 25}", &[], "fps 25");
-        check("packager: {isolation: none}", &[], "unknown variant `none`");
+        check("packager: {isolation: none}", &[], "packager.isolation: unknown variant `none`");
         check("", &[("FOOTLIGHT_HTTP_LISTN", "x")], "did you mean \"FOOTLIGHT_HTTP_LISTEN\"?");
         check("https: {key: k.pem}", &[], "https.certificate and https.key");
         check("a: [", &[], "my.yaml: ");

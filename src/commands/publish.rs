@@ -28,6 +28,9 @@ const DEFAULT_FPS: u32 = 30;
 const LOG_FILTER: &str = "warn,rtc=error,rtc_ice=error,rtc_dtls=error,rtc_srtp=error,webrtc=error";
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "footlight publish [OPTIONS] <WHIP_URL> <FILE>\n       footlight publish [OPTIONS] <WHIP_URL> --testsrc"
+)]
 #[command(group = clap::ArgGroup::new("source").required(true).args(["file", "testsrc"]))]
 pub(super) struct PublishArgs {
     /// The server's WHIP URL, such as http://127.0.0.1:8080/whip/ROOM.
