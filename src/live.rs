@@ -167,6 +167,8 @@ struct Owner {
 struct Entry {
     stop: CancellationToken,
     report: StreamReport,
+    /// It has been playable: each of its packagers says so anew.
+    running: bool,
 }
 
 impl Owner {
@@ -191,9 +193,18 @@ impl Owner {
                         entry.report.report = report;
                     }
                 }
-                LiveInput::Happened { stream, event } => self.tell(stream, event).await,
+                LiveInput::Happened { stream, event } => {
+                    if let Some(entry) = self.streams.get_mut(&stream)
+                        && !std::mem::replace(&mut entry.running, true)
+                    {
+                        log(&entry.report.room, &stream, &event);
+                    }
+                    self.tell(stream, event).await;
+                }
                 LiveInput::Finished { stream, event } => {
-                    self.streams.remove(&stream);
+                    if let Some(entry) = self.streams.remove(&stream) {
+                        log(&entry.report.room, &stream, &event);
+                    }
                     self.tell(stream, event).await;
                 }
                 LiveInput::Reports { answer } => {
@@ -214,7 +225,8 @@ impl Owner {
         }
         let stop = self.shutdown.child_token();
         let report = StreamReport { room: room.clone(), stream: stream.clone(), starts: 0, report: Box::default() };
-        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), report });
+        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), report, running: false });
+        tracing::info!(room, stream, "a live stream starts");
         let task = StreamTask {
             common: self.common.clone(),
             inputs: self.inputs.clone(),
@@ -225,6 +237,15 @@ impl Owner {
             starts: 0,
         };
         self.tasks.spawn(task.run());
+    }
+}
+
+/// What an operator reads of a stream's life, beside its start.
+fn log(room: &str, stream: &str, event: &StreamEvent) {
+    match event {
+        StreamEvent::Running => tracing::info!(room, stream, "a live stream can be played"),
+        StreamEvent::Ended => tracing::info!(room, stream, "a live stream has ended"),
+        StreamEvent::Failed { reason } => tracing::error!(room, stream, reason, "a live stream has failed"),
     }
 }
 

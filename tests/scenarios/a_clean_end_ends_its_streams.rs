@@ -14,11 +14,18 @@ use serde_json::json;
 async fn whoever_is_told() {
     let server = Server::start(&["serve"], SMALL).await;
     let stream = server.go_live("room").await;
+    let log = server.log();
     // Ctrl-C and a service manager reach the children too.
     for pid in family(server.pid()).into_iter().rev() {
         kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::TERM).unwrap();
     }
     let folder = server.ended().await;
+    for says in ["a live stream starts", "a live stream can be played", "a live stream has ended"] {
+        let lines = log.lines(says);
+        assert_eq!(lines.len(), 1, "{says}: {lines:?}");
+        assert!(lines[0].contains("room=\"room\"") && lines[0].contains(&stream), "{lines:?}");
+    }
+    assert_eq!(log.lines("\x1b"), [""; 0], "a pipe has no colours");
     let server = Server::start_in(folder, &["serve"], SMALL).await;
     let found = server.rest(Method::GET, &format!("/v2/live-streams/{stream}"), json!({})).await;
     assert_eq!(found["status"], "completed", "{found}");
@@ -42,5 +49,6 @@ async fn at_an_origin_elsewhere() {
     let left = viewer.segments.last().unwrap().uri.clone();
     let (status, _) = origin.get(&format!("/hls/room/{stream}/180p/{left}")).await;
     assert!(!status.is_success(), "what is left of it was deleted: {status}");
+    assert_eq!(origin.log().lines("WARN"), [""; 0]);
     origin.end().await;
 }
