@@ -6,6 +6,7 @@ use crate::config::{Config, LogConfig, LogFormat};
 use crate::wire::{self, Running, WireError};
 use clap::Args;
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -81,12 +82,17 @@ where
 /// Log and metrics, once in a process.
 pub(super) fn prepare(log: &LogConfig) -> Result<PrometheusHandle, CommandError> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|e| format!("log.filter {:?}: {e}", log.filter))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured());
     match log.format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),
     }
     Ok(crate::metrics::install().ok_or("the metrics recorder is installed already")?)
+}
+
+/// Whether the log has colours: for eyes alone, and for those that have not said otherwise (<https://no-color.org>).
+pub(super) fn coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 /// Where the process listens, a line each.
