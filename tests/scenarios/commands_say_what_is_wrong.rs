@@ -81,6 +81,8 @@ fn a_token_needs_credentials_and_a_trace_a_server() {
     let data = folder.path().display().to_string();
     let said = fails(&["token", "management", "--data-dir", &data]);
     assert!(said.contains("credentials.json"), "{said}");
+    let said = fails(&["token", "auth", "--room", "room", "--role", "king", "--user", "me", "--data-dir", &data]);
+    assert!(said.contains("king") && said.contains("--role") && said.contains("viewer-on-stage"), "{said}");
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let said = fails(&["trace", "room", "--admin", &nobody]);
     assert!(said.contains(&nobody) && said.contains("--admin"), "{said}");
