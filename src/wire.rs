@@ -345,7 +345,9 @@ fn authorizer(control: Control) -> whip::Authorize {
             match control.authorize_publish(&room, bearer.as_deref(), ask).await {
                 Ok(publisher) => Ok(Publisher { peer: PeerKey(publisher.user) }),
                 Err(footlight_control::Refusal::Unauthorized) => Err(Refusal::Unauthorized),
-                Err(footlight_control::Refusal::Forbidden) => Err(Refusal::Forbidden),
+                Err(footlight_control::Refusal::Forbidden(obstacle)) => {
+                    Err(Refusal::Forbidden { reason: obstacle.to_string(), cure: obstacle.cure() })
+                }
                 Err(footlight_control::Refusal::UnknownRoom) => Err(Refusal::UnknownRoom),
                 Err(footlight_control::Refusal::Unavailable) => Err(Refusal::Unavailable),
             }

@@ -138,7 +138,9 @@ async fn publish_says_whose_fault_a_refusal_is() {
         assert!(said.contains(&url) && says.iter().all(|word| said.contains(word)), "{said}");
     };
     check(url("http", "/whip/room"), "no-token", &["401", "footlight token auth"]);
-    check(url("http", "/whip/other"), &token, &["403", "must name this room"]);
+    check(url("http", "/whip/other"), &token, &["403", "must name this room", "the token is of another room"]);
+    let viewer = server.token(&["auth", "--room", "room", "--role", "viewer-realtime", "--user", "someone"]).await;
+    check(url("http", "/whip/room"), &viewer, &["403", "role viewer-realtime may not publish"]);
     check(url("http", "/elsewhere"), &token, &["404", "there is no such room"]);
     check(url("https", "/whip/room"), &token, &["certificate", "--ca FILE"]);
     server.end().await;
