@@ -121,6 +121,9 @@ fn publish_says_what_it_lacks_and_what_it_was_given_wrong() {
     check(&[url, "--testsrc", "--fps", "200"], &["--fps", "200", "5..=60"]);
     check(&[url, "--testsrc", "--bitrate", "5"], &["--bitrate", "5", "100..=20000"]);
     check(&[url, "/does/not/exist.mp4"], &["/does/not/exist.mp4", "No such file", "FFmpeg can read"]);
+    let folder = tempfile::tempdir().unwrap();
+    let text = config(folder.path(), "not a video");
+    check(&[url, &text], &[&text, "Invalid data", "FFmpeg can read"]);
     check(&["rtmp://example.org/live", "--testsrc"], &["rtmp://example.org/live", "/whip/ROOM"]);
     check(&[url, "--testsrc", "--ca", "/does/not/exist.pem"], &["--ca /does/not/exist.pem", "PEM"]);
     check(&[url, "--testsrc"], &[url, "refused", "check the URL, and that the server runs"]);
@@ -143,6 +146,8 @@ async fn publish_says_whose_fault_a_refusal_is() {
     check(url("http", "/whip/room"), &viewer, &["403", "role viewer-realtime may not publish"]);
     check(url("http", "/elsewhere"), &token, &["404", "there is no such room"]);
     check(url("https", "/whip/room"), &token, &["certificate", "--ca FILE"]);
+    check(url("http", "/whip/room").replace("http:", "https:"), &token, &["does not speak HTTPS", "try http://"]);
+    check(url("https", "/whip/room").replace("https:", "http:"), &token, &["does not speak HTTP:", "try https://"]);
     server.end().await;
 }
 
