@@ -85,7 +85,7 @@ fn a_token_needs_credentials_and_a_trace_a_server() {
     assert!(said.contains("king") && said.contains("--role") && said.contains("viewer-on-stage"), "{said}");
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let said = fails(&["trace", "room", "--admin", &nobody]);
-    assert!(said.contains(&nobody) && said.contains("--admin"), "{said}");
+    assert!(said.contains(&nobody) && said.contains("refused") && said.contains("--admin"), "{said}");
 }
 
 #[test]
@@ -148,6 +148,9 @@ async fn publish_says_whose_fault_a_refusal_is() {
     check(url("https", "/whip/room"), &token, &["certificate", "--ca FILE"]);
     check(url("http", "/whip/room").replace("http:", "https:"), &token, &["does not speak HTTPS", "try http://"]);
     check(url("https", "/whip/room").replace("https:", "http:"), &token, &["does not speak HTTP:", "try https://"]);
+    let elsewhere = server.url("http").strip_prefix("http://").unwrap();
+    let said = fails(&["trace", "room", "--admin", elsewhere]);
+    assert!(said.contains(elsewhere) && said.contains("404") && said.contains("--admin"), "{said}");
     server.end().await;
 }
 
