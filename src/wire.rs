@@ -26,6 +26,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ const QUERY_RULES: [QueryRule; 2] = [
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// A port cannot be had.
-    #[error("{key} {address}: {cause}; stop what uses it, or choose another with {key} in the configuration or {flag}")]
+    #[error("{key} {address}: {cause}; {}, with {key} in the configuration or {flag}", bind_cure(cause))]
     Bind {
         /// The configuration key.
         key: &'static str,
@@ -66,7 +67,7 @@ pub enum WireError {
     },
     /// WebRTC cannot start.
     #[error(transparent)]
-    Stage(#[from] StartError),
+    Stage(StartError),
     /// The credentials cannot be read or made.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -82,6 +83,27 @@ pub enum WireError {
     /// Something is missing that this role needs.
     #[error("{0}")]
     Missing(&'static str),
+}
+
+impl From<StartError> for WireError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Bind { address, source: cause } => {
+                Self::Bind { key: "webrtc.listen", flag: "--webrtc", address, cause }
+            }
+            error @ StartError::Identity(_) => Self::Stage(error),
+        }
+    }
+}
+
+/// What helps where an address cannot be had.
+fn bind_cure(cause: &std::io::Error) -> &'static str {
+    match cause.kind() {
+        ErrorKind::AddrInUse => "stop what uses it, or choose another",
+        ErrorKind::AddrNotAvailable => "this machine does not have that address: choose one that it has, or 0.0.0.0 for all",
+        ErrorKind::PermissionDenied => "this user may not: choose a port from 1024",
+        _ => "choose another",
+    }
 }
 
 /// A process that has been put together.

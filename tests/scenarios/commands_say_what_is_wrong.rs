@@ -25,7 +25,7 @@ fn config(folder: &Path, text: &str) -> String {
 }
 
 #[test]
-fn a_taken_port_is_named_with_its_key_and_flag() {
+fn a_port_that_cannot_be_had_is_named_with_its_key_and_flag() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -37,8 +37,12 @@ fn a_taken_port_is_named_with_its_key_and_flag() {
         ("admin.listen", "--admin"),
         ("webrtc.listen", "--webrtc"),
     ] {
-        let said = fails(&["serve", "--config", &file, "--data-dir", &data, flag, &address]);
-        assert!(said.contains(&address) && said.contains(key), "{said}");
+        let check = |address: &str, cure: &str| {
+            let said = fails(&["serve", "--config", &file, "--data-dir", &data, flag, address]);
+            assert!([address, key, flag, cure].iter().all(|word| said.contains(word)), "{said}");
+        };
+        check(&address, "stop what uses it");
+        check("192.0.2.1:80", "this machine does not have that address");
     }
 }
 
@@ -52,6 +56,8 @@ fn a_data_directory_that_cannot_be_written_is_named() {
         let below_a_file = format!("{file}/data");
         let said = fails(&["serve", "--config", &file, "--data-dir", &below_a_file]);
         assert!(said.contains(&below_a_file) && said.contains("data_dir") && said.contains("--data-dir"), "{said}");
+        let said = fails(&["serve", "--config", &file, "--data-dir", &file]);
+        assert!(said.contains(&format!("data_dir {file}: this is a file")) && said.contains("--data-dir"), "{said}");
     }
 }
 
