@@ -96,6 +96,8 @@ pub struct StreamReport {
     pub room: String,
     /// The stream.
     pub stream: String,
+    /// Since when it can be played.
+    pub running_since: Option<Instant>,
     /// Starts of its packager, the first one included.
     pub starts: u32,
     /// What the packager counted.
@@ -167,8 +169,6 @@ struct Owner {
 struct Entry {
     stop: CancellationToken,
     report: StreamReport,
-    /// It has been playable: each of its packagers says so anew.
-    running: bool,
 }
 
 impl Owner {
@@ -194,9 +194,11 @@ impl Owner {
                     }
                 }
                 LiveInput::Happened { stream, event } => {
+                    // Each of its packagers says so anew.
                     if let Some(entry) = self.streams.get_mut(&stream)
-                        && !std::mem::replace(&mut entry.running, true)
+                        && entry.report.running_since.is_none()
                     {
+                        entry.report.running_since = Some(Instant::now());
                         log(&entry.report.room, &stream, &event);
                     }
                     self.tell(stream, event).await;
@@ -224,8 +226,10 @@ impl Owner {
             return;
         }
         let stop = self.shutdown.child_token();
-        let report = StreamReport { room: room.clone(), stream: stream.clone(), starts: 0, report: Box::default() };
-        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), report, running: false });
+        let (starts, report) = (0, Box::default());
+        let report =
+            StreamReport { room: room.clone(), stream: stream.clone(), running_since: None, starts, report };
+        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), report });
         tracing::info!(room, stream, "a live stream starts");
         let task = StreamTask {
             common: self.common.clone(),
