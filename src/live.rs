@@ -128,8 +128,15 @@ impl Live {
         tasks: &TaskTracker,
     ) -> Self {
         let (inputs, queue) = mpsc::channel(INPUTS);
-        let owner =
-            Owner { common, events, inputs: inputs.clone(), shutdown, streams: HashMap::new(), tasks: tasks.clone() };
+        let owner = Owner {
+            common,
+            events,
+            inputs: inputs.clone(),
+            shutdown,
+            streams: HashMap::new(),
+            last_end: None,
+            tasks: tasks.clone(),
+        };
         tasks.spawn(owner.run(queue));
         Self { inputs }
     }
@@ -163,6 +170,8 @@ struct Owner {
     inputs: mpsc::Sender<LiveInput>,
     shutdown: CancellationToken,
     streams: HashMap<String, Entry>,
+    /// When a stream ended last.
+    last_end: Option<Instant>,
     tasks: TaskTracker,
 }
 
@@ -177,7 +186,7 @@ impl Owner {
             let input = tokio::select! {
                 input = queue.recv() => input,
                 // Streams end by the token that they share; what they still say is heard out.
-                () = self.shutdown.cancelled(), if self.streams.is_empty() => return,
+                () = self.shutdown.cancelled(), if self.streams.is_empty() => return self.say_what_lingers(),
             };
             let Some(input) = input else { return };
             match input {
@@ -204,6 +213,7 @@ impl Owner {
                     self.tell(stream, event).await;
                 }
                 LiveInput::Finished { stream, event } => {
+                    self.last_end = Some(Instant::now());
                     if let Some(entry) = self.streams.remove(&stream) {
                         log(&entry.report.room, &stream, &event);
                     }
@@ -217,6 +227,14 @@ impl Owner {
         }
     }
 
+    /// The process ends later than its streams did.
+    fn say_what_lingers(&self) {
+        if self.common.origin_is_elsewhere && self.last_end.is_some_and(|end| end.elapsed() < LINGER) {
+            let seconds = LAST_LINGER.as_secs();
+            tracing::info!("players have {seconds} s to see that the streams have ended; a second signal ends at once");
+        }
+    }
+
     async fn tell(&self, stream: String, event: StreamEvent) {
         let _nobody_listens_any_more = self.events.send((stream, event)).await;
     }
@@ -227,8 +245,7 @@ impl Owner {
         }
         let stop = self.shutdown.child_token();
         let (starts, report) = (0, Box::default());
-        let report =
-            StreamReport { room: room.clone(), stream: stream.clone(), running_since: None, starts, report };
+        let report = StreamReport { room: room.clone(), stream: stream.clone(), running_since: None, starts, report };
         self.streams.insert(stream.clone(), Entry { stop: stop.clone(), report });
         tracing::info!(room, stream, "a live stream starts");
         let task = StreamTask {

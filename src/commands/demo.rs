@@ -81,10 +81,13 @@ pub(super) fn run(args: &Demo) -> Result<(), CommandError> {
             result = lasting => result?,
             signalled = until_signalled() => signalled?,
         }
-        // Publishers first, so that they end their sessions while the server still answers.
-        publishers.end().await;
-        shutdown.cancel();
-        end(running).await;
+        end(async {
+            // Publishers first, so that they end their sessions while the server still answers.
+            publishers.end().await;
+            shutdown.cancel();
+            running.ended().await;
+        })
+        .await;
         Ok(())
     })
 }
@@ -233,7 +236,8 @@ fn line(on_air: Option<Duration>, people: &[String], upstream: Option<Duration>)
         },
     );
     let part = f64::from(SEGMENT_SECONDS) / f64::from(PARTS_PER_SEGMENT);
-    let listed = upstream.map(|u| format!("; playable after {:.2} to {:.2} s", u.as_secs_f64(), u.as_secs_f64() + part));
+    let listed =
+        upstream.map(|u| format!("; playable after {:.2} to {:.2} s", u.as_secs_f64(), u.as_secs_f64() + part));
     let listed = listed.unwrap_or_default();
     let stage = "; on stage: ";
     let room = STATUS_COLUMNS.saturating_sub(on_air.len() + stage.len() + listed.len());

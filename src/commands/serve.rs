@@ -74,7 +74,7 @@ where
         announce(&running);
         until_signalled().await?;
         shutdown.cancel();
-        end(running).await;
+        end(running.ended()).await;
         Ok(())
     })
 }
@@ -117,14 +117,14 @@ pub(super) async fn until_signalled() -> std::io::Result<()> {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
-    tracing::info!("ending: streams are finished first; a second signal ends at once");
     Ok(())
 }
 
 /// Waits for the parts, or for a second signal.
-pub(super) async fn end(running: Running) {
+pub(super) async fn end(ended: impl Future<Output = ()>) {
+    tracing::info!("ending: streams are finished first; a second signal ends at once");
     tokio::select! {
-        () = running.ended() => {}
-        _ = until_signalled() => {}
+        () = ended => {}
+        _ = until_signalled() => tracing::warn!("ended at once, with what was not finished"),
     }
 }
