@@ -28,6 +28,7 @@ use hyper_util::rt::TokioExecutor;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -100,7 +101,9 @@ impl From<StartError> for WireError {
 fn bind_cure(cause: &std::io::Error) -> &'static str {
     match cause.kind() {
         ErrorKind::AddrInUse => "stop what uses it, or choose another",
-        ErrorKind::AddrNotAvailable => "this machine does not have that address: choose one that it has, or 0.0.0.0 for all",
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address: choose one that it has, or 0.0.0.0 for all"
+        }
         ErrorKind::PermissionDenied => "this user may not: choose a port from 1024",
         _ => "choose another",
     }
@@ -223,7 +226,8 @@ pub async fn serve_edge(
     }
     let tasks = TaskTracker::new();
     let edge = Edge::new(Remote::new(origin_address(&config)?)?, wiring(&config));
-    let listeners = Listeners::bind(&config).await?;
+    // It has no state, and so no directory for it.
+    let listeners = Listeners::bind(&config, None).await?;
     let answer = move |request| {
         let edge = edge.clone();
         async move { edge.handle(request).await }
@@ -273,7 +277,7 @@ where
     let tasks = TaskTracker::new();
     // The two clocks of frames are read in one place, so that they agree.
     let (epoch, clock) = (Instant::now(), SessionClock::starting_now());
-    let listeners = Listeners::bind(&config).await?;
+    let listeners = Listeners::bind(&config, Some(&config.data_dir)).await?;
     let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
     let public_url = public_url(&config, address(&listeners.http));
     let streams_ended = CancellationToken::new();
@@ -383,10 +387,13 @@ struct Listeners {
 }
 
 impl Listeners {
-    async fn bind(config: &Config) -> Result<Self, WireError> {
+    async fn bind(config: &Config, data_dir: Option<&Path>) -> Result<Self, WireError> {
         let http = bind("http.listen", "--http", config.http.listen).await?;
         let https = match config.https.listen.0 {
-            Some(listen) => Some((bind("https.listen", "--https", listen).await?, tls::server_config(config)?)),
+            Some(listen) => {
+                let listener = bind("https.listen", "--https", listen).await?;
+                Some((listener, tls::server_config(&config.https, data_dir)?))
+            }
             None => None,
         };
         Ok(Self { http, https })

@@ -8,6 +8,7 @@ use clap::Args;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -34,8 +35,18 @@ pub(super) struct EdgeArgs {
     /// The origin's URL, http://HOST:PORT.
     #[arg(long, value_name = "URL")]
     origin: Option<String>,
-    #[command(flatten)]
-    serving: Serving,
+    /// Plain HTTP listener, ADDRESS:PORT; port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// HTTPS listener, ADDRESS:PORT; port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    https: Option<SocketAddr>,
+    /// Admin listener, ADDRESS:PORT; port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    /// Configuration file; see footlight.yaml for every setting.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 pub(super) fn serve(args: &Serving) -> Result<(), CommandError> {
@@ -55,7 +66,10 @@ pub(super) fn origin(args: &OriginArgs) -> Result<(), CommandError> {
 }
 
 pub(super) fn edge(args: &EdgeArgs) -> Result<(), CommandError> {
-    let mut config = args.serving.load()?;
+    let mut config = Config::load(args.config.as_deref())?;
+    config.http.listen = args.http.unwrap_or(config.http.listen);
+    config.https.listen.0 = args.https.or(config.https.listen.0);
+    config.admin.listen = args.admin.unwrap_or(config.admin.listen);
     config.origin.url = args.origin.clone().unwrap_or(config.origin.url);
     run(config, wire::serve_edge)
 }
@@ -82,7 +96,8 @@ where
 /// Log and metrics, once in a process.
 pub(super) fn prepare(log: &LogConfig) -> Result<PrometheusHandle, CommandError> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|e| format!("log.filter {:?}: {e}", log.filter))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured());
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured());
     match log.format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),

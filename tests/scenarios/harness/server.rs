@@ -81,7 +81,8 @@ impl Server {
     async fn launch(folder: tempfile::TempDir, mut command: Command, config: &str, last: &str) -> Self {
         let (file, data_dir) = (folder.path().join("footlight.yaml"), folder.path().join("data"));
         std::fs::write(&file, config).unwrap();
-        command.arg("--config").arg(&file).arg("--data-dir").arg(&data_dir);
+        // By the environment, as an edge has no flag for what it does not have.
+        command.arg("--config").arg(&file).env("FOOTLIGHT_DATA_DIR", &data_dir);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
