@@ -261,6 +261,12 @@ pub enum ConfigError {
     /// A ladder that cannot be encoded.
     #[error("packager: {0}")]
     Ladder(#[from] LadderError),
+    /// The data directory is something else.
+    #[error("data_dir {}: this is a file; give a directory, or the name of one that is to be made (data_dir, --data-dir)", path.display())]
+    NotADirectory {
+        /// What was given.
+        path: PathBuf,
+    },
     /// Two settings that do not go together.
     #[error("{0}")]
     Conflict(String),
@@ -297,6 +303,12 @@ impl Config {
         let config = typed("footlight.yaml", &merged)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Refuses a data directory that is a file. Whoever needs it first would say so of a file that it has in it.
+    pub fn check_data_dir(&self) -> Result<(), ConfigError> {
+        let path = &self.data_dir;
+        if path.is_file() { Err(ConfigError::NotADirectory { path: path.clone() }) } else { Ok(()) }
     }
 
     /// What every live stream encodes.

@@ -96,6 +96,8 @@ pub struct StreamReport {
     pub room: String,
     /// The stream.
     pub stream: String,
+    /// Since when it can be played.
+    pub running_since: Option<Instant>,
     /// Starts of its packager, the first one included.
     pub starts: u32,
     /// What the packager counted.
@@ -126,8 +128,15 @@ impl Live {
         tasks: &TaskTracker,
     ) -> Self {
         let (inputs, queue) = mpsc::channel(INPUTS);
-        let owner =
-            Owner { common, events, inputs: inputs.clone(), shutdown, streams: HashMap::new(), tasks: tasks.clone() };
+        let owner = Owner {
+            common,
+            events,
+            inputs: inputs.clone(),
+            shutdown,
+            streams: HashMap::new(),
+            last_end: None,
+            tasks: tasks.clone(),
+        };
         tasks.spawn(owner.run(queue));
         Self { inputs }
     }
@@ -161,6 +170,8 @@ struct Owner {
     inputs: mpsc::Sender<LiveInput>,
     shutdown: CancellationToken,
     streams: HashMap<String, Entry>,
+    /// When a stream ended last.
+    last_end: Option<Instant>,
     tasks: TaskTracker,
 }
 
@@ -175,7 +186,7 @@ impl Owner {
             let input = tokio::select! {
                 input = queue.recv() => input,
                 // Streams end by the token that they share; what they still say is heard out.
-                () = self.shutdown.cancelled(), if self.streams.is_empty() => return,
+                () = self.shutdown.cancelled(), if self.streams.is_empty() => return self.say_what_lingers(),
             };
             let Some(input) = input else { return };
             match input {
@@ -191,9 +202,21 @@ impl Owner {
                         entry.report.report = report;
                     }
                 }
-                LiveInput::Happened { stream, event } => self.tell(stream, event).await,
+                LiveInput::Happened { stream, event } => {
+                    // Each of its packagers says so anew.
+                    if let Some(entry) = self.streams.get_mut(&stream)
+                        && entry.report.running_since.is_none()
+                    {
+                        entry.report.running_since = Some(Instant::now());
+                        log(&entry.report.room, &stream, &event);
+                    }
+                    self.tell(stream, event).await;
+                }
                 LiveInput::Finished { stream, event } => {
-                    self.streams.remove(&stream);
+                    self.last_end = Some(Instant::now());
+                    if let Some(entry) = self.streams.remove(&stream) {
+                        log(&entry.report.room, &stream, &event);
+                    }
                     self.tell(stream, event).await;
                 }
                 LiveInput::Reports { answer } => {
@@ -201,6 +224,14 @@ impl Owner {
                     let _nobody_waits = answer.send(reports);
                 }
             }
+        }
+    }
+
+    /// The process ends later than its streams did.
+    fn say_what_lingers(&self) {
+        if self.common.origin_is_elsewhere && self.last_end.is_some_and(|end| end.elapsed() < LINGER) {
+            let seconds = LAST_LINGER.as_secs();
+            tracing::info!("players have {seconds} s to see that the streams have ended; a second signal ends at once");
         }
     }
 
@@ -213,8 +244,10 @@ impl Owner {
             return;
         }
         let stop = self.shutdown.child_token();
-        let report = StreamReport { room: room.clone(), stream: stream.clone(), starts: 0, report: Box::default() };
+        let (starts, report) = (0, Box::default());
+        let report = StreamReport { room: room.clone(), stream: stream.clone(), running_since: None, starts, report };
         self.streams.insert(stream.clone(), Entry { stop: stop.clone(), report });
+        tracing::info!(room, stream, "a live stream starts");
         let task = StreamTask {
             common: self.common.clone(),
             inputs: self.inputs.clone(),
@@ -225,6 +258,15 @@ impl Owner {
             starts: 0,
         };
         self.tasks.spawn(task.run());
+    }
+}
+
+/// What an operator reads of a stream's life, beside its start.
+fn log(room: &str, stream: &str, event: &StreamEvent) {
+    match event {
+        StreamEvent::Running => tracing::info!(room, stream, "a live stream can be played"),
+        StreamEvent::Ended => tracing::info!(room, stream, "a live stream has ended"),
+        StreamEvent::Failed { reason } => tracing::error!(room, stream, reason, "a live stream has failed"),
     }
 }
 

@@ -225,7 +225,8 @@ mod tests {
         let stages = vec![(Row::ALL[0], Histogram::default()); 100_000];
         let report = Box::new(Report { cpu_us, stages, ..Report::default() });
         let mut text = String::new();
-        render_streams(&mut text, &[StreamReport { stream: "s".into(), room: "r".into(), starts: 1, report }]);
+        let (stream, room, running_since) = ("s".into(), "r".into(), None);
+        render_streams(&mut text, &[StreamReport { room, stream, running_since, starts: 1, report }]);
         let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();
         assert_eq!(lines("footlight_stream_ticks_total{"), [r#"footlight_stream_ticks_total{stream="s",room="r"} 0"#]);
         let cpu = lines("footlight_stream_cpu_seconds_total{");

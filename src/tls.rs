@@ -1,10 +1,11 @@
 #![allow(clippy::disallowed_methods)] // IO: reads certificates, and writes a development one.
 //! The HTTPS listener's certificate: the operator's, or a self-signed one for localhost that is made at the first start and kept.
 
-use crate::config::Config;
+use crate::config::HttpsConfig;
+use rcgen::{CertifiedKey, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
@@ -41,19 +42,20 @@ pub enum TlsError {
     Make(#[from] rcgen::Error),
 }
 
-/// What the HTTPS listener is given: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1.
-pub fn server_config(config: &Config) -> Result<Arc<ServerConfig>, TlsError> {
-    let (certificate, key) = if config.https.certificate.as_os_str().is_empty() {
-        development_files(&config.data_dir)?
-    } else {
-        (config.https.certificate.clone(), config.https.key.clone())
+/// What the HTTPS listener is given: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1. A process without a `data_dir` keeps no development certificate.
+pub fn server_config(config: &HttpsConfig, data_dir: Option<&Path>) -> Result<Arc<ServerConfig>, TlsError> {
+    let (chain, key) = match data_dir {
+        _ if !config.certificate.as_os_str().is_empty() => read(&config.certificate, &config.key)?,
+        Some(data_dir) => {
+            let (certificate, key) = development_files(data_dir)?;
+            read(&certificate, &key)?
+        }
+        None => {
+            let made = development_certificate()?;
+            let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+            (vec![made.cert.der().clone()], key.into())
+        }
     };
-    let pem = |path: &Path| {
-        let path = path.to_owned();
-        move |cause| TlsError::Pem { path, cause }
-    };
-    let chain = CertificateDer::pem_file_iter(&certificate).and_then(Iterator::collect).map_err(pem(&certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&key).map_err(pem(&key))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut server = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
@@ -63,14 +65,26 @@ pub fn server_config(config: &Config) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(server))
 }
 
+fn read(certificate: &Path, key: &Path) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let pem = |path: &Path| {
+        let path = path.to_owned();
+        move |cause| TlsError::Pem { path, cause }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect).map_err(pem(certificate))?;
+    Ok((chain, PrivateKeyDer::from_pem_file(key).map_err(pem(key))?))
+}
+
+fn development_certificate() -> Result<CertifiedKey<KeyPair>, rcgen::Error> {
+    rcgen::generate_simple_self_signed(["localhost", "127.0.0.1", "::1"].map(str::to_owned))
+}
+
 /// The kept development certificate and its key, made when one of them is missing.
 fn development_files(data_dir: &Path) -> Result<(PathBuf, PathBuf), TlsError> {
     let (certificate, key) = (data_dir.join(CERTIFICATE), data_dir.join(KEY));
     if certificate.exists() && key.exists() {
         return Ok((certificate, key));
     }
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    let made = rcgen::generate_simple_self_signed(names)?;
+    let made = development_certificate()?;
     let file = |path: &Path| {
         let path = path.to_owned();
         move |cause| TlsError::Unwritable { path, cause }

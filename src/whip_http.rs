@@ -159,7 +159,23 @@ fn unreachable_server(url: &Url, error: &hyper_util::client::legacy::Error) -> R
             "{url}: {causes}; a server with a certificate of its own needs --ca FILE (for footlight's development certificate: development-certificate.pem in its data directory)"
         ));
     }
-    nobody_there(format!("{url}: {causes}; check the URL, and that the server runs"))
+    let cure = if spoke_another_protocol(url, error, &causes) {
+        let other = if url.scheme() == "https" { "http" } else { "https" };
+        format!("what listens there does not speak {}: try {other}://", url.scheme().to_uppercase())
+    } else {
+        "check the URL, and that the server runs".to_owned()
+    };
+    nobody_there(format!("{url}: {causes}; {cure}"))
+}
+
+/// Whether somebody took the connection and answered neither HTTP nor TLS as it was asked for.
+fn spoke_another_protocol(url: &Url, error: &hyper_util::client::legacy::Error, causes: &str) -> bool {
+    if url.scheme() == "https" {
+        // rustls's name for a record that no TLS server begins with.
+        return causes.contains("InvalidContentType");
+    }
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    cause.is_some_and(|cause| cause.is_parse() || cause.is_incomplete_message())
 }
 
 /// At the very first try it is a wrong URL more often than a server that is about to start.

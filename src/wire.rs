@@ -26,7 +26,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -53,7 +55,7 @@ const QUERY_RULES: [QueryRule; 2] = [
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// A port cannot be had.
-    #[error("{key} {address}: {cause}; stop what uses it, or choose another with {key} in the configuration or {flag}")]
+    #[error("{key} {address}: {cause}; {}, with {key} in the configuration or {flag}", bind_cure(cause))]
     Bind {
         /// The configuration key.
         key: &'static str,
@@ -66,7 +68,7 @@ pub enum WireError {
     },
     /// WebRTC cannot start.
     #[error(transparent)]
-    Stage(#[from] StartError),
+    Stage(StartError),
     /// The credentials cannot be read or made.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -82,6 +84,29 @@ pub enum WireError {
     /// Something is missing that this role needs.
     #[error("{0}")]
     Missing(&'static str),
+}
+
+impl From<StartError> for WireError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Bind { address, source: cause } => {
+                Self::Bind { key: "webrtc.listen", flag: "--webrtc", address, cause }
+            }
+            error @ StartError::Identity(_) => Self::Stage(error),
+        }
+    }
+}
+
+/// What helps where an address cannot be had.
+fn bind_cure(cause: &std::io::Error) -> &'static str {
+    match cause.kind() {
+        ErrorKind::AddrInUse => "stop what uses it, or choose another",
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address: choose one that it has, or 0.0.0.0 for all"
+        }
+        ErrorKind::PermissionDenied => "this user may not: choose a port from 1024",
+        _ => "choose another",
+    }
 }
 
 /// A process that has been put together.
@@ -201,7 +226,8 @@ pub async fn serve_edge(
     }
     let tasks = TaskTracker::new();
     let edge = Edge::new(Remote::new(origin_address(&config)?)?, wiring(&config));
-    let listeners = Listeners::bind(&config).await?;
+    // It has no state, and so no directory for it.
+    let listeners = Listeners::bind(&config, None).await?;
     let answer = move |request| {
         let edge = edge.clone();
         async move { edge.handle(request).await }
@@ -251,7 +277,7 @@ where
     let tasks = TaskTracker::new();
     // The two clocks of frames are read in one place, so that they agree.
     let (epoch, clock) = (Instant::now(), SessionClock::starting_now());
-    let listeners = Listeners::bind(&config).await?;
+    let listeners = Listeners::bind(&config, Some(&config.data_dir)).await?;
     let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
     let public_url = public_url(&config, address(&listeners.http));
     let streams_ended = CancellationToken::new();
@@ -345,7 +371,9 @@ fn authorizer(control: Control) -> whip::Authorize {
             match control.authorize_publish(&room, bearer.as_deref(), ask).await {
                 Ok(publisher) => Ok(Publisher { peer: PeerKey(publisher.user) }),
                 Err(footlight_control::Refusal::Unauthorized) => Err(Refusal::Unauthorized),
-                Err(footlight_control::Refusal::Forbidden) => Err(Refusal::Forbidden),
+                Err(footlight_control::Refusal::Forbidden(obstacle)) => {
+                    Err(Refusal::Forbidden { reason: obstacle.to_string(), cure: obstacle.cure() })
+                }
                 Err(footlight_control::Refusal::UnknownRoom) => Err(Refusal::UnknownRoom),
                 Err(footlight_control::Refusal::Unavailable) => Err(Refusal::Unavailable),
             }
@@ -359,10 +387,13 @@ struct Listeners {
 }
 
 impl Listeners {
-    async fn bind(config: &Config) -> Result<Self, WireError> {
+    async fn bind(config: &Config, data_dir: Option<&Path>) -> Result<Self, WireError> {
         let http = bind("http.listen", "--http", config.http.listen).await?;
         let https = match config.https.listen.0 {
-            Some(listen) => Some((bind("https.listen", "--https", listen).await?, tls::server_config(config)?)),
+            Some(listen) => {
+                let listener = bind("https.listen", "--https", listen).await?;
+                Some((listener, tls::server_config(&config.https, data_dir)?))
+            }
             None => None,
         };
         Ok(Self { http, https })

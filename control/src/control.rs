@@ -62,15 +62,44 @@ pub struct Publisher {
     pub role: String,
 }
 
+/// What keeps the bearer of a valid token from publishing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// It is a server's.
+    #[error("a management token does not publish")]
+    Management,
+    /// It names another room.
+    #[error("the token is of another room")]
+    OtherRoom,
+    /// It names a role that may not, or that the room does not have.
+    #[error("role {0} may not publish")]
+    Role(String),
+    /// Nobody is let in.
+    #[error("the room is disabled")]
+    Disabled,
+}
+
+impl Obstacle {
+    /// What helps.
+    pub const fn cure(&self) -> &'static str {
+        match self {
+            Self::Management => "use an auth token: a room code's, or one of `footlight token auth`",
+            Self::OtherRoom => "use a token of this room",
+            Self::Role(_) => "use a token of a role that may, such as broadcaster",
+            Self::Disabled => "enable it, or use another",
+        }
+    }
+}
+
 /// Why somebody may not publish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No token, or one that is not valid.
     #[error("no valid auth token")]
     Unauthorized,
-    /// Another room's token, a role that may not publish, or a room that is disabled and takes nobody in.
-    #[error("the token does not allow this")]
-    Forbidden,
+    /// The token is valid and does not allow this.
+    #[error(transparent)]
+    Forbidden(#[from] Obstacle),
     /// The token is valid, and its room is not there.
     #[error("no such room")]
     UnknownRoom,
@@ -135,11 +164,11 @@ impl Control {
     pub async fn authorize_publish(&self, room: &str, bearer: Option<&str>, ask: Ask) -> Result<Publisher, Refusal> {
         let auth = match bearer.map(|bearer| self.verify(bearer)) {
             Some(Ok(Token::Auth(auth))) => auth,
-            Some(Ok(Token::Management)) => return Err(Refusal::Forbidden),
+            Some(Ok(Token::Management)) => return Err(Obstacle::Management.into()),
             Some(Err(_)) | None => return Err(Refusal::Unauthorized),
         };
         if auth.room != room {
-            return Err(Refusal::Forbidden);
+            return Err(Obstacle::OtherRoom.into());
         }
         let found = match self.shared.reader.room(room).await {
             Ok(found) => found.ok_or(Refusal::UnknownRoom)?,
@@ -149,10 +178,11 @@ impl Control {
                 return Err(Refusal::Unavailable);
             }
         };
-        let role = self.role(&found.template_id, &auth.role);
-        let open = found.enabled || ask == Ask::Change;
-        if !open || !role.is_some_and(Role::may_publish) {
-            return Err(Refusal::Forbidden);
+        if !found.enabled && ask == Ask::Join {
+            return Err(Obstacle::Disabled.into());
+        }
+        if !self.role(&found.template_id, &auth.role).is_some_and(Role::may_publish) {
+            return Err(Obstacle::Role(auth.role).into());
         }
         Ok(Publisher { user: auth.user, role: auth.role })
     }

@@ -13,7 +13,7 @@ mod owner;
 pub mod rooms;
 
 pub use catalog::CatalogError;
-pub use control::{Ask, CodeInfo, Config, Control, OpenError, Publisher, Refusal, random_uuid};
+pub use control::{Ask, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
 pub use owner::{ControlError, NeverRan};
 pub use rooms::live_stream::LiveStream;
 pub use rooms::room_code::RoomCode;

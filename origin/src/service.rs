@@ -307,7 +307,13 @@ impl Publish {
             }
             Err(refusal) => {
                 self.origin.shared.counters.publish_refused.increment(1);
-                tracing::warn!(%method, path, %refusal, "publishing was refused");
+                // Who deletes wants it gone: it never came, or somebody was first.
+                let gone = matches!(refusal, Refusal::Missing { .. } | Refusal::Gone { .. });
+                if method == Method::DELETE && gone {
+                    tracing::debug!(path, "there was nothing to delete");
+                } else {
+                    tracing::warn!(%method, path, %refusal, "publishing was refused");
+                }
                 answer::refusal(&refusal, &method)
             }
         }

@@ -1,6 +1,6 @@
 //! Decoders for what peers send: H.264, VP8 and Opus with FFmpeg's own decoders, which cost less than libvpx and libopus.
 
-use crate::ffmpeg::{FfmpegError, Picture};
+use crate::ffmpeg::{FfmpegError, Picture, words};
 use ffmpeg_next::codec::{self, Id, decoder, packet};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame;
@@ -196,5 +196,5 @@ fn open(codec: Codec) -> Result<decoder::Opened, FfmpegError> {
 }
 
 fn send(decoder: &mut decoder::Opened, packet: &impl packet::Ref) -> Result<(), FfmpegError> {
-    decoder.send_packet(packet).map_err(|e| FfmpegError::Input(e.to_string()))
+    decoder.send_packet(packet).map_err(|e| FfmpegError::Input(words(e)))
 }

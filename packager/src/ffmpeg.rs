@@ -6,6 +6,7 @@ use ffmpeg_next::ffi;
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame;
 use ffmpeg_next::software::scaling::{self, Flags};
+use std::ffi::CStr;
 
 /// What FFmpeg refused. `Input` is a peer's fault and costs a frame; `Setup` is ours or the configuration's and costs the stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +26,19 @@ pub enum FfmpegError {
 
 impl FfmpegError {
     pub(crate) fn setup(what: impl Into<String>, cause: ffmpeg_next::Error) -> Self {
-        Self::Setup { what: what.into(), cause: cause.to_string() }
+        Self::Setup { what: what.into(), cause: words(cause) }
     }
+}
+
+/// What FFmpeg calls an error. `ffmpeg_next` has words only after an initialisation of its own, which writes to globals without a lock.
+pub(crate) fn words(error: ffmpeg_next::Error) -> String {
+    let mut text = [0; ffi::AV_ERROR_MAX_STRING_SIZE];
+    // SAFETY: it writes at most as many bytes as it is told there are, a terminating zero included, and then they are read.
+    let words = unsafe {
+        ffi::av_strerror(error.into(), text.as_mut_ptr(), text.len());
+        CStr::from_ptr(text.as_ptr())
+    };
+    words.to_string_lossy().into_owned()
 }
 
 /// Silences FFmpeg's own log, which writes to stderr what peers make it say.

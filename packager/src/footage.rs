@@ -6,7 +6,7 @@
 use crate::bitstream::Bsf;
 use crate::contribution::{OPUS_FRAME_SAMPLES, OpusEncoder, VideoEncoder, VideoSettings};
 use crate::decode::{Pcm, Resampler, SAMPLE_RATE};
-use crate::ffmpeg::{FfmpegError, Picture, Scaler, whole};
+use crate::ffmpeg::{FfmpegError, Picture, Scaler, whole, words};
 use crate::layout::{Rect, Size, fit};
 use crate::source::{SourceFrame, SourceMedia};
 use bytes::Bytes;
@@ -284,7 +284,7 @@ impl Footage {
 
 impl Pass {
     fn open(path: &Path, encode_picture: bool) -> Result<Self, FfmpegError> {
-        let input = format::input(path).map_err(|e| unreadable(path, e))?;
+        let input = format::input(path).map_err(|e| unreadable(path, words(e)))?;
         let video = match input.streams().best(media::Type::Video) {
             Some(stream) => Some(video_track(path, &stream, encode_picture)?),
             None => None,
@@ -477,7 +477,7 @@ fn video_track(path: &Path, stream: &Stream<'_>, encode: bool) -> Result<Track<V
     };
     let reading = match reading {
         Some(reading) => reading,
-        None => VideoReading::Decoding(decoding(path, stream)?.video().map_err(|e| unreadable(path, e))?),
+        None => VideoReading::Decoding(decoding(path, stream)?.video().map_err(|e| unreadable(path, words(e)))?),
     };
     Ok(Track { index: stream.index(), time_base: stream.time_base(), reading })
 }
@@ -489,13 +489,13 @@ fn audio_track(path: &Path, stream: &Stream<'_>) -> Result<Track<AudioReading>, 
     let reading = if parameters.id() == Id::OPUS && (1..=2).contains(&channels) {
         AudioReading::Passing
     } else {
-        AudioReading::Decoding(Box::new(decoding(path, stream)?.audio().map_err(|e| unreadable(path, e))?))
+        AudioReading::Decoding(Box::new(decoding(path, stream)?.audio().map_err(|e| unreadable(path, words(e)))?))
     };
     Ok(Track { index: stream.index(), time_base: stream.time_base(), reading })
 }
 
 fn decoding(path: &Path, stream: &Stream<'_>) -> Result<decoder::Decoder, FfmpegError> {
-    let mut context = codec::Context::from_parameters(stream.parameters()).map_err(|e| unreadable(path, e))?;
+    let mut context = codec::Context::from_parameters(stream.parameters()).map_err(|e| unreadable(path, words(e)))?;
     let base = stream.time_base();
     // SAFETY: plain fields of a context that is not open yet. The time base lets the decoder drop a file's priming samples.
     unsafe {

@@ -1,6 +1,6 @@
 //! What is published, as values: paths, types, lifetimes and the headers of `docs/wire.md`. Pure; `publish.rs` sends it.
 
-use crate::ladder::{PART_TARGET, PARTS_PER_SEGMENT, SEGMENT_SECONDS};
+use crate::ladder::{PART_TARGET, SEGMENT_SECONDS};
 use crate::playlist::{self, LEAST_WINDOW_SEGMENTS, Rendered, Rendition};
 use crate::session::Resume;
 use crate::stages::TickStamps;
@@ -259,8 +259,8 @@ impl Stream {
     }
 
     /// Deletes a segment's parts.
-    pub fn delete_parts(&self, rendition: &str, msn: u64) -> impl Iterator<Item = Change> {
-        (0..PARTS_PER_SEGMENT as usize).map(move |index| Change::Delete(self.part_path(rendition, msn, index)))
+    pub fn delete_parts(&self, rendition: &Rendition, msn: u64) -> impl Iterator<Item = Change> {
+        (0..rendition.published_parts(msn)).map(move |i| Change::Delete(self.part_path(rendition.name(), msn, i)))
     }
 
     /// Objects that are not of one rendition.
@@ -273,9 +273,9 @@ impl Stream {
         let name = rendition.name();
         let end = rendition.version().msn;
         let inits = (0..=rendition.init()).map(|i| self.path(&format!("{name}/{}", playlist::init_uri(i))));
-        let segments = (segment..=end).map(|msn| self.segment_path(name, msn));
-        let indexes = 0..PARTS_PER_SEGMENT as usize;
-        let parts = (parts..=end).flat_map(|msn| indexes.clone().map(move |i| (msn, i)));
+        // The segment at the end has parts at most.
+        let segments = (segment..end).map(|msn| self.segment_path(name, msn));
+        let parts = (parts..=end).flat_map(|msn| (0..rendition.published_parts(msn)).map(move |i| (msn, i)));
         let parts = parts.map(|(msn, index)| self.part_path(name, msn, index));
         std::iter::once(self.path(&format!("{name}/media.m3u8"))).chain(inits).chain(segments).chain(parts).collect()
     }

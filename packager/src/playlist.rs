@@ -220,6 +220,19 @@ impl Rendition {
         cut_short
     }
 
+    /// Parts of segment `msn` that may have been published. Of a segment that a killed packager left, more than are listed: the last one may not
+    /// have been written down.
+    pub fn published_parts(&self, msn: u64) -> usize {
+        let all = PARTS_PER_SEGMENT as usize;
+        let Some(index) = msn.checked_sub(self.first_msn).and_then(|index| usize::try_from(index).ok()) else {
+            return all;
+        };
+        let mut lines = self.segments.iter().chain(&self.open).skip(index);
+        let listed = lines.next().map_or(0, |segment| segment.parts.len());
+        let torn = lines.next().map_or(self.broken, |next| next.discontinuity);
+        if torn { all } else { listed }
+    }
+
     /// The first unit after everything listed.
     pub fn next_unit(&self) -> u64 {
         let last = self.open.as_ref().or_else(|| self.segments.back());
@@ -494,6 +507,20 @@ mod tests {
             }
         }
         assert!(seen > 6, "also when what comes before it is skipped");
+    }
+
+    #[test]
+    fn what_a_killed_packager_may_have_published_is_counted_and_what_nobody_did_is_not() {
+        let mut rendition = filled(0..15);
+        let counts = |rendition: &Rendition| [2, 3, 4].map(|msn| rendition.published_parts(msn));
+        assert_eq!(counts(&rendition), [6, 3, 0]);
+        let mut ended = rendition.clone();
+        ended.end();
+        assert_eq!(counts(&ended), [6, 3, 0]);
+        rendition.interrupt();
+        assert_eq!(counts(&rendition)[..2], [6, 6], "one more than is written down");
+        rendition.append(&part(rendition.cut(), 16), false);
+        assert_eq!(counts(&rendition), [6, 6, 1]);
     }
 
     #[test]

@@ -330,7 +330,7 @@ impl Session {
             batch.changes.push(self.stream.delete_segment(lane.rendition.name(), msn));
         }
         for msn in lane.deleted_parts + 1..=parts {
-            batch.changes.extend(self.stream.delete_parts(lane.rendition.name(), msn));
+            batch.changes.extend(self.stream.delete_parts(&lane.rendition, msn));
         }
         lane.deleted_segment = segment.max(lane.deleted_segment);
         lane.deleted_parts = parts.max(lane.deleted_parts);
@@ -372,6 +372,7 @@ mod tests {
     use crate::segmenter::AccessUnit;
     use bytes::Bytes;
     use footlight_media::time::WallTime;
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     const VIDEO: Lane = 0;
@@ -571,6 +572,35 @@ mod tests {
         ];
         assert_eq!(lines[..4], want);
         assert!(lines[4].starts_with("ended with"), "{lines:?}");
+    }
+
+    #[test]
+    fn what_is_left_is_what_was_published_and_not_deleted() {
+        let check = |parts: u64| {
+            let mut session = fresh();
+            for lane in [VIDEO, AUDIO] {
+                feed(&mut session, lane, 0..parts);
+                session.handle(Input::Drained { lane }, SessionTime::ZERO);
+            }
+            let (mut there, mut left) = (BTreeSet::new(), Vec::new());
+            while let Some(output) = session.poll_output() {
+                match output {
+                    Output::Publish(batch) => batch.changes.into_iter().for_each(|change| match change {
+                        Change::Put(put) => {
+                            there.insert(put.path);
+                        }
+                        Change::Delete(path) => assert!(there.remove(&path), "{path} is not there"),
+                        Change::Join { .. } => panic!("nobody was killed"),
+                    }),
+                    Output::Ended { leftovers } => left = leftovers,
+                }
+            }
+            left.sort();
+            assert_eq!(left, there.into_iter().collect::<Vec<_>>(), "after {parts} parts");
+        };
+        for parts in [18, 20, 23, 24, 6 * 30, 6 * 30 + 1] {
+            check(parts);
+        }
     }
 
     #[test]

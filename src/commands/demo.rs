@@ -13,6 +13,7 @@ use clap::Args;
 use footlight_control::credentials::Credentials;
 use footlight_control::rooms::token;
 use footlight_packager::contribution::VideoSettings;
+use footlight_packager::ladder::{PARTS_PER_SEGMENT, SEGMENT_SECONDS};
 use footlight_packager::layout::Size;
 use footlight_packager::source::{Source, TestSettings};
 use footlight_packager::stages::Stage as Row;
@@ -20,7 +21,7 @@ use footlight_stage::driver::Stage;
 use std::io::{IsTerminal, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +40,8 @@ const ON_STAGE_WAIT: Duration = Duration::from_secs(8);
 /// On a terminal the status is written over itself; elsewhere each is a line in a log.
 const STATUS_ON_TERMINAL: Duration = Duration::from_secs(1);
 const STATUS_IN_LOG: Duration = Duration::from_secs(60);
+/// What every terminal shows on one line, and the cursor behind it: a line that wraps is not written over.
+const STATUS_COLUMNS: usize = 79;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -78,10 +81,13 @@ pub(super) fn run(args: &Demo) -> Result<(), CommandError> {
             result = lasting => result?,
             signalled = until_signalled() => signalled?,
         }
-        // Publishers first, so that they end their sessions while the server still answers.
-        publishers.end().await;
-        shutdown.cancel();
-        end(running).await;
+        end(async {
+            // Publishers first, so that they end their sessions while the server still answers.
+            publishers.end().await;
+            shutdown.cancel();
+            running.ended().await;
+        })
+        .await;
         Ok(())
     })
 }
@@ -186,11 +192,11 @@ fn loopback(bound: SocketAddr) -> SocketAddr {
 async fn tell(running: &Running) {
     let Some((live, stage)) = &running.on_air else { return std::future::pending().await };
     let terminal = std::io::stdout().is_terminal();
-    let started = Instant::now();
     let mut ticks = tokio::time::interval(if terminal { STATUS_ON_TERMINAL } else { STATUS_IN_LOG });
     loop {
         ticks.tick().await;
-        let line = line(started.elapsed(), &people(stage).await, upstream(live).await);
+        let (on_air, upstream) = stream(live).await;
+        let line = line(on_air, &people(stage).await, upstream);
         if terminal {
             // What was there is erased, and the cursor goes back to the line's begin, so that a log line is written over the status.
             print!("\x1b[2K{line}\r");
@@ -209,21 +215,48 @@ async fn people(stage: &Stage) -> Vec<String> {
     people
 }
 
-/// From a frame's capture to the playlist that lists it, without the wait for its part to be complete; of the newest one.
-async fn upstream(live: &Live) -> Option<Duration> {
+/// For how long the room's stream has been on air; and from a frame's capture to the playlist that lists it, without the wait for its part to be
+/// complete, of the newest one.
+async fn stream(live: &Live) -> (Option<Duration>, Option<Duration>) {
     let reports = live.reports().await;
-    let journey = reports.iter().find(|r| r.room == ROOM)?.report.journey?;
-    let (_, us) = journey.durations().into_iter().find(|(row, _)| *row == Row::Upstream)?;
-    Some(Duration::from_micros(us.max(0).unsigned_abs()))
+    let Some(found) = reports.iter().find(|r| r.room == ROOM) else { return (None, None) };
+    let durations = found.report.journey.map(|journey| journey.durations());
+    let upstream = durations.and_then(|d| d.into_iter().find(|(row, _)| *row == Row::Upstream));
+    let upstream = upstream.map(|(_, us)| Duration::from_micros(us.max(0).unsigned_abs()));
+    (found.running_since.map(|since| since.elapsed()), upstream)
 }
 
-/// `on air for 0:01:05; on stage: ada, grace; 0.31 s from there to the playlist`.
-fn line(on_air: Duration, people: &[String], upstream: Option<Duration>) -> String {
-    let seconds = on_air.as_secs();
-    let (h, m, s) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    let people = if people.is_empty() { "nobody".to_owned() } else { people.join(", ") };
-    let upstream = upstream.map(|u| format!("; {:.2} s from there to the playlist", u.as_secs_f64()));
-    format!("on air for {h}:{m:02}:{s:02}; on stage: {people}{}", upstream.unwrap_or_default())
+/// `on air for 0:01:05; on stage: ada, grace; playable after 0.31 to 0.64 s`: the first frame of a part waits for all of it, the last for nothing.
+fn line(on_air: Option<Duration>, people: &[String], upstream: Option<Duration>) -> String {
+    let on_air = on_air.map_or_else(
+        || "not on air".to_owned(),
+        |on_air| {
+            let seconds = on_air.as_secs();
+            format!("on air for {}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+        },
+    );
+    let part = f64::from(SEGMENT_SECONDS) / f64::from(PARTS_PER_SEGMENT);
+    let listed =
+        upstream.map(|u| format!("; playable after {:.2} to {:.2} s", u.as_secs_f64(), u.as_secs_f64() + part));
+    let listed = listed.unwrap_or_default();
+    let stage = "; on stage: ";
+    let room = STATUS_COLUMNS.saturating_sub(on_air.len() + stage.len() + listed.len());
+    format!("{on_air}{stage}{}{listed}", names(people, room))
+}
+
+/// As many names as there is room for.
+fn names(people: &[String], columns: usize) -> String {
+    match people {
+        [] => return "nobody".to_owned(),
+        [one] if one.chars().count() > columns => return "1 person".to_owned(),
+        _ => {}
+    }
+    let some = |shown: usize| match people.len() - shown {
+        0 => people.join(", "),
+        more => format!("{} and {more} more", people[..shown].join(", ")),
+    };
+    let fits = (1..=people.len()).rev().map(some).find(|names| names.chars().count() <= columns);
+    fits.unwrap_or_else(|| format!("{} people", people.len()))
 }
 
 #[cfg(test)]
@@ -233,9 +266,27 @@ mod tests {
     #[test]
     fn the_status_says_how_long_who_and_how_fast() {
         let people = ["ada".to_owned(), "grace".to_owned()];
-        let long = line(Duration::from_secs(3_665), &people, Some(Duration::from_millis(312)));
-        assert_eq!(long, "on air for 1:01:05; on stage: ada, grace; 0.31 s from there to the playlist");
-        assert_eq!(line(Duration::ZERO, &[], None), "on air for 0:00:00; on stage: nobody");
+        let long = line(Some(Duration::from_secs(3_665)), &people, Some(Duration::from_millis(312)));
+        assert_eq!(long, "on air for 1:01:05; on stage: ada, grace; playable after 0.31 to 0.65 s");
+        assert_eq!(line(Some(Duration::ZERO), &[], None), "on air for 0:00:00; on stage: nobody");
+        assert_eq!(line(None, &people, None), "not on air; on stage: ada, grace");
+    }
+
+    #[test]
+    fn the_status_fits_a_terminal_s_line() {
+        let people: Vec<String> = (0..9).map(|n| format!("someone-{n}")).collect();
+        for count in 0..=9 {
+            let line = line(Some(Duration::from_secs(360_000)), &people[..count], Some(Duration::from_millis(9_312)));
+            assert!(line.len() <= STATUS_COLUMNS, "{line}");
+        }
+        let check = |people: &[&str], columns, want: &str| {
+            let people: Vec<String> = people.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(names(&people, columns), want);
+        };
+        check(&["ada", "alan", "grace"], 16, "ada, alan, grace");
+        check(&["ada", "alan", "grace"], 15, "ada and 2 more");
+        check(&["ada", "alan", "grace"], 13, "3 people");
+        check(&["somebody"], 7, "1 person");
     }
 
     #[test]

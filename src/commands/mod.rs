@@ -83,6 +83,7 @@ impl Source {
         if let Some(data_dir) = &self.data_dir {
             config.data_dir.clone_from(data_dir);
         }
+        config.check_data_dir()?;
         Ok(config)
     }
 }

@@ -2,7 +2,7 @@
 //! `footlight publish <whip-url>`: puts a file or the test picture on a stage.
 
 use super::CommandError;
-use super::serve::until_signalled;
+use super::serve::{coloured, until_signalled};
 use crate::config::TOKEN_VARIABLE;
 use crate::publishing::{Publication, Status};
 use crate::whip::endpoint;
@@ -68,7 +68,7 @@ pub(super) struct PublishArgs {
 pub(super) fn run(args: &PublishArgs) -> Result<(), CommandError> {
     let url = endpoint(&args.url)?;
     let filter = EnvFilter::try_new(LOG_FILTER)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured()).init();
     footlight_packager::ffmpeg::quiet();
     let client = WhipClient::new(url.clone(), args.token.as_deref(), args.ca.as_deref())?;
     let source = args.source()?;

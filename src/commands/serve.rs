@@ -6,7 +6,9 @@ use crate::config::{Config, LogConfig, LogFormat};
 use crate::wire::{self, Running, WireError};
 use clap::Args;
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -33,8 +35,18 @@ pub(super) struct EdgeArgs {
     /// The origin's URL, http://HOST:PORT.
     #[arg(long, value_name = "URL")]
     origin: Option<String>,
-    #[command(flatten)]
-    serving: Serving,
+    /// Plain HTTP listener, ADDRESS:PORT; port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// HTTPS listener, ADDRESS:PORT; port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    https: Option<SocketAddr>,
+    /// Admin listener, ADDRESS:PORT; port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    /// Configuration file; see footlight.yaml for every setting.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 pub(super) fn serve(args: &Serving) -> Result<(), CommandError> {
@@ -54,7 +66,10 @@ pub(super) fn origin(args: &OriginArgs) -> Result<(), CommandError> {
 }
 
 pub(super) fn edge(args: &EdgeArgs) -> Result<(), CommandError> {
-    let mut config = args.serving.load()?;
+    let mut config = Config::load(args.config.as_deref())?;
+    config.http.listen = args.http.unwrap_or(config.http.listen);
+    config.https.listen.0 = args.https.or(config.https.listen.0);
+    config.admin.listen = args.admin.unwrap_or(config.admin.listen);
     config.origin.url = args.origin.clone().unwrap_or(config.origin.url);
     run(config, wire::serve_edge)
 }
@@ -73,7 +88,7 @@ where
         announce(&running);
         until_signalled().await?;
         shutdown.cancel();
-        end(running).await;
+        end(running.ended()).await;
         Ok(())
     })
 }
@@ -81,12 +96,18 @@ where
 /// Log and metrics, once in a process.
 pub(super) fn prepare(log: &LogConfig) -> Result<PrometheusHandle, CommandError> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|e| format!("log.filter {:?}: {e}", log.filter))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(coloured());
     match log.format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),
     }
     Ok(crate::metrics::install().ok_or("the metrics recorder is installed already")?)
+}
+
+/// Whether the log has colours: for eyes alone, and for those that have not said otherwise (<https://no-color.org>).
+pub(super) fn coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 /// Where the process listens, a line each.
@@ -111,14 +132,14 @@ pub(super) async fn until_signalled() -> std::io::Result<()> {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
-    tracing::info!("ending: streams are finished first; a second signal ends at once");
     Ok(())
 }
 
 /// Waits for the parts, or for a second signal.
-pub(super) async fn end(running: Running) {
+pub(super) async fn end(ended: impl Future<Output = ()>) {
+    tracing::info!("ending: streams are finished first; a second signal ends at once");
     tokio::select! {
-        () = running.ended() => {}
-        _ = until_signalled() => {}
+        () = ended => {}
+        _ = until_signalled() => tracing::warn!("ended at once, with what was not finished"),
     }
 }

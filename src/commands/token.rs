@@ -4,6 +4,7 @@
 use super::{CommandError, Source};
 use clap::{Args, Subcommand};
 use footlight_control::credentials::Credentials;
+use footlight_control::rooms::template::default_template;
 use footlight_control::rooms::token;
 use std::time::{Duration, SystemTime};
 
@@ -26,7 +27,7 @@ enum Kind {
         #[arg(long)]
         room: String,
         /// The user's role, e.g. broadcaster.
-        #[arg(long)]
+        #[arg(long, value_parser = role)]
         role: String,
         /// The user's id; a new session of the same user replaces the old one.
         #[arg(long)]
@@ -43,6 +44,16 @@ struct Common {
     ttl: u64,
     #[command(flatten)]
     source: Source,
+}
+
+/// A role that rooms have. Any other is in a token that opens nothing.
+fn role(name: &str) -> Result<String, String> {
+    let roles = default_template().roles;
+    if roles.contains_key(name) {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<String> = roles.into_keys().collect();
+    Err(format!("no room has this role; give one of {}", names.join(", ")))
 }
 
 pub(super) fn run(args: &TokenArgs) -> Result<(), CommandError> {

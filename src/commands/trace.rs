@@ -9,6 +9,10 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use std::net::SocketAddr;
 
+/// The cure where somebody else answers, or nobody.
+const IS_IT_ADMIN: &str =
+    "check that the server runs, and give the admin listener that it printed at its start with --admin ADDRESS:PORT";
+
 #[derive(Debug, Args)]
 pub(super) struct TraceArgs {
     /// A running stream's id, or its room's.
@@ -28,15 +32,9 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), CommandError> {
     let url = format!("http://{admin}/trace/{}", args.stream);
     let (status, body) = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(fetch(&url))?;
     let answer: Value =
-        serde_json::from_slice(&body).map_err(|e| format!("{url}: not the answer of footlight: {e}"))?;
+        serde_json::from_slice(&body).map_err(|_| format!("{url}: {status}, and no trace: {IS_IT_ADMIN}"))?;
     if !status.is_success() {
-        let running = answer["running"].as_array().map(Vec::len).unwrap_or_default();
-        return Err(format!(
-            "{}; {running} streams are running: {}",
-            answer["detail"].as_str().unwrap_or_default(),
-            answer["running"]
-        )
-        .into());
+        return Err(unknown(&answer).into());
     }
     if args.json {
         println!("{answer}");
@@ -44,6 +42,17 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), CommandError> {
     }
     print_table(&answer);
     Ok(())
+}
+
+/// What runs instead of the stream that was asked for.
+fn unknown(answer: &Value) -> String {
+    let rows = answer["running"].as_array().into_iter().flatten();
+    let running: Vec<String> = rows.map(|row| format!("{} {}", text(&row["room"]), text(&row["stream"]))).collect();
+    let detail = text(&answer["detail"]);
+    if running.is_empty() {
+        return format!("{detail}; no stream is running");
+    }
+    format!("{detail}; running are, by room and id: {}", running.join(", "))
 }
 
 fn print_table(answer: &Value) {
@@ -63,8 +72,30 @@ async fn fetch(url: &str) -> Result<(http::StatusCode, bytes::Bytes), CommandErr
     let client: Client<_, Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let answered =
         client.get(url.parse().map_err(|_| "the stream's name is no part of a URL: letters, digits, - and _")?).await;
-    let response = answered
-        .map_err(|e| format!("{url}: {e}; is the server running, and is this its admin listener (--admin)?"))?;
+    let response = answered.map_err(|error| format!("{url}: {}; {IS_IT_ADMIN}", causes(&error)))?;
     let status = response.status();
     Ok((status, response.into_body().collect().await?.to_bytes()))
+}
+
+/// The client's own words are only what it was doing; its causes say what happened.
+fn causes(error: &dyn std::error::Error) -> String {
+    let causes: Vec<String> =
+        std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string).collect();
+    causes.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_runs_is_listed_where_nothing_is_found() {
+        let check = |running: Value, want: &str| {
+            assert_eq!(unknown(&json!({"detail": "\"x\" is no stream", "running": running})), want);
+        };
+        check(json!([]), "\"x\" is no stream; no stream is running");
+        let two = json!([{"room": "demo", "stream": "a1"}, {"room": "other", "stream": "b2"}]);
+        check(two, "\"x\" is no stream; running are, by room and id: demo a1, other b2");
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
     Unauthorized,
-    Forbidden,
+    Forbidden { reason: String, cure: &'static str },
     UnknownRoom,
     UnknownSession,
     MethodNotAllowed { allow: &'static str },
@@ -39,13 +39,9 @@ impl Problem {
                 text(),
                 "send `Authorization: Bearer <token>` with a valid token",
             ),
-            Self::Forbidden => (
-                StatusCode::FORBIDDEN,
-                "Not allowed",
-                "token",
-                text(),
-                "use a token of this room whose role may publish, and only your own sessions",
-            ),
+            Self::Forbidden { reason, cure } => {
+                (StatusCode::FORBIDDEN, "Not allowed", "permission", reason.clone(), *cure)
+            }
             Self::UnknownRoom => (StatusCode::NOT_FOUND, "No such room", "room", text(), "create the room first"),
             Self::UnknownSession => (
                 StatusCode::NOT_FOUND,
@@ -159,16 +155,18 @@ impl Problem {
 
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
         let (status, title, thing, value, cure) = self.describe();
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "type": "about:blank",
             "title": title,
             "status": status.as_u16(),
             // The three in a sentence, for clients that show a person one member (RFC 9457 section 3.1.4).
             "detail": detail(thing, &value, cure),
             "thing": thing,
-            "value": value,
             "cure": cure,
         });
+        if !value.is_empty() {
+            body["value"] = value.into();
+        }
         let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
         *response.status_mut() = status;
         let headers = response.headers_mut();

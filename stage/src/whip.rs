@@ -51,12 +51,17 @@ pub enum Ask {
 }
 
 /// Why a request may not go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// No token, or one that is not valid: nothing more is said.
     Unauthorized,
-    /// A valid token that does not allow this: another room's, or a role that may not publish.
-    Forbidden,
+    /// A valid token that does not allow this.
+    Forbidden {
+        /// Why, for a person: the room, the role.
+        reason: String,
+        /// What helps.
+        cure: &'static str,
+    },
     /// A valid token, and no such room.
     UnknownRoom,
     /// Nobody can tell just now.
@@ -136,7 +141,8 @@ impl Whip {
                 let found = self.stage.find(id).await.filter(|found| found.room == room);
                 let found = found.ok_or(Problem::UnknownSession)?;
                 if found.peer != publisher.peer {
-                    return Err(Problem::Forbidden);
+                    let reason = "the session is another peer's".to_owned();
+                    return Err(Problem::Forbidden { reason, cure: "change and end sessions of your own only" });
                 }
                 if parts.method == Method::DELETE {
                     // An ETag on DELETE is ignored (RFC 9725 section 4.3.2).
@@ -176,7 +182,7 @@ impl Whip {
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
         (self.authorize)(room.to_owned(), bearer.map(str::to_owned), ask).await.map_err(|refusal| match refusal {
             Refusal::Unauthorized => Problem::Unauthorized,
-            Refusal::Forbidden => Problem::Forbidden,
+            Refusal::Forbidden { reason, cure } => Problem::Forbidden { reason, cure },
             Refusal::UnknownRoom => Problem::UnknownRoom,
             Refusal::Unavailable => Problem::Busy { retry_after: RETRY_AFTER },
         })

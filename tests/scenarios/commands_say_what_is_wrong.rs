@@ -25,7 +25,7 @@ fn config(folder: &Path, text: &str) -> String {
 }
 
 #[test]
-fn a_taken_port_is_named_with_its_key_and_flag() {
+fn a_port_that_cannot_be_had_is_named_with_its_key_and_flag() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -37,8 +37,12 @@ fn a_taken_port_is_named_with_its_key_and_flag() {
         ("admin.listen", "--admin"),
         ("webrtc.listen", "--webrtc"),
     ] {
-        let said = fails(&["serve", "--config", &file, "--data-dir", &data, flag, &address]);
-        assert!(said.contains(&address) && said.contains(key), "{said}");
+        let check = |address: &str, cure: &str| {
+            let said = fails(&["serve", "--config", &file, "--data-dir", &data, flag, address]);
+            assert!([address, key, flag, cure].iter().all(|word| said.contains(word)), "{said}");
+        };
+        check(&address, "stop what uses it");
+        check("192.0.2.1:80", "this machine does not have that address");
     }
 }
 
@@ -52,6 +56,8 @@ fn a_data_directory_that_cannot_be_written_is_named() {
         let below_a_file = format!("{file}/data");
         let said = fails(&["serve", "--config", &file, "--data-dir", &below_a_file]);
         assert!(said.contains(&below_a_file) && said.contains("data_dir") && said.contains("--data-dir"), "{said}");
+        let said = fails(&["serve", "--config", &file, "--data-dir", &file]);
+        assert!(said.contains(&format!("data_dir {file}: this is a file")) && said.contains("--data-dir"), "{said}");
     }
 }
 
@@ -81,9 +87,11 @@ fn a_token_needs_credentials_and_a_trace_a_server() {
     let data = folder.path().display().to_string();
     let said = fails(&["token", "management", "--data-dir", &data]);
     assert!(said.contains("credentials.json"), "{said}");
+    let said = fails(&["token", "auth", "--room", "room", "--role", "king", "--user", "me", "--data-dir", &data]);
+    assert!(said.contains("king") && said.contains("--role") && said.contains("viewer-on-stage"), "{said}");
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let said = fails(&["trace", "room", "--admin", &nobody]);
-    assert!(said.contains(&nobody) && said.contains("--admin"), "{said}");
+    assert!(said.contains(&nobody) && said.contains("refused") && said.contains("--admin"), "{said}");
 }
 
 #[test]
@@ -119,6 +127,9 @@ fn publish_says_what_it_lacks_and_what_it_was_given_wrong() {
     check(&[url, "--testsrc", "--fps", "200"], &["--fps", "200", "5..=60"]);
     check(&[url, "--testsrc", "--bitrate", "5"], &["--bitrate", "5", "100..=20000"]);
     check(&[url, "/does/not/exist.mp4"], &["/does/not/exist.mp4", "No such file", "FFmpeg can read"]);
+    let folder = tempfile::tempdir().unwrap();
+    let text = config(folder.path(), "not a video");
+    check(&[url, &text], &[&text, "Invalid data", "FFmpeg can read"]);
     check(&["rtmp://example.org/live", "--testsrc"], &["rtmp://example.org/live", "/whip/ROOM"]);
     check(&[url, "--testsrc", "--ca", "/does/not/exist.pem"], &["--ca /does/not/exist.pem", "PEM"]);
     check(&[url, "--testsrc"], &[url, "refused", "check the URL, and that the server runs"]);
@@ -136,9 +147,16 @@ async fn publish_says_whose_fault_a_refusal_is() {
         assert!(said.contains(&url) && says.iter().all(|word| said.contains(word)), "{said}");
     };
     check(url("http", "/whip/room"), "no-token", &["401", "footlight token auth"]);
-    check(url("http", "/whip/other"), &token, &["403", "must name this room"]);
+    check(url("http", "/whip/other"), &token, &["403", "must name this room", "the token is of another room"]);
+    let viewer = server.token(&["auth", "--room", "room", "--role", "viewer-realtime", "--user", "someone"]).await;
+    check(url("http", "/whip/room"), &viewer, &["403", "role viewer-realtime may not publish"]);
     check(url("http", "/elsewhere"), &token, &["404", "there is no such room"]);
     check(url("https", "/whip/room"), &token, &["certificate", "--ca FILE"]);
+    check(url("http", "/whip/room").replace("http:", "https:"), &token, &["does not speak HTTPS", "try http://"]);
+    check(url("https", "/whip/room").replace("https:", "http:"), &token, &["does not speak HTTP:", "try https://"]);
+    let elsewhere = server.url("http").strip_prefix("http://").unwrap();
+    let said = fails(&["trace", "room", "--admin", elsewhere]);
+    assert!(said.contains(elsewhere) && said.contains("404") && said.contains("--admin"), "{said}");
     server.end().await;
 }
 

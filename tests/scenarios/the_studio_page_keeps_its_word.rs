@@ -1,11 +1,39 @@
 //! What the studio page says is so: Stop means off air whatever is under way, a lost connection comes back by itself, a busy server is
-//! asked again when it said, no session is left behind, a camera that is gone is told of, and the stream ends when its owner ends it.
+//! asked again when it said, no session is left behind, a camera that is gone is told of, and the stream ends when its owner ends it. Where it
+//! cannot begin, it says why and lets nothing be pressed.
 
 use crate::harness::browsers;
 use crate::harness::playback::until;
 use crate::harness::server::{PATIENCE, SMALL, Server};
 use http::Method;
 use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_it_cannot_begin() {
+    let server = Server::start(&["serve"], SMALL).await;
+    server.rest(Method::POST, "/v2/rooms", json!({"name": "room", "id": "room"})).await;
+    let (studio, watch) = browsers::pages(&server, "room").await;
+    let wrong = format!("{}/studio/abc-defg-hij", server.url("http"));
+    let viewer = watch.replace("/watch/", "/studio/");
+    let argument = json!({"wrong": wrong, "viewer": viewer, "studio": studio, "screenshots": browsers::screenshots()});
+    let seen = browsers::run("studio_start.mjs", argument).await;
+    for case in ["wrong", "viewer", "refused", "insecure"] {
+        let seen = &seen[case];
+        assert_eq!(
+            (&seen["mayGo"], &seen["mayChoose"], &seen["stayed"]),
+            (&json!(false), &json!(0), &json!(true)),
+            "{case}"
+        );
+    }
+    assert_eq!(seen["wrong"]["status"], "No room has the code abc-defg-hij.");
+    assert_eq!(seen["viewer"]["status"], "This link is for watching.");
+    let way = watch.strip_prefix(server.url("http")).unwrap();
+    assert_eq!(seen["viewer"]["link"], json!(["Watch the stream", way]));
+    let refused = "Camera and microphone are blocked for this page. Allow them in the address bar and reload.";
+    assert_eq!(seen["refused"]["status"], refused);
+    assert!(seen["insecure"]["status"].as_str().unwrap().contains("https"), "{seen}");
+    server.end().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_bad_day() {

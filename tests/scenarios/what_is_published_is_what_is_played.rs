@@ -28,7 +28,8 @@ async fn as_origin_packager_and_edge() {
     let (viewers, publish) = (origin.url("http"), origin.url("publish"));
     let config = format!("{SMALL}{secret}, url: '{viewers}', publish_url: '{publish}'}}");
     let packager = Server::start(&["packager"], &config).await;
-    let edge = Server::start(&["edge", "--origin", viewers], SMALL).await;
+    let edge = Server::start(&["edge", "--origin", viewers, "--https", "127.0.0.1:0"], SMALL).await;
+    assert!(!edge.data_dir().exists(), "an edge keeps nothing");
     scenario(&packager, &edge).await;
     edge.end().await;
     packager.end().await;

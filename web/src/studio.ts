@@ -1,5 +1,5 @@
 import { codeOfPage, element, enter, say, type Entry } from './room';
-import { publish, Refused } from './whip';
+import { mayPublish, publish, Refused } from './whip';
 
 // Attempts in a row to get on air, doubling from the first pause to the longest: about two minutes, in which a server restarts or a
 // train leaves a tunnel. Then a person decides.
@@ -35,10 +35,14 @@ interface LiveStream {
 }
 
 async function main(): Promise<void> {
+  // Before anything can fail: a browser sends a form that nobody listens to, and loads the page anew.
+  element('controls').addEventListener('submit', (event) => {
+    event.preventDefault();
+    void goLive();
+  });
   entry = await enter(codeOfPage());
-  const watch = element<HTMLAnchorElement>('watch');
-  watch.hidden = false;
-  watch.href = `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`;
+  if (!(await mayPublish(endpoint(), entry.token))) return onlyWatch();
+  link('Playlist', `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`);
   await capture();
   await listDevices();
   // It shows whether there is a stream to end. Where that cannot be told now, Go tells it.
@@ -46,14 +50,28 @@ async function main(): Promise<void> {
   camera.addEventListener('change', () => void change());
   microphone.addEventListener('change', () => void change());
   navigator.mediaDevices.addEventListener('devicechange', () => void devicesChanged());
-  element('controls').addEventListener('submit', (event) => {
-    event.preventDefault();
-    void goLive();
-  });
   stop.addEventListener('click', leave);
   end.addEventListener('click', () => void endStream().catch((error: Error) => say(error.message, 'trouble')));
   window.addEventListener('pagehide', leave);
   ready();
+}
+
+function endpoint(): string {
+  return `/whip/${encodeURIComponent(entry.roomId)}`;
+}
+
+/** What a code opens that may not publish. */
+function onlyWatch(): void {
+  say('This link is for watching.');
+  for (const without of [element('stage'), go, stop]) without.hidden = true;
+  link('Watch the stream', `/watch/${encodeURIComponent(codeOfPage())}`);
+}
+
+function link(text: string, href: string): void {
+  const watch = element<HTMLAnchorElement>('watch');
+  watch.textContent = text;
+  watch.href = href;
+  watch.hidden = false;
 }
 
 function ready(): void {
@@ -116,6 +134,7 @@ async function listDevices(): Promise<void> {
 function fill(select: HTMLSelectElement, devices: MediaDeviceInfo[], current: MediaStreamTrack | undefined): void {
   select.replaceChildren(...devices.map((device, n) => new Option(device.label || `Device ${n + 1}`, device.deviceId)));
   select.value = current?.getSettings().deviceId ?? '';
+  element(`${select.id}-choice`).hidden = devices.length === 0;
 }
 
 async function change(): Promise<void> {
@@ -131,7 +150,7 @@ async function devicesChanged(): Promise<void> {
 
 /** Goes on stage, and stays there until Stop. */
 async function goLive(): Promise<void> {
-  if (onStage) return;
+  if (onStage || go.disabled) return;
   onStage = new AbortController();
   const { signal } = onStage;
   go.disabled = camera.disabled = microphone.disabled = true;
@@ -170,7 +189,7 @@ async function stay(leave: AbortSignal): Promise<never> {
         connected = true;
         sayWhere();
       };
-      await publish(`/whip/${encodeURIComponent(entry.roomId)}`, entry.token, preview.srcObject as MediaStream, onConnected, leave);
+      await publish(endpoint(), entry.token, preview.srcObject as MediaStream, onConnected, leave);
     } catch (error) {
       leave.throwIfAborted();
       if (error instanceof Refused) {
@@ -324,4 +343,5 @@ function trouble(error: Error): void {
   rest();
 }
 
-main().catch(trouble);
+// Without a room or a camera there is nothing to go live with: Go stays disabled.
+main().catch((error: Error) => say(error.message, 'trouble'));

@@ -15,15 +15,22 @@ const SETTINGS = {
 };
 
 const video = element<HTMLVideoElement>('player');
+const curtain = element('curtain');
+const sound = element<HTMLButtonElement>('sound');
 
 async function main(): Promise<void> {
   const { roomId } = await enter(codeOfPage());
   const playlist = `/live/${encodeURIComponent(roomId)}/master.m3u8`;
   video.addEventListener('playing', () => say('Live', 'live'));
   video.addEventListener('waiting', () => say('Buffering…'));
+  for (const event of ['playing', 'pause', 'volumechange', 'emptied']) video.addEventListener(event, offerSound);
+  sound.addEventListener('click', () => {
+    video.muted = false;
+  });
   let over: string | null = null;
   for (;;) {
     const stream = await nextStream(playlist, over);
+    draw(null);
     const how = await play(playlist);
     if (how === 'unplayable') throw new Error('This browser cannot play the stream: it needs H.264 and AAC. Try another browser, or reload.');
     over = how === 'ended' ? stream : null;
@@ -33,6 +40,18 @@ async function main(): Promise<void> {
       await pause();
     }
   }
+}
+
+/** Browsers let a page begin to play without sound only; a person has to ask for it. */
+function offerSound(): void {
+  sound.hidden = !video.muted || video.paused;
+}
+
+/** Draws a curtain with these words, in place of a player that has nothing to play; none opens it. */
+function draw(words: string | null): void {
+  curtain.hidden = words === null;
+  curtain.textContent = words;
+  video.controls = words === null;
 }
 
 function pause(): Promise<void> {
@@ -45,9 +64,13 @@ async function nextStream(playlist: string, over: string | null): Promise<string
     const answer = await fetch(playlist, { cache: 'no-store' }).catch(() => null);
     const stream = answer?.ok ? streamOf(await answer.text().catch(() => '')) : null;
     if (stream && stream !== over) return stream;
-    if (over) say('The stream has ended. The next one starts here by itself.');
-    else if (answer?.status === 404) say('Nobody is live yet. This page starts by itself.');
-    else say('The server does not answer. Trying again…', 'trouble');
+    if (over) {
+      draw('The stream has ended');
+      say('The stream has ended. The next one starts here by itself.');
+    } else if (answer?.status === 404) {
+      draw('Nobody is live yet');
+      say('Nobody is live yet. This page starts by itself.');
+    } else say('The server does not answer. Trying again…', 'trouble');
     await pause();
   }
 }

@@ -78,6 +78,14 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
   }
 }
 
+/** Whether the server lets this token publish, as far as it says: otherwise the offer is answered in time. */
+export async function mayPublish(endpoint: string, token: string): Promise<boolean> {
+  const headers = { authorization: `Bearer ${token}` };
+  const signal = AbortSignal.timeout(OPTIONS_WAIT_MS);
+  const response = await fetch(endpoint, { method: 'OPTIONS', headers, signal }).catch(() => null);
+  return response?.status !== 403;
+}
+
 /** The ICE servers that the server recommends to who may publish (RFC 9725 section 4.6); none where it does not say. */
 async function recommended(endpoint: string, authorization: string, leave: AbortSignal): Promise<RTCIceServer[]> {
   try {

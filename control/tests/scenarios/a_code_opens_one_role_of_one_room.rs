@@ -1,7 +1,7 @@
 //! A room code is exchanged for an auth token, which opens one role of one room, and no longer than code and room are enabled.
 
 use crate::harness::Harness;
-use footlight_control::{Ask, CodeInfo, Publisher, Refusal};
+use footlight_control::{Ask, CodeInfo, Obstacle, Publisher};
 use http::{Method, Request, header};
 use serde_json::{Value, json};
 
@@ -28,7 +28,8 @@ async fn from_code_to_publisher() {
     let nameless = h.control.authorize_publish("r1", nameless["token"].as_str(), Ask::Join).await.unwrap();
     assert_eq!(nameless.user.len(), 36, "the token's jti stands in for a user");
     let viewer = exchange(&h, json!({"code": of("viewer-near-realtime"), "user_id": "bob"})).await.body;
-    assert_eq!(h.control.authorize_publish("r1", viewer["token"].as_str(), Ask::Join).await, Err(Refusal::Forbidden));
+    let refused = Err(Obstacle::Role("viewer-near-realtime".into()).into());
+    assert_eq!(h.control.authorize_publish("r1", viewer["token"].as_str(), Ask::Join).await, refused);
 
     let info = CodeInfo { room_id: "r1".into(), role: "viewer-near-realtime".into(), may_publish: false };
     assert_eq!(h.control.code(of("viewer-near-realtime")).await, Some(info));
@@ -56,7 +57,7 @@ async fn neither_a_disabled_code_nor_a_disabled_room_opens() {
     h.made("/v2/rooms/r1", json!({"enabled": false})).await;
     exchange(&h, json!({"code": code})).await.refused(403, "room r1 is disabled");
     assert_eq!(h.control.code(code).await, None);
-    assert_eq!(h.control.authorize_publish("r1", Some(token), Ask::Join).await, Err(Refusal::Forbidden));
+    assert_eq!(h.control.authorize_publish("r1", Some(token), Ask::Join).await, Err(Obstacle::Disabled.into()));
     assert!(h.control.authorize_publish("r1", Some(token), Ask::Change).await.is_ok(), "who is on stage may leave it");
     h.post("/v2/live-streams/room/r1/start", json!({})).await.refused(403, "room r1 is disabled");
     h.made("/v2/rooms/r1", json!({"enabled": true})).await;

@@ -4,7 +4,7 @@
 use crate::harness::{HOUR, Harness, now};
 use footlight_control::credentials::Credentials;
 use footlight_control::rooms::token::{mint_auth, mint_management};
-use footlight_control::{Ask, Refusal, random_uuid};
+use footlight_control::{Ask, Obstacle, Refusal, random_uuid};
 use http::{Method, Request};
 use sqlx::Connection;
 use std::time::Duration;
@@ -51,17 +51,21 @@ async fn for_publishing() {
     h.control.ensure_room("r2").await.unwrap();
     let check = async |room: &str, token: Option<&str>, want: Refusal| {
         for ask in [Ask::Join, Ask::Change] {
-            assert_eq!(h.control.authorize_publish(room, token, ask).await, Err(want), "{ask:?} {room} {token:?}");
+            assert_eq!(
+                h.control.authorize_publish(room, token, ask).await,
+                Err(want.clone()),
+                "{ask:?} {room} {token:?}"
+            );
         }
     };
     let (broadcaster, viewer) = (h.auth("r1", "broadcaster"), h.auth("r1", "viewer-realtime"));
     assert_eq!(h.control.authorize_publish("r1", Some(&broadcaster), Ask::Join).await.unwrap().user, "u1");
     check("r1", None, Refusal::Unauthorized).await;
     check("r1", Some("nonsense"), Refusal::Unauthorized).await;
-    check("r1", Some(&viewer), Refusal::Forbidden).await;
-    check("r1", Some(&h.auth("r1", "juggler")), Refusal::Forbidden).await;
-    check("r1", Some(&h.management()), Refusal::Forbidden).await;
-    check("r2", Some(&broadcaster), Refusal::Forbidden).await;
+    check("r1", Some(&viewer), Obstacle::Role("viewer-realtime".into()).into()).await;
+    check("r1", Some(&h.auth("r1", "juggler")), Obstacle::Role("juggler".into()).into()).await;
+    check("r1", Some(&h.management()), Obstacle::Management.into()).await;
+    check("r2", Some(&broadcaster), Obstacle::OtherRoom.into()).await;
     check("none", Some(&h.auth("none", "broadcaster")), Refusal::UnknownRoom).await;
     let expired = mint_auth(&h.credentials, "r1", "broadcaster", "u1", now() - 2 * HOUR, HOUR, &random_uuid());
     check("r1", Some(&expired), Refusal::Unauthorized).await;

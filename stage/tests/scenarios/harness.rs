@@ -44,11 +44,12 @@ impl Theatre {
         let shutdown = CancellationToken::new();
         let stage = Stage::start(config, Instant::now(), shutdown.clone()).await.unwrap();
         let authorize = |room: String, bearer: Option<String>, ask: Ask| {
+            let forbidden = |reason: &str| Err(Refusal::Forbidden { reason: reason.into(), cure: "use another token" });
             let decided = match bearer.as_deref().and_then(|token| token.split_once(':')) {
                 None => Err(Refusal::Unauthorized),
-                Some(("viewer", _)) => Err(Refusal::Forbidden),
+                Some(("viewer", _)) => forbidden("a viewer may not publish"),
                 Some(("closed", peer)) if ask == Ask::Change => Ok(Publisher { peer: PeerKey(peer.into()) }),
-                Some((of, _)) if of != room => Err(Refusal::Forbidden),
+                Some((of, _)) if of != room => forbidden("the token is of another room"),
                 Some(_) if room == "unknown" => Err(Refusal::UnknownRoom),
                 Some(_) if room == "broken" => Err(Refusal::Unavailable),
                 Some((_, peer)) => Ok(Publisher { peer: PeerKey(peer.into()) }),

@@ -94,7 +94,8 @@ async fn every_answer_carries_cors_headers() {
             assert!(["title", "thing", "cure"].iter().all(|key| problem[key].is_string()), "{problem}");
             // RFC 9457 section 3.1.4: what a client shows a person. It says all of it, in a sentence.
             let detail = problem["detail"].as_str().unwrap_or_default();
-            assert!(["thing", "value", "cure"].iter().all(|key| detail.contains(problem[key].as_str().unwrap())));
+            let said = ["thing", "value", "cure"].iter().filter_map(|key| problem[key].as_str());
+            assert!(said.into_iter().all(|word| !word.is_empty() && detail.contains(word)), "{problem}");
             assert!(detail.ends_with('.'), "{problem}");
         }
         if want == 405 {

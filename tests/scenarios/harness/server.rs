@@ -14,6 +14,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
 /// The binary under test.
 pub const FOOTLIGHT: &str = env!("CARGO_BIN_EXE_footlight");
@@ -28,6 +29,8 @@ pub struct Server {
     folder: tempfile::TempDir,
     /// Its data directory, as this process sees it.
     data_dir: PathBuf,
+    /// Its log, line by line.
+    log: Log,
     http: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -78,8 +81,18 @@ impl Server {
     async fn launch(folder: tempfile::TempDir, mut command: Command, config: &str, last: &str) -> Self {
         let (file, data_dir) = (folder.path().join("footlight.yaml"), folder.path().join("data"));
         std::fs::write(&file, config).unwrap();
-        command.arg("--config").arg(&file).arg("--data-dir").arg(&data_dir);
-        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        // By the environment, as an edge has no flag for what it does not have.
+        command.arg("--config").arg(&file).env("FOOTLIGHT_DATA_DIR", &data_dir);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (kept, log) = watch::channel(Vec::new());
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = errors.next_line().await {
+                eprintln!("{line}");
+                kept.send_modify(|lines| lines.push(line));
+            }
+        });
         let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut lines = HashMap::new();
         let reading = async {
@@ -96,7 +109,12 @@ impl Server {
         tokio::time::timeout(PATIENCE, reading).await.expect("a process starts within seconds");
         // Its further lines are read, or it would block on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = output.next_line().await {} });
-        Self { child, lines, folder, data_dir, http: Client::builder(TokioExecutor::new()).build_http() }
+        Self { child, lines, folder, data_dir, log: Log(log), http: Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> Log {
+        self.log.clone()
     }
 
     /// Where its data are.
@@ -202,6 +220,17 @@ impl Server {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("a process drains within seconds");
         assert!(ended.unwrap().success());
         self.folder
+    }
+}
+
+/// A process's log, which lasts longer than the process.
+#[derive(Clone)]
+pub struct Log(watch::Receiver<Vec<String>>);
+
+impl Log {
+    /// Its lines with this text.
+    pub fn lines(&self, text: &str) -> Vec<String> {
+        self.0.borrow().iter().filter(|line| line.contains(text)).cloned().collect()
     }
 }
 
