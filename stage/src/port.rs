@@ -1,7 +1,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: sends through the shared socket, spawns for the crate.
 //! What one connection of the `webrtc` crate has in place of sockets: see [`crate::mux`].
 
-use crate::hello::Hellos;
+use crate::hello::{Hello, Hellos};
 use crate::mux::SharedUdp;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -223,7 +223,10 @@ impl AsyncUdpSocket for VirtualUdp {
             let Some((from, datagram)) = std::task::ready!(queue.poll(cx)) else {
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
             };
-            if !self.port.hellos.lock().unwrap_or_else(PoisonError::into_inner).is_repeat(from, &datagram) {
+            // Nearly everything is media, and takes no lock.
+            let repeated = Hello::read(&datagram).is_some()
+                && self.port.hellos.lock().unwrap_or_else(PoisonError::into_inner).is_repeat(from, &datagram);
+            if !repeated {
                 break (from, datagram);
             }
         };
