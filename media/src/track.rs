@@ -5,7 +5,7 @@ use crate::frame::EncodedFrame;
 use serde::{Deserialize, Serialize};
 
 /// One track of one session of one peer. Unique within a live stream for its whole life: a peer that comes back has
-/// new tracks.
+/// new tracks. One that was muted comes back as itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TrackId(pub u64);
 
@@ -29,7 +29,7 @@ pub enum TrackEvent {
     },
     /// One frame of a track.
     Frame(EncodedFrame),
-    /// A track ended; no frame follows.
+    /// A track ended, or has been silent for long: no frame follows unless it is added again.
     Removed {
         /// The track that ended.
         track: TrackId,

@@ -11,7 +11,7 @@ use crate::peer::{self, Endpoint, FromPeer, Gate, Peer, PeerEvent, Sink};
 use crate::reports::Feedback;
 use crate::rooms::Rooms;
 use crate::sdp::Offer;
-use crate::session::{EndReason, Input, Output, Session, TrackStats};
+use crate::session::{Input, Output, Session, TrackStats};
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackEvent, TrackId, TrackRequest};
 use metrics::{counter, gauge, histogram};
@@ -529,13 +529,7 @@ impl Owner {
                     let (room, peer) = (&running.room, &running.peer.0);
                     tracing::info!(%room, %peer, track = track.0, %why, "a frame is refused");
                 }
-                Some(Output::Ended(reason)) => {
-                    let reason = match reason {
-                        EndReason::NeverSent => "never_sent",
-                        EndReason::Silent => "silent",
-                    };
-                    return self.end(number, reason);
-                }
+                Some(Output::NeverSent) => return self.end(number, "never_sent"),
                 None => break,
             }
         }

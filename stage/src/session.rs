@@ -19,7 +19,8 @@ use std::time::Duration;
 /// A connection has this long from its answer to its first packet: ICE, DTLS and the user's camera prompt are over in
 /// a few seconds or never.
 pub const FIRST_PACKET_WAIT: Duration = Duration::from_secs(20);
-/// A peer that sends nothing for this long is gone, whatever its STUN says. A muted browser goes on sending.
+/// A track that sends nothing for this long rests: it is removed, and added again with its next frame, so that a muted camera does not stand
+/// still on stage. Opus with DTX sends every 400 ms. Who sends nothing at all is gone only when its consent is (RFC 7675), as ICE says.
 pub const SILENCE_WAIT: Duration = Duration::from_secs(8);
 /// A key frame that was asked for is asked for again after this, then after twice, four times, ... up to the last.
 const FIRST_PLI_REPEAT: Duration = Duration::from_millis(500);
@@ -108,17 +109,8 @@ pub enum Output {
         /// Why.
         why: DepacketizeError,
     },
-    /// The session is over; the tracks have been removed. Nothing follows.
-    Ended(EndReason),
-}
-
-/// Why a session ended by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndReason {
-    /// No packet came within [`FIRST_PACKET_WAIT`].
+    /// No packet came within [`FIRST_PACKET_WAIT`]: the session is over. Nothing follows.
     NeverSent,
-    /// No packet came for [`SILENCE_WAIT`].
-    Silent,
 }
 
 /// What one track has counted since its start.
@@ -158,6 +150,8 @@ struct Track {
     ssrc: Option<u32>,
     assembler: Assembler,
     added: bool,
+    /// It has been silent for [`SILENCE_WAIT`] and is not to be asked for a key frame until it sends again.
+    resting: bool,
     pli: PliState,
     refusals_told: u32,
     stats: TrackStats,
@@ -178,7 +172,7 @@ pub struct Session {
     peer: PeerKey,
     limits: PictureLimits,
     started: SessionTime,
-    last_packet: Option<SessionTime>,
+    has_sent: bool,
     tracks: Vec<Track>,
     sync: PeerSync,
     outputs: VecDeque<Output>,
@@ -192,7 +186,7 @@ impl Session {
             peer,
             limits,
             started: now,
-            last_packet: None,
+            has_sent: false,
             tracks: Vec::new(),
             sync: PeerSync::default(),
             outputs: VecDeque::new(),
@@ -225,8 +219,9 @@ impl Session {
             self.tell_refusal(slot);
             self.ask_for_missing(slot, now);
             self.request_key_frame(slot, now);
+            self.rest_if_silent(slot, now);
         }
-        self.check_liveness(now);
+        self.end_if_never_sent(now);
     }
 
     /// What is to be done, in order.
@@ -241,8 +236,8 @@ impl Session {
         if self.ended {
             return None;
         }
-        let tracks = self.tracks.iter().flat_map(|track| [track.assembler.poll_timeout(), track.pli_due()]);
-        tracks.flatten().chain(std::iter::once(self.silence_deadline())).min()
+        let of_track = |track: &Track| [track.assembler.poll_timeout(), track.pli_due(), track.rests_at()];
+        self.tracks.iter().flat_map(of_track).flatten().chain(self.first_packet_deadline()).min()
     }
 
     /// Ends the session from outside: its tracks are removed.
@@ -295,13 +290,13 @@ impl Session {
             Kind::Audio => Timescale::AUDIO_48K,
             Kind::Video => Timescale::VIDEO,
         });
-        let depacketizer = Depacketizer::new(codec, self.limits, &media.fmtp);
         self.tracks.push(Track {
             id,
             ssrc: media.ssrc,
+            assembler: new_assembler(&media, self.limits),
             media,
-            assembler: Assembler::new(codec, depacketizer),
             added: false,
+            resting: false,
             pli: PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() },
             refusals_told: 0,
             stats: TrackStats {
@@ -333,12 +328,12 @@ impl Session {
             }
             track.ssrc = Some(packet.ssrc);
             if track.stats.packets > 0 {
-                let depacketizer = Depacketizer::new(track.media.codec, self.limits, &track.media.fmtp);
-                track.assembler = Assembler::new(track.media.codec, depacketizer);
+                track.assembler = new_assembler(&track.media, self.limits);
                 self.sync.reset_track(slot);
             }
         }
-        self.last_packet = Some(now);
+        self.has_sent = true;
+        track.resting = false;
         track.stats.last_packet = Some(now);
         track.stats.packets += 1;
         track.stats.bytes += packet.payload.len() as u64;
@@ -437,27 +432,39 @@ impl Session {
         self.outputs.push_back(Output::Pli { ssrc });
     }
 
-    fn check_liveness(&mut self, now: SessionTime) {
-        if now < self.silence_deadline() {
+    fn rest_if_silent(&mut self, slot: usize, now: SessionTime) {
+        let track = &mut self.tracks[slot];
+        if track.rests_at().is_none_or(|at| now < at) {
             return;
         }
-        self.end();
-        let reason = if self.last_packet.is_some() { EndReason::Silent } else { EndReason::NeverSent };
-        self.outputs.push_back(Output::Ended(reason));
+        track.added = false;
+        track.resting = true;
+        // What it sends next is decoded by a decoder that has seen nothing of it.
+        track.assembler = new_assembler(&track.media, self.limits);
+        track.pli = PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() };
+        self.outputs.push_back(Output::Event(TrackEvent::Removed { track: track.id }));
     }
 
-    fn silence_deadline(&self) -> SessionTime {
-        match self.last_packet {
-            Some(last) => last + SILENCE_WAIT,
-            None => self.started + FIRST_PACKET_WAIT,
+    fn end_if_never_sent(&mut self, now: SessionTime) {
+        if self.first_packet_deadline().is_some_and(|deadline| now >= deadline) {
+            self.end();
+            self.outputs.push_back(Output::NeverSent);
         }
     }
+
+    fn first_packet_deadline(&self) -> Option<SessionTime> {
+        (!self.has_sent).then(|| self.started + FIRST_PACKET_WAIT)
+    }
+}
+
+fn new_assembler(media: &OfferedMedia, limits: PictureLimits) -> Assembler {
+    Assembler::new(media.codec, Depacketizer::new(media.codec, limits, &media.fmtp))
 }
 
 impl Track {
     /// When a key frame is to be asked for; `None` while none is missed, and before the first packet says to whom.
     fn pli_due(&self) -> Option<SessionTime> {
-        let first = self.stats.last_packet?;
+        let first = self.stats.last_packet.filter(|_| !self.resting)?;
         let stuck = self.assembler.waiting_for_key();
         match self.pli.last {
             None if stuck || self.pli.wanted => Some(first),
@@ -465,6 +472,10 @@ impl Track {
             Some(last) if stuck => Some(last + self.pli.repeat),
             _ => None,
         }
+    }
+
+    fn rests_at(&self) -> Option<SessionTime> {
+        self.stats.last_packet.filter(|_| self.added).map(|last| last + SILENCE_WAIT)
     }
 }
 
@@ -599,19 +610,30 @@ mod tests {
     }
 
     #[test]
-    fn silence_ends_a_session_and_removes_its_tracks() {
+    fn a_silent_track_leaves_the_stage_and_comes_back() {
         let mut session = session();
-        session.handle_input(Input::Rtp(audio(1)), at(1_000));
+        session.handle_input(Input::Rtp(video(1, true)), at(1_000));
+        for number in 0..3 {
+            session.handle_input(Input::Rtp(audio(number)), at(2_000 + i64::from(number)));
+        }
         outputs(&mut session);
         assert_eq!(session.poll_timeout(), Some(at(1_000) + SILENCE_WAIT));
         session.handle_input(Input::Timeout, at(8_999));
         assert_eq!(outputs(&mut session), []);
         session.handle_input(Input::Timeout, at(9_000));
-        let removed = Output::Event(TrackEvent::Removed { track: AUDIO });
-        assert_eq!(outputs(&mut session), [removed, Output::Ended(EndReason::Silent)]);
-        assert_eq!(session.poll_timeout(), None);
-        session.handle_input(Input::Rtp(audio(2)), at(9_001));
-        assert_eq!(outputs(&mut session), []);
+        assert_eq!(outputs(&mut session), [Output::Event(TrackEvent::Removed { track: VIDEO })]);
+        assert_eq!(session.added_tracks().count(), 1, "the voice is still there");
+        session.handle_input(Input::KeyFrameWanted(VIDEO), at(9_001));
+        session.handle_input(Input::Timeout, at(40_000));
+        assert_eq!(outputs(&mut session), [Output::Event(TrackEvent::Removed { track: AUDIO })]);
+        assert_eq!(session.poll_timeout(), None, "no key frame is asked of who sends nothing");
+        session.handle_input(Input::Rtp(video(900, false)), at(45_000));
+        assert_eq!(outputs(&mut session), [Output::Pli { ssrc: 2_000 }]);
+        session.handle_input(Input::Rtp(video(901, true)), at(45_033));
+        let out = outputs(&mut session);
+        assert!(matches!(out[0], Output::Event(TrackEvent::Added { track: VIDEO, .. })), "{out:?}");
+        assert_eq!(frames(&out).len(), 1);
+        assert!(frames(&out)[0].key);
     }
 
     #[test]
@@ -620,7 +642,7 @@ mod tests {
         let deadline = session.poll_timeout().expect("it waits for a packet");
         assert_eq!(deadline, at(0) + FIRST_PACKET_WAIT);
         session.handle_input(Input::Timeout, deadline);
-        assert_eq!(outputs(&mut session), [Output::Ended(EndReason::NeverSent)]);
+        assert_eq!(outputs(&mut session), [Output::NeverSent]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ SAMPLES = 960  # 20 ms
 
 def picture(index: int, args: argparse.Namespace) -> av.VideoFrame:
     second, width, height = index / args.fps, args.width, args.height
+    if muted(args, second):
+        return av.VideoFrame.from_ndarray(numpy.full((height * 3 // 2, width), 128, numpy.uint8), format="yuv420p")
     luma = numpy.full((height, width), 235 if second % 1 < 0.1 else args.luma, numpy.uint8)
     # Something moves, so that a frozen picture can be told from a still one: along the lower edge, as the middle is where flashes are timed.
     x = int(second * 60) % (width - 32)
@@ -28,9 +30,11 @@ def picture(index: int, args: argparse.Namespace) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(numpy.vstack([luma, chroma]), format="yuv420p")
 
 
-def sound(index: int) -> av.AudioFrame:
+def sound(index: int, args: argparse.Namespace) -> av.AudioFrame:
     at = numpy.arange(index * SAMPLES, (index + 1) * SAMPLES)
     beep = numpy.sin(at * 2 * numpy.pi * 1000 / RATE) * 0.5 * ((at % RATE) < RATE // 10)
+    if muted(args, index * SAMPLES / RATE):
+        beep = numpy.zeros(SAMPLES)
     stereo = numpy.repeat((beep * 32767).astype(numpy.int16), 2)
     frame = av.AudioFrame.from_ndarray(stereo.reshape(1, -1), format="s16", layout="stereo")
     frame.sample_rate = RATE
@@ -38,7 +42,8 @@ def sound(index: int) -> av.AudioFrame:
 
 
 def muted(args: argparse.Namespace, second: float) -> bool:
-    """Whether nothing is sent at this second of the publisher's own time."""
+    """Whether it is muted at this second of its own time. aiortc then sends nothing, and consents. FFmpeg's muxer consents only while it sends, so it
+    sends grey and silence, as it does for a device that is muted."""
     return args.mute_at <= second < args.mute_at + args.mute_seconds
 
 
@@ -68,16 +73,13 @@ def publish_ffmpeg(args: argparse.Namespace) -> None:
             audio.layout = "stereo"
             started, pictures, sounds = time.monotonic(), 0, 0
             while pictures < args.seconds * args.fps:
-                if muted(args, pictures / args.fps) and muted(args, sounds * SAMPLES / RATE):
-                    pictures += round(args.mute_seconds * args.fps)
-                    sounds += round(args.mute_seconds * RATE / SAMPLES)
                 if pictures / args.fps <= sounds * SAMPLES / RATE:
                     frame = picture(pictures, args)
                     frame.pts, frame.time_base = pictures, fractions.Fraction(1, args.fps)
                     out.mux(video.encode(frame))
                     pictures += 1
                 else:
-                    frame = sound(sounds)
+                    frame = sound(sounds, args)
                     frame.pts, frame.time_base = sounds * SAMPLES, fractions.Fraction(1, RATE)
                     out.mux(audio.encode(frame))
                     sounds += 1
@@ -114,7 +116,7 @@ async def publish_aiortc(args: argparse.Namespace) -> None:
     args.started = time.monotonic() + 0.5
     connection = RTCPeerConnection()
     video = Paced("video", lambda i: picture(i, args), 1 / args.fps, fractions.Fraction(1, args.fps), 1)
-    audio = Paced("audio", sound, SAMPLES / RATE, fractions.Fraction(1, RATE), SAMPLES)
+    audio = Paced("audio", lambda i: sound(i, args), SAMPLES / RATE, fractions.Fraction(1, RATE), SAMPLES)
     for track in (video, audio):
         connection.addTransceiver(track, direction="sendonly")
     await connection.setLocalDescription(await connection.createOffer())
@@ -140,7 +142,7 @@ def main() -> None:
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=360)
-    parser.add_argument("--mute-at", type=float, default=0, help="second from which neither picture nor sound is sent")
+    parser.add_argument("--mute-at", type=float, default=0, help="second from which it is muted, in picture and sound")
     parser.add_argument("--mute-seconds", type=float, default=0, help="for how long that is")
     parser.add_argument("--luma", type=int, default=90, help="what the picture is filled with between flashes, in limited range")
     parser.add_argument("--bitrate", type=int, default=800_000)

@@ -66,7 +66,7 @@ fn drain(
         match output {
             Output::Pli { .. } => played.plis += 1,
             Output::Nack { sequences, .. } => played.nacked += sequences.len() as u32,
-            Output::Ended(_) | Output::Refused { .. } => {}
+            Output::NeverSent | Output::Refused { .. } => {}
             Output::Event(TrackEvent::Added { track, codec, .. }) => {
                 codecs.insert(track.0, codec);
                 mix(&[1, track.0 as u8]);

@@ -108,6 +108,17 @@ impl Theatre {
         self.send(request.body(body.to_owned()).unwrap()).await
     }
 
+    /// Waits until no session is left.
+    pub async fn empties(&self) {
+        let mut look = tokio::time::interval(Duration::from_millis(100));
+        within(async {
+            while !self.stage.stats().await.is_empty() {
+                look.tick().await;
+            }
+        })
+        .await;
+    }
+
     pub async fn subscribe(&self, room: &str) -> Subscription {
         self.stage.subscribe(room).await.unwrap()
     }

@@ -11,6 +11,7 @@ use media::{Clip, Frame, Video, packetize};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
@@ -99,6 +100,8 @@ struct Publishing {
     started: Option<Instant>,
     video_sequence: u64,
     audio_sequence: u64,
+    /// When nothing is sent, counted from the start.
+    muted: Range<Duration>,
     /// Where in the clip the next frame is; goes on at the next key frame when one was asked for.
     at: usize,
     /// Told of each frame of the clip as it is sent.
@@ -213,10 +216,16 @@ impl Client {
             started: None,
             video_sequence: 1,
             audio_sequence: 1,
+            muted: Duration::ZERO..Duration::ZERO,
             at: 0,
             sent: None,
             answered: 0,
         });
+    }
+
+    /// Sends neither picture nor sound in this part of the publication's time, and goes on consenting.
+    pub fn mute(&mut self, muted: Range<Duration>) {
+        self.publishing.as_mut().expect("publish comes first").muted = muted;
     }
 
     /// When which frame of the clip is sent, from now on.
@@ -345,6 +354,10 @@ impl Client {
             if let Some(clip) = &publishing.clip {
                 while started + frame_time(clip, self.seen.video_frames) <= now {
                     let number = self.seen.video_frames;
+                    self.seen.video_frames += 1;
+                    if publishing.muted.contains(&frame_time(clip, number)) {
+                        continue;
+                    }
                     if self.seen.key_frame_requests > publishing.answered {
                         publishing.answered = self.seen.key_frame_requests;
                         publishing.at = clip.key_frame_from(publishing.at);
@@ -356,20 +369,23 @@ impl Client {
                     publishing.at = (publishing.at + 1) % clip.frames.len();
                     let timestamp = (number * 90_000 / u64::from(clip.frames_per_second)) as u32;
                     self.write_frame(clip.codec, frame, timestamp, &mut publishing.video_sequence, now);
-                    self.seen.video_frames += 1;
                 }
             }
-            while publishing.audio && started + Duration::from_millis(20 * self.seen.audio_frames) <= now {
+            while publishing.audio && started + sound_time(self.seen.audio_frames) <= now {
+                let number = self.seen.audio_frames;
+                self.seen.audio_frames += 1;
+                if publishing.muted.contains(&sound_time(number)) {
+                    continue;
+                }
                 let packet = Packet {
                     sequence: publishing.audio_sequence,
-                    timestamp: (self.seen.audio_frames * 960) as u32,
-                    marker: self.seen.audio_frames == 0,
+                    timestamp: (number * 960) as u32,
+                    marker: number == 0,
                     // Opus: CELT, 20 ms, mono, silence (RFC 6716 section 3.1).
                     payload: Arc::new([0xf8, 0xff, 0xfe]),
                 };
                 self.write(MediaKind::Audio, packet, now);
                 publishing.audio_sequence += 1;
-                self.seen.audio_frames += 1;
             }
         }
         self.publishing = Some(publishing);
@@ -385,7 +401,7 @@ impl Client {
                 next = next.min(*started + frame_time(clip, self.seen.video_frames));
             }
             if *audio {
-                next = next.min(*started + Duration::from_millis(20 * self.seen.audio_frames));
+                next = next.min(*started + sound_time(self.seen.audio_frames));
             }
         }
         next
@@ -424,6 +440,10 @@ impl Client {
 
 fn frame_time(clip: &Clip, number: u64) -> Duration {
     Duration::from_micros(number * 1_000_000 / u64::from(clip.frames_per_second))
+}
+
+fn sound_time(number: u64) -> Duration {
+    Duration::from_millis(20 * number)
 }
 
 fn receive(rtc: &mut Rtc, proto: Protocol, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
