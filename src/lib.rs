@@ -8,6 +8,7 @@
 pub mod commands;
 pub mod config;
 pub mod http;
+pub mod listeners;
 pub mod live;
 pub mod metrics;
 pub mod packaging;

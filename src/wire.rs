@@ -3,17 +3,18 @@
 
 use crate::config::{Config, IceServer};
 use crate::http::{BodyError, Surface};
+use crate::listeners::{BindError, Listeners, address, bind, public_url};
 use crate::live::{Common, Live, StreamEvent};
 use crate::metrics::Admin;
 use crate::packaging::{ObjectBody, ObjectError, Objects};
-use crate::tls::{self, TlsError};
+use crate::tls::TlsError;
 use crate::web::Web;
 use bytes::Bytes;
 use footlight_control::credentials::{Credentials, CredentialsError};
 use footlight_control::{Command, Control, Event, OpenError};
 use footlight_edge::key::QueryRule;
 use footlight_edge::remote::{Address, AddressError, Remote};
-use footlight_edge::{Edge, Wiring, serve};
+use footlight_edge::{Edge, Wiring};
 use footlight_media::track::PeerKey;
 use footlight_origin::serve::Secret;
 use footlight_origin::{Limits, Origin};
@@ -26,12 +27,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use metrics_exporter_prometheus::PrometheusHandle;
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,17 +53,8 @@ const QUERY_RULES: [QueryRule; 2] = [
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// A port cannot be had.
-    #[error("{key} {address}: {cause}; {}, with {key} in the configuration or {flag}", bind_cure(cause))]
-    Bind {
-        /// The configuration key.
-        key: &'static str,
-        /// The command's flag.
-        flag: &'static str,
-        /// What was asked for.
-        address: SocketAddr,
-        /// The system's words.
-        cause: std::io::Error,
-    },
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// WebRTC cannot start.
     #[error(transparent)]
     Stage(StartError),
@@ -90,22 +79,10 @@ impl From<StartError> for WireError {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Bind { address, source: cause } => {
-                Self::Bind { key: "webrtc.listen", flag: "--webrtc", address, cause }
+                Self::Bind(BindError { key: "webrtc.listen", flag: "--webrtc", address, cause })
             }
             error @ StartError::Identity(_) => Self::Stage(error),
         }
-    }
-}
-
-/// What helps where an address cannot be had.
-fn bind_cure(cause: &std::io::Error) -> &'static str {
-    match cause.kind() {
-        ErrorKind::AddrInUse => "stop what uses it, or choose another",
-        ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address: choose one that it has, or 0.0.0.0 for all"
-        }
-        ErrorKind::PermissionDenied => "this user may not: choose a port from 1024",
-        _ => "choose another",
     }
 }
 
@@ -381,91 +358,6 @@ fn authorizer(control: Control) -> whip::Authorize {
     })
 }
 
-struct Listeners {
-    http: TcpListener,
-    https: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
-}
-
-impl Listeners {
-    async fn bind(config: &Config, data_dir: Option<&Path>) -> Result<Self, WireError> {
-        let http = bind("http.listen", "--http", config.http.listen).await?;
-        let https = match config.https.listen.0 {
-            Some(listen) => {
-                let listener = bind("https.listen", "--https", listen).await?;
-                Some((listener, tls::server_config(&config.https, data_dir)?))
-            }
-            None => None,
-        };
-        Ok(Self { http, https })
-    }
-
-    fn start<A, F, B>(
-        self,
-        config: &Config,
-        tasks: &TaskTracker,
-        shutdown: &CancellationToken,
-        answer: A,
-    ) -> (SocketAddr, Option<SocketAddr>)
-    where
-        A: Fn(Request<hyper::body::Incoming>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Response<B>> + Send + 'static,
-        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<BodyError>,
-    {
-        let limits = edge_limits(config);
-        let http = address(&self.http);
-        tasks.spawn(serve::run(self.http, None, limits.clone(), shutdown.clone().cancelled_owned(), answer.clone()));
-        let https = self.https.map(|(listener, tls)| {
-            let bound = address(&listener);
-            tasks.spawn(serve::run(listener, Some(tls), limits, shutdown.clone().cancelled_owned(), answer));
-            bound
-        });
-        (http, https)
-    }
-}
-
-async fn bind(key: &'static str, flag: &'static str, address: SocketAddr) -> Result<TcpListener, WireError> {
-    TcpListener::bind(address).await.map_err(|cause| WireError::Bind { key, flag, address, cause })
-}
-
-fn address(listener: &TcpListener) -> SocketAddr {
-    listener.local_addr().expect("a bound listener has an address")
-}
-
-/// What playback and page URLs begin with.
-fn public_url(config: &Config, http: SocketAddr) -> String {
-    if http.ip().is_unspecified() && config.http.public_url.is_empty() {
-        let guessed = public_url_of("", http, own_address(http.is_ipv6()));
-        tracing::warn!(
-            "http.public_url is empty and http.listen {http} is no address to reach: URLs begin with {guessed}; set http.public_url to what browsers and players use"
-        );
-        return guessed;
-    }
-    public_url_of(&config.http.public_url, http, None)
-}
-
-/// The one that was set, or that of the listener: where it listens on all addresses, of one that this machine has.
-fn public_url_of(set: &str, http: SocketAddr, own: Option<IpAddr>) -> String {
-    if !set.is_empty() {
-        return set.trim_end_matches('/').to_owned();
-    }
-    let ip = if http.ip().is_unspecified() { own.unwrap_or(Ipv4Addr::LOCALHOST.into()) } else { http.ip() };
-    format!("http://{}", SocketAddr::new(ip, http.port()))
-}
-
-/// The address from which this machine would talk to others: that of its default route. Nothing is sent to find it.
-fn own_address(v6_too: bool) -> Option<IpAddr> {
-    // Documentation addresses (RFC 5737, RFC 3849): every default route leads there, and nobody is.
-    let towards = |from: IpAddr, to: IpAddr| {
-        let socket = UdpSocket::bind((from, 0)).ok()?;
-        socket.connect((to, 9)).ok()?;
-        Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified())
-    };
-    let v4 = towards(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
-    let v6 = || towards(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into());
-    v4.or_else(|| v6().filter(|_| v6_too))
-}
-
 /// The default takes IPv4 with IPv6; a system without IPv6 has the first alone.
 async fn start_stage(config: &Config, epoch: Instant, shutdown: &CancellationToken) -> Result<Stage, StartError> {
     let wanted = stage_config(config);
@@ -503,7 +395,7 @@ fn origin_limits(config: &Config) -> Limits {
     Limits { origin_bytes: config.origin.memory_mb << 20, ..Limits::default() }
 }
 
-fn edge_limits(config: &Config) -> footlight_edge::Limits {
+pub(crate) fn edge_limits(config: &Config) -> footlight_edge::Limits {
     footlight_edge::Limits {
         connections: config.edge.connections,
         connections_per_address: config.edge.connections_per_address,
@@ -562,20 +454,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_begin_with_what_can_be_reached() {
-        let check = |set: &str, http: &str, own: Option<&str>, want: &str| {
-            let own = own.map(|own| own.parse().expect("an address"));
-            assert_eq!(public_url_of(set, http.parse().expect("an address"), own), want);
-        };
-        check("https://live.example.org/", "0.0.0.0:8080", None, "https://live.example.org");
-        check("", "127.0.0.1:8080", None, "http://127.0.0.1:8080");
-        check("", "[::1]:8080", None, "http://[::1]:8080");
-        check("", "0.0.0.0:8080", Some("192.0.2.7"), "http://192.0.2.7:8080");
-        check("", "[::]:8080", Some("2001:db8::7"), "http://[2001:db8::7]:8080");
-        check("", "0.0.0.0:8080", None, "http://127.0.0.1:8080");
-    }
-
-    #[test]
     fn only_the_default_does_without_ipv6() {
         let default = footlight_stage::config::Config::default().listen;
         assert_eq!(Config::merge(None, std::iter::empty()).expect("valid").webrtc.listen, default);
@@ -592,7 +470,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_origin_that_says_nothing_is_waited_for_no_longer_than_a_segment_lives() {
-        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let objects = remote_objects(&format!("http://{}", address(&silent)), "s3cret").expect("a URL");
         let put = Request::put("/hls/room/stream/1.m4s").body(Full::default()).expect("a request");
         let asked = tokio::time::Instant::now();

@@ -3,18 +3,15 @@
 //! H.264 that is not reordered, VP8, and Opus of one or two channels pass through. A picture that passes through has the key frames that the file has; one
 //! that is encoded has them when they are asked for.
 
-use crate::bitstream::Bsf;
 use crate::contribution::{OPUS_FRAME_SAMPLES, OpusEncoder, VideoEncoder, VideoSettings};
 use crate::decode::{Pcm, Resampler, SAMPLE_RATE};
-use crate::ffmpeg::{FfmpegError, Picture, Scaler, whole, words};
+use crate::ffmpeg::{FfmpegError, Picture, Scaler, whole};
 use crate::layout::{Rect, Size, fit};
+use crate::reading::{AudioReading, Pass, VideoReading, unreadable};
 use crate::source::{SourceFrame, SourceMedia};
 use bytes::Bytes;
 use ffmpeg_next::codec::packet::Packet;
-use ffmpeg_next::codec::{self, Id, decoder};
-use ffmpeg_next::format::context::Input;
-use ffmpeg_next::format::stream::Stream;
-use ffmpeg_next::{Rational, ffi, format, frame, media};
+use ffmpeg_next::{Rational, frame};
 use footlight_media::codec::Codec;
 use footlight_media::time::SessionTime;
 use std::collections::VecDeque;
@@ -49,29 +46,6 @@ pub struct Footage {
     over: bool,
 }
 
-/// One reading of the file, from its begin to its end.
-struct Pass {
-    input: Input,
-    video: Option<Track<VideoReading>>,
-    audio: Option<Track<AudioReading>>,
-}
-
-struct Track<R> {
-    index: usize,
-    time_base: Rational,
-    reading: R,
-}
-
-enum VideoReading {
-    Passing(Option<Bsf>),
-    Decoding(decoder::Video),
-}
-
-enum AudioReading {
-    Passing,
-    Decoding(Box<decoder::Audio>),
-}
-
 /// What of the picture lasts from pass to pass.
 enum VideoWay {
     Passing(Codec, [u8; 3]),
@@ -104,8 +78,8 @@ impl Footage {
     /// Opens a file. With `bitrate_bps` its picture is encoded anew whatever it is.
     pub fn open(path: &Path, repeat: bool, bitrate_bps: Option<u32>) -> Result<Self, FfmpegError> {
         let pass = Pass::open(path, bitrate_bps.is_some())?;
-        let video = pass.video_way(bitrate_bps)?;
-        let audio = pass.audio_way()?;
+        let video = VideoWay::of(&pass, bitrate_bps)?;
+        let audio = AudioWay::of(&pass)?;
         if video.is_none() && audio.is_none() {
             return Err(unreadable(path, "neither picture nor sound in it"));
         }
@@ -273,7 +247,12 @@ impl Footage {
         }
         let encoded_anew = matches!(self.video, Some(VideoWay::Encoding(_)));
         self.pass = Pass::open(&self.path, encoded_anew)?;
-        if !self.pass.has_the_ways(self.video.as_ref(), self.audio.as_ref()) {
+        // What was not there at first is not sent.
+        let (video, audio) = (&self.pass.video, &self.pass.audio);
+        let pictures_go_on =
+            self.video.as_ref().is_none_or(|way| way.takes(video.as_ref().map(|track| &track.reading)));
+        let sound_goes_on = self.audio.as_ref().is_none_or(|way| way.takes(audio.as_ref().map(|track| &track.reading)));
+        if !(pictures_go_on && sound_goes_on) {
             let why = "the file has changed, and what it has become was not offered to the server; publish it anew";
             return Err(unreadable(&self.path, why));
         }
@@ -282,86 +261,66 @@ impl Footage {
     }
 }
 
-impl Pass {
-    fn open(path: &Path, encode_picture: bool) -> Result<Self, FfmpegError> {
-        let input = format::input(path).map_err(|e| unreadable(path, words(e)))?;
-        let video = match input.streams().best(media::Type::Video) {
-            Some(stream) => Some(video_track(path, &stream, encode_picture)?),
-            None => None,
-        };
-        let audio = match input.streams().best(media::Type::Audio) {
-            Some(stream) => Some(audio_track(path, &stream)?),
-            None => None,
-        };
-        Ok(Self { input, video, audio })
-    }
-
-    /// The file's first moment.
-    fn start_us(&self) -> i64 {
-        // SAFETY: a plain field of a live context, in microseconds (AV_TIME_BASE).
-        let start = unsafe { (*self.input.as_ptr()).start_time };
-        if start == ffi::AV_NOPTS_VALUE { 0 } else { start }
-    }
-
-    /// Whether what was found at first can go on with this reading. What was not there at first is not sent.
-    fn has_the_ways(&self, video: Option<&VideoWay>, audio: Option<&AudioWay>) -> bool {
-        let picture = match (self.video.as_ref().map(|track| &track.reading), video) {
-            (Some(VideoReading::Passing(Some(bsf))), Some(VideoWay::Passing(Codec::H264, offered))) => {
-                bsf.profile_level_id() == Some(*offered)
-            }
-            (Some(VideoReading::Passing(None)), Some(VideoWay::Passing(Codec::Vp8, _)))
-            | (Some(VideoReading::Decoding(_)), Some(VideoWay::Encoding(_)))
-            | (_, None) => true,
-            _ => false,
-        };
-        let sound = matches!(
-            (self.audio.as_ref().map(|track| &track.reading), audio),
-            (Some(AudioReading::Passing), Some(AudioWay::Passing))
-                | (Some(AudioReading::Decoding(_)), Some(AudioWay::Encoding(_)))
-                | (_, None)
-        );
-        picture && sound
-    }
-
-    fn video_way(&self, bitrate_bps: Option<u32>) -> Result<Option<VideoWay>, FfmpegError> {
-        let Some(track) = &self.video else { return Ok(None) };
+impl VideoWay {
+    /// The way that the picture of a first reading goes, where it has one.
+    fn of(pass: &Pass, bitrate_bps: Option<u32>) -> Result<Option<Self>, FfmpegError> {
+        let Some(track) = &pass.video else { return Ok(None) };
         let decoder = match &track.reading {
             VideoReading::Passing(Some(bsf)) => {
-                return Ok(Some(VideoWay::Passing(Codec::H264, bsf.profile_level_id().unwrap_or_default())));
+                return Ok(Some(Self::Passing(Codec::H264, bsf.profile_level_id().unwrap_or_default())));
             }
-            VideoReading::Passing(None) => return Ok(Some(VideoWay::Passing(Codec::Vp8, [0; 3]))),
+            VideoReading::Passing(None) => return Ok(Some(Self::Passing(Codec::Vp8, [0; 3]))),
             VideoReading::Decoding(decoder) => decoder,
         };
-        let stream = self.input.stream(track.index).expect("found before");
         let size = encoded_size(Size { width: decoder.width(), height: decoder.height() });
-        let rate = stream.avg_frame_rate();
+        let rate = pass.frame_rate(track.index);
         let fps = if rate.denominator() > 0 { f64::from(rate).round() } else { 30.0 };
         let fps = (fps as u32).clamp(5, MAX_FPS);
         let bitrate_bps = bitrate_bps.unwrap_or_else(|| default_bitrate_bps(size, fps));
-        let encoder = VideoEncoder::new(&VideoSettings { size, fps, bitrate_bps, preset: PRESET })?;
-        let shortest_us = 1_000_000 / i64::from(fps);
-        let scaler = Scaler::default();
-        Ok(Some(VideoWay::Encoding(Box::new(Encoding {
-            encoder,
-            scaler,
+        Ok(Some(Self::Encoding(Box::new(Encoding {
+            encoder: VideoEncoder::new(&VideoSettings { size, fps, bitrate_bps, preset: PRESET })?,
+            scaler: Scaler::default(),
             size,
-            shortest_us,
+            shortest_us: 1_000_000 / i64::from(fps),
             last_us: None,
             key_wanted: true,
         }))))
     }
 
-    fn audio_way(&self) -> Result<Option<AudioWay>, FfmpegError> {
-        Ok(match self.audio.as_ref().map(|track| &track.reading) {
+    /// Whether it can go on with a later reading.
+    fn takes(&self, reading: Option<&VideoReading>) -> bool {
+        match (self, reading) {
+            (Self::Passing(Codec::H264, offered), Some(VideoReading::Passing(Some(bsf)))) => {
+                bsf.profile_level_id() == Some(*offered)
+            }
+            (Self::Passing(Codec::Vp8, _), Some(VideoReading::Passing(None)))
+            | (Self::Encoding(_), Some(VideoReading::Decoding(_))) => true,
+            _ => false,
+        }
+    }
+}
+
+impl AudioWay {
+    /// The way that the sound of a first reading goes, where it has one.
+    fn of(pass: &Pass) -> Result<Option<Self>, FfmpegError> {
+        Ok(match pass.audio.as_ref().map(|track| &track.reading) {
             None => None,
-            Some(AudioReading::Passing) => Some(AudioWay::Passing),
-            Some(AudioReading::Decoding(_)) => Some(AudioWay::Encoding(Box::new(Sound {
+            Some(AudioReading::Passing) => Some(Self::Passing),
+            Some(AudioReading::Decoding(_)) => Some(Self::Encoding(Box::new(Sound {
                 encoder: OpusEncoder::new(AUDIO_BPS)?,
                 resampler: Resampler::new()?,
                 pcm: Pcm::default(),
                 time_us: 0,
             }))),
         })
+    }
+
+    /// Whether it can go on with a later reading.
+    fn takes(&self, reading: Option<&AudioReading>) -> bool {
+        matches!(
+            (self, reading),
+            (Self::Passing, Some(AudioReading::Passing)) | (Self::Encoding(_), Some(AudioReading::Decoding(_)))
+        )
     }
 }
 
@@ -452,58 +411,6 @@ fn encoded_size(source: Size) -> Size {
 fn default_bitrate_bps(size: Size, fps: u32) -> u32 {
     let pixels_per_second = u64::from(size.width) * u64::from(size.height) * u64::from(fps);
     u32::try_from(pixels_per_second * 12 / 100).unwrap_or(u32::MAX).clamp(200_000, 8_000_000)
-}
-
-fn unreadable(path: &Path, why: impl std::fmt::Display) -> FfmpegError {
-    FfmpegError::Setup { what: path.display().to_string(), cause: why.to_string() }
-}
-
-fn video_track(path: &Path, stream: &Stream<'_>, encode: bool) -> Result<Track<VideoReading>, FfmpegError> {
-    let parameters = stream.parameters();
-    // SAFETY: plain fields of live parameters.
-    let (reordered, eight_bits) = unsafe {
-        let raw = parameters.as_ptr();
-        let yuv420 = [ffi::AVPixelFormat::AV_PIX_FMT_YUV420P as i32, ffi::AVPixelFormat::AV_PIX_FMT_YUVJ420P as i32];
-        ((*raw).video_delay > 0, yuv420.contains(&(*raw).format))
-    };
-    let reading = match parameters.id() {
-        Id::VP8 if !encode => Some(VideoReading::Passing(None)),
-        Id::H264 if !encode && !reordered && eight_bits => {
-            // Without parameter sets an offer cannot say what it is.
-            let bsf = Bsf::annex_b(&parameters)?;
-            bsf.profile_level_id().is_some().then_some(VideoReading::Passing(Some(bsf)))
-        }
-        _ => None,
-    };
-    let reading = match reading {
-        Some(reading) => reading,
-        None => VideoReading::Decoding(decoding(path, stream)?.video().map_err(|e| unreadable(path, words(e)))?),
-    };
-    Ok(Track { index: stream.index(), time_base: stream.time_base(), reading })
-}
-
-fn audio_track(path: &Path, stream: &Stream<'_>) -> Result<Track<AudioReading>, FfmpegError> {
-    let parameters = stream.parameters();
-    // SAFETY: a plain field of live parameters.
-    let channels = unsafe { (*parameters.as_ptr()).ch_layout.nb_channels };
-    let reading = if parameters.id() == Id::OPUS && (1..=2).contains(&channels) {
-        AudioReading::Passing
-    } else {
-        AudioReading::Decoding(Box::new(decoding(path, stream)?.audio().map_err(|e| unreadable(path, words(e)))?))
-    };
-    Ok(Track { index: stream.index(), time_base: stream.time_base(), reading })
-}
-
-fn decoding(path: &Path, stream: &Stream<'_>) -> Result<decoder::Decoder, FfmpegError> {
-    let mut context = codec::Context::from_parameters(stream.parameters()).map_err(|e| unreadable(path, words(e)))?;
-    let base = stream.time_base();
-    // SAFETY: plain fields of a context that is not open yet. The time base lets the decoder drop a file's priming samples.
-    unsafe {
-        let raw = context.as_mut_ptr();
-        (*raw).pkt_timebase = ffi::AVRational { num: base.numerator(), den: base.denominator() };
-        (*raw).thread_count = 2;
-    }
-    Ok(context.decoder())
 }
 
 #[cfg(test)]

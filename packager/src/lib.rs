@@ -22,6 +22,7 @@ pub mod objects;
 pub mod opus;
 pub mod playlist;
 pub mod publish;
+mod reading;
 pub mod segmenter;
 pub mod session;
 pub mod source;

@@ -14,15 +14,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendTimeoutError;
 
 /// Frames that wait for the publisher: most of a second of picture and sound.
 const FRAMES: usize = 64;
 /// A source that was late has many frames at once, more than [`FRAMES`]; who is connected takes them within this. Who is not takes none, and
 /// they are dropped, because a live source does not wait.
 const FULL_WAIT: Duration = Duration::from_millis(500);
-/// How often it is looked whether there is room: less than a frame.
-const FULL_LOOK: Duration = Duration::from_millis(5);
 /// The test picture leaves pictures out where it is behind by more than this.
 const LATE: Duration = Duration::from_millis(200);
 /// A file that is behind by more than this, because this machine cannot encode it in time, goes on from there: both tracks alike.
@@ -106,7 +106,7 @@ impl Source {
     pub fn start(self, clock: SessionClock, zero_date: WallTime) -> std::io::Result<Playing> {
         let (frames, playing) = mpsc::channel(FRAMES);
         let key_wanted = Arc::new(AtomicBool::new(false));
-        let thread = Thread::new(frames, clock, Arc::clone(&key_wanted));
+        let thread = Thread::new(frames, clock, Arc::clone(&key_wanted))?;
         std::thread::Builder::new().name("source".into()).spawn(move || thread.run(self.0, zero_date))?;
         Ok(Playing { frames: playing, key_wanted })
     }
@@ -137,6 +137,8 @@ struct Thread {
     frames: mpsc::Sender<FromSource>,
     clock: SessionClock,
     key_wanted: Arc<AtomicBool>,
+    /// The timer of its waits for room.
+    waits: Runtime,
     /// A picture was dropped, so that those up to the next key frame cannot be decoded. A receiver would not know: no packet is missing.
     key_lost: bool,
     /// The latest frame was taken, so that it is worth waiting with the next one.
@@ -144,8 +146,13 @@ struct Thread {
 }
 
 impl Thread {
-    fn new(frames: mpsc::Sender<FromSource>, clock: SessionClock, key_wanted: Arc<AtomicBool>) -> Self {
-        Self { frames, clock, key_wanted, key_lost: false, taken: true }
+    fn new(
+        frames: mpsc::Sender<FromSource>,
+        clock: SessionClock,
+        key_wanted: Arc<AtomicBool>,
+    ) -> std::io::Result<Self> {
+        let waits = runtime::Builder::new_current_thread().enable_time().build()?;
+        Ok(Self { frames, clock, key_wanted, waits, key_lost: false, taken: true })
     }
 
     fn run(mut self, mut maker: Maker, zero_date: WallTime) {
@@ -197,28 +204,21 @@ impl Thread {
                 self.taken = true;
                 self.key_lost &= !picture;
             }
-            Err(mpsc::error::TrySendError::Full(_)) => {
+            Err(SendTimeoutError::Timeout(_)) => {
                 self.taken = false;
                 self.key_lost |= picture;
                 if picture {
                     self.key_wanted.store(true, Ordering::Relaxed);
                 }
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => return false,
+            Err(SendTimeoutError::Closed(_)) => return false,
         }
         true
     }
 
-    fn send(&self, mut frame: FromSource) -> Result<(), mpsc::error::TrySendError<FromSource>> {
-        let looks = if self.taken { FULL_WAIT.as_millis() / FULL_LOOK.as_millis() } else { 0 };
-        for _ in 0..looks {
-            match self.frames.try_send(frame) {
-                Err(mpsc::error::TrySendError::Full(back)) => frame = back,
-                sent => return sent,
-            }
-            std::thread::sleep(FULL_LOOK);
-        }
-        self.frames.try_send(frame)
+    fn send(&self, frame: FromSource) -> Result<(), SendTimeoutError<FromSource>> {
+        let wait = if self.taken { FULL_WAIT } else { Duration::ZERO };
+        self.waits.block_on(self.frames.send_timeout(frame, wait))
     }
 }
 
@@ -335,7 +335,7 @@ mod tests {
 
     fn thread(room: usize) -> (Thread, mpsc::Receiver<FromSource>) {
         let (frames, playing) = mpsc::channel(room);
-        (Thread::new(frames, SessionClock::starting_now(), Arc::default()), playing)
+        (Thread::new(frames, SessionClock::starting_now(), Arc::default()).expect("a timer"), playing)
     }
 
     fn frame(codec: Codec, millis: i64, key: bool) -> SourceFrame {

@@ -24,12 +24,11 @@ async fn with_vp8() {
 async fn publishes(codec: &str) {
     let server = Server::start(&["serve"], SMALL).await;
     server.rest(http::Method::POST, "/v2/rooms", json!({"id": "room"})).await;
-    let (studio, _) = browsers::pages(&server, "room").await;
+    let (studio, _files) = browsers::studio_of(&server, "testsrc=s=1280x720:r=30:d=4").await;
     let webrtc: SocketAddr = server.url("webrtc").parse().unwrap();
     let relay = Relay::start(webrtc, Netem::new(5, 0.05, Duration::from_millis(20))).await;
-    let folder = tempfile::tempdir().unwrap();
     let argument = json!({
-        "studio": browsers::studio(&studio, "testsrc=s=1280x720:r=30:d=4", folder.path()),
+        "studio": studio,
         "codec": codec,
         "frames": FRAMES,
         "server": webrtc.port(),

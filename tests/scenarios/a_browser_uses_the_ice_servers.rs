@@ -12,9 +12,7 @@ async fn of_the_configuration() {
     let listen = "webrtc: {listen: \"127.0.0.1:0\"";
     let server = Server::start(&["serve"], &SMALL.replace(listen, &format!("{listen}, ice_servers: {servers}"))).await;
     server.go_live("room").await;
-    let (studio, _) = browsers::pages(&server, "room").await;
-    let folder = tempfile::tempdir().unwrap();
-    let studio = browsers::studio(&studio, browsers::ORANGE, folder.path());
+    let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
     let seen = browsers::run("studio_ice_servers.mjs", json!({"studio": studio})).await;
     let turn = json!(["turn:127.0.0.1:9?transport=udp", "a\"b", "c, d; e"]);
     let told = seen["told"].as_array().unwrap();

@@ -38,11 +38,7 @@ async fn whoever_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_an_origin_elsewhere() {
-    let secret = "origin: {publish: '127.0.0.1:0', publish_secret: hush";
-    let origin = Server::start(&["origin"], &format!("{SMALL}{secret}}}")).await;
-    let (viewers, publish) = (origin.url("http"), origin.url("publish"));
-    let config = format!("{SMALL}{secret}, url: '{viewers}', publish_url: '{publish}'}}");
-    let packager = Server::start(&["packager"], &config).await;
+    let (origin, packager) = Server::apart().await;
     let stream = packager.go_live("room").await;
     let publisher = send(&packager, "room", "someone", clips::grey(120, 320, 180, 20)).await;
     let mut viewer = Viewer::new(&origin, "room", &stream, "180p");
@@ -61,11 +57,7 @@ async fn at_an_origin_elsewhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_once_when_told_twice() {
-    let secret = "origin: {publish: '127.0.0.1:0', publish_secret: hush";
-    let origin = Server::start(&["origin"], &format!("{SMALL}{secret}}}")).await;
-    let (viewers, publish) = (origin.url("http"), origin.url("publish"));
-    let config = format!("{SMALL}{secret}, url: '{viewers}', publish_url: '{publish}'}}");
-    let packager = Server::start(&["packager"], &config).await;
+    let (origin, packager) = Server::apart().await;
     packager.go_live("room").await;
     let log = packager.log();
     let pid = Pid::from_raw(i32::try_from(packager.pid()).unwrap()).unwrap();

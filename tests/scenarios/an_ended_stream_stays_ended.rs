@@ -11,9 +11,7 @@ use serde_json::json;
 async fn whoever_comes_back() {
     let server = Server::start(&["serve"], SMALL).await;
     let stream = server.go_live("room").await;
-    let (studio, _) = browsers::pages(&server, "room").await;
-    let folder = tempfile::tempdir().unwrap();
-    let studio = browsers::studio(&studio, browsers::ORANGE, folder.path());
+    let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
     let argument = json!({"studio": studio, "screenshots": browsers::screenshots()});
     let seen = browsers::run("studio_ended.mjs", argument).await;
     let asked = "End the stream? It ends for everybody who watches. The others stay on stage, off air.";

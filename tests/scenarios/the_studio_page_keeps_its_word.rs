@@ -39,9 +39,7 @@ async fn where_it_cannot_begin() {
 async fn on_a_bad_day() {
     let server = Server::start(&["serve"], SMALL).await;
     let stream = server.go_live("room").await;
-    let (studio, _) = browsers::pages(&server, "room").await;
-    let folder = tempfile::tempdir().unwrap();
-    let studio = browsers::studio(&studio, browsers::ORANGE, folder.path());
+    let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
     let argument = json!({"studio": studio, "admin": server.url("admin"), "screenshots": browsers::screenshots()});
     let seen = browsers::run("studio_word.mjs", argument).await;
     assert_eq!(seen["mayEndAtOnce"], true);

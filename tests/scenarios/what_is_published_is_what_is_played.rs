@@ -23,12 +23,8 @@ async fn with_the_packager_in_a_thread() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_origin_packager_and_edge() {
-    let secret = "origin: {publish: '127.0.0.1:0', publish_secret: hush";
-    let origin = Server::start(&["origin"], &format!("{SMALL}{secret}}}")).await;
-    let (viewers, publish) = (origin.url("http"), origin.url("publish"));
-    let config = format!("{SMALL}{secret}, url: '{viewers}', publish_url: '{publish}'}}");
-    let packager = Server::start(&["packager"], &config).await;
-    let edge = Server::start(&["edge", "--origin", viewers, "--https", "127.0.0.1:0"], SMALL).await;
+    let (origin, packager) = Server::apart().await;
+    let edge = Server::start(&["edge", "--origin", origin.url("http"), "--https", "127.0.0.1:0"], SMALL).await;
     assert!(!edge.data_dir().exists(), "an edge keeps nothing");
     scenario(&packager, &edge).await;
     edge.end().await;

@@ -18,9 +18,8 @@ async fn a_thousand_offers_a_second() {
         Theatre::with(Config { offers_per_second: 20, offer_burst: 20, peer_offers_per_second: 1_000, ..loopback() })
             .await,
     );
-    let mut subscription = theatre.subscribe("room").await;
     let setup = Setup { video: vec![Video::Vp8], audio: false };
-    let mut joined = theatre.join("room", "ada", Client::udp(&setup, None).await).await;
+    let (mut subscription, mut joined) = theatre.watched(&setup).await;
     joined.client.publish(Some(Clip::synthetic(Video::Vp8, (320, 180), 300_000, 1)), false);
     let _running = joined.client.spawn();
     let track = next_frame(&mut subscription, Codec::Vp8).await.track;

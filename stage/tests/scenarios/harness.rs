@@ -88,6 +88,13 @@ impl Theatre {
         self.join(room, peer, Client::udp(&Setup::default(), None).await).await
     }
 
+    /// Somebody watches `room` when ada joins it, over UDP.
+    pub async fn watched(&self, setup: &Setup) -> (Subscription, Joined) {
+        let subscription = self.subscribe("room").await;
+        let joined = self.join("room", "ada", Client::udp(setup, None).await).await;
+        (subscription, joined)
+    }
+
     /// A PATCH or DELETE of a session by a peer of its room.
     pub async fn change(
         &self,

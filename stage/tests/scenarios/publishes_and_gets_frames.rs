@@ -8,9 +8,8 @@ use footlight_media::track::TrackEvent;
 
 async fn check(codec: Video, want: Codec) {
     let theatre = Theatre::open().await;
-    let mut subscription = theatre.subscribe("room").await;
     let setup = Setup { video: vec![codec], audio: true };
-    let mut joined = theatre.join("room", "ada", Client::udp(&setup, None).await).await;
+    let (mut subscription, mut joined) = theatre.watched(&setup).await;
     let clip = Clip::synthetic(codec, (640, 360), 500_000, 2);
     let sent = clip.frames.clone();
     joined.client.publish(Some(clip), true);

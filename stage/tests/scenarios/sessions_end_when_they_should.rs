@@ -18,8 +18,7 @@ fn clip() -> Option<Clip> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_delete() {
     let theatre = Theatre::open().await;
-    let mut subscription = theatre.subscribe("room").await;
-    let mut joined = theatre.join("room", "ada", Client::udp(&SETUP(), None).await).await;
+    let (mut subscription, mut joined) = theatre.watched(&SETUP()).await;
     joined.client.publish(clip(), true);
     let _running = joined.client.spawn();
     next_frame(&mut subscription, Codec::Vp8).await;
@@ -39,8 +38,7 @@ async fn by_delete() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_publisher_is_noticed() {
     let theatre = Theatre::open().await;
-    let mut subscription = theatre.subscribe("room").await;
-    let mut joined = theatre.join("room", "ada", Client::udp(&SETUP(), None).await).await;
+    let (mut subscription, mut joined) = theatre.watched(&SETUP()).await;
     joined.client.publish(clip(), false);
     let running = joined.client.spawn();
     next_frame(&mut subscription, Codec::Vp8).await;
@@ -58,8 +56,7 @@ async fn a_killed_publisher_is_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_muted_publisher_comes_back_in_its_session() {
     let theatre = Theatre::open().await;
-    let mut subscription = theatre.subscribe("room").await;
-    let mut joined = theatre.join("room", "ada", Client::udp(&SETUP(), None).await).await;
+    let (mut subscription, mut joined) = theatre.watched(&SETUP()).await;
     joined.client.publish(clip(), true);
     joined.client.mute(Duration::from_secs(2)..Duration::from_secs(16));
     let _running = joined.client.spawn();

@@ -65,9 +65,8 @@ async fn late_and_slow_subscribers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_s_wish_reaches_the_sender() {
     let theatre = Theatre::open().await;
-    let mut subscription = theatre.subscribe("room").await;
     let setup = Setup { video: vec![Video::H264], audio: false };
-    let mut joined = theatre.join("room", "ada", Client::udp(&setup, None).await).await;
+    let (mut subscription, mut joined) = theatre.watched(&setup).await;
     joined.client.publish(Some(Clip::synthetic(Video::H264, (320, 180), 200_000, 1)), false);
     let running = joined.client.spawn();
     let track = next_frame(&mut subscription, Codec::H264).await.track;

@@ -2,8 +2,8 @@
 //! the media goes on, and a restart that fails leaves the session as it was.
 
 use crate::harness::{Theatre, loopback, next_event, next_frame, within};
+use crate::support::Setup;
 use crate::support::media::{Clip, Video};
-use crate::support::{Client, Setup};
 use footlight_media::codec::Codec;
 use footlight_media::track::TrackEvent;
 use footlight_stage::config::Config;
@@ -38,9 +38,8 @@ async fn trickling_needs_the_current_etag_and_answers_204() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_renews_credentials_and_the_media_goes_on() {
     let theatre = Theatre::open().await;
-    let mut subscription = theatre.subscribe("room").await;
     let setup = Setup { video: vec![Video::Vp8], audio: false };
-    let mut joined = theatre.join("room", "ada", Client::udp(&setup, None).await).await;
+    let (mut subscription, mut joined) = theatre.watched(&setup).await;
     joined.client.publish(Some(Clip::synthetic(Video::Vp8, (320, 180), 200_000, 1)), false);
     within(joined.client.run_until(|seen| seen.video_frames > 10)).await;
     let track = next_frame(&mut subscription, Codec::Vp8).await.track;
@@ -74,9 +73,8 @@ async fn a_restart_renews_credentials_and_the_media_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_that_fails_keeps_the_session() {
     let theatre = Theatre::open().await;
-    let mut subscription = theatre.subscribe("room").await;
     let setup = Setup { video: vec![Video::Vp8], audio: false };
-    let mut joined = theatre.join("room", "ada", Client::udp(&setup, None).await).await;
+    let (mut subscription, mut joined) = theatre.watched(&setup).await;
     joined.client.publish(Some(Clip::synthetic(Video::Vp8, (320, 180), 200_000, 1)), false);
     let _running = joined.client.spawn();
     let track = next_frame(&mut subscription, Codec::Vp8).await.track;

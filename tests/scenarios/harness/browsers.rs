@@ -52,6 +52,13 @@ pub fn studio(url: &str, picture: &str, folder: &Path) -> Value {
     json!({"url": url, "camera": camera, "microphone": microphone})
 }
 
+/// Likewise for `room`, with what keeps the files.
+pub async fn studio_of(server: &Server, picture: &str) -> (Value, tempfile::TempDir) {
+    let (url, _) = pages(server, "room").await;
+    let folder = tempfile::tempdir().unwrap();
+    (studio(&url, picture, folder.path()), folder)
+}
+
 /// An orange camera of 640x360.
 pub const ORANGE: &str = "color=c=0xff8c00:s=640x360:r=30:d=2";
 

@@ -61,6 +61,16 @@ impl Server {
         Self::launch(folder, command, config, last).await
     }
 
+    /// An origin, and a packager that publishes there, as processes of their own.
+    pub async fn apart() -> (Self, Self) {
+        let secret = "origin: {publish: '127.0.0.1:0', publish_secret: hush";
+        let origin = Self::start(&["origin"], &format!("{SMALL}{secret}}}")).await;
+        let (viewers, publish) = (origin.url("http"), origin.url("publish"));
+        let config = format!("{SMALL}{secret}, url: '{viewers}', publish_url: '{publish}'}}");
+        let packager = Self::start(&["packager"], &config).await;
+        (origin, packager)
+    }
+
     /// `footlight serve` with its data directory on a file system of its own, of 2 MB, that ends with the process.
     pub async fn start_on_a_small_disk(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
