@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use footlight_packager::stages::{Histogram, Stage as Row};
 use footlight_stage::driver::{SessionStats, Stage};
 use footlight_stage::session::TrackStats;
+use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -38,7 +39,17 @@ pub struct Admin {
 
 /// Installs the process's metrics recorder. Once, from main.
 pub fn install() -> Option<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().ok()
+    let handle = PrometheusBuilder::new().install_recorder().ok()?;
+    describe_counter!("footlight_edge_answers_total", "Answers to viewers, by where they came from.");
+    describe_counter!("footlight_edge_connections_refused_total", "Connections refused by a limit.");
+    describe_counter!("footlight_origin_changes_total", "PUTs and DELETEs of packagers by outcome.");
+    describe_counter!("footlight_origin_fetches_total", "Answers to edges and viewers by outcome.");
+    describe_histogram!("footlight_stage_frame_assembly_seconds", "From a frame's first packet to the whole frame.");
+    describe_counter!("footlight_stage_frames_total", "Frames handed to subscribers.");
+    describe_gauge!("footlight_stage_sessions", "WHIP sessions.");
+    describe_counter!("footlight_stage_sessions_ended_total", "WHIP sessions that ended, by reason.");
+    describe_counter!("footlight_stage_subscriber_frames_dropped_total", "Frames that a subscriber was too slow for.");
+    Some(handle)
 }
 
 impl Admin {
@@ -121,52 +132,64 @@ pub fn render_trace(found: &StreamReport) -> Value {
     json!({"stream": found.stream, "room": found.room, "tick": tick, "stages": rows})
 }
 
+/// The head of a family in Prometheus' text format.
+fn write_head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _infallible = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+/// One number of a stream: what follows the family's name, labels beside the stream's own, and the value.
+type Sample = (&'static str, String, f64);
+
 fn render_streams(text: &mut String, reports: &[StreamReport]) {
-    let mut family = |name: &str, kind: &str, rows: &dyn Fn(&StreamReport) -> Vec<(String, f64)>| {
-        let _infallible = writeln!(text, "# TYPE {name} {kind}");
+    let mut family = |name: &str, kind: &str, help: &str, samples: &dyn Fn(&StreamReport) -> Vec<Sample>| {
+        write_head(text, name, kind, help);
         for report in reports {
-            for (labels, value) in rows(report) {
+            for (suffix, labels, value) in samples(report) {
                 let (stream, room) = (&report.stream, &report.room);
-                let _infallible = writeln!(text, "{name}{{stream=\"{stream}\",room=\"{room}\"{labels}}} {value}");
+                let _infallible =
+                    writeln!(text, "{name}{suffix}{{stream=\"{stream}\",room=\"{room}\"{labels}}} {value}");
             }
         }
     };
-    let one = |value: u64| vec![(String::new(), value as f64)];
-    family("footlight_stream_packager_starts_total", "counter", &|r| one(u64::from(r.starts)));
-    family("footlight_stream_ticks_total", "counter", &|r| one(r.report.ticks));
-    family("footlight_stream_late_ticks_total", "counter", &|r| one(r.report.late_ticks));
-    family("footlight_stream_rung_skipped_ticks_total", "counter", &|r| one(r.report.skipped_by_rungs));
-    family("footlight_stream_decoded_frames_total", "counter", &|r| one(r.report.decoded_frames));
-    family("footlight_stream_dropped_frames_total", "counter", &|r| one(r.report.dropped_frames));
-    family("footlight_stream_undecodable_frames_total", "counter", &|r| one(r.report.undecodable_frames));
-    family("footlight_stream_unshown_pictures_total", "counter", &|r| one(r.report.unshown_pictures));
-    family("footlight_stream_late_audio_samples_total", "counter", &|r| one(r.report.late_samples));
-    family("footlight_stream_cpu_seconds_total", "counter", &|r| {
+    family("footlight_stream_cpu_seconds_total", "counter", "CPU time of the packager by thread.", &|r| {
         // A name that comes twice would be one row twice, which makes the whole page unreadable.
         let cpu: BTreeMap<_, _> =
             r.report.cpu_us.iter().take(THREADS).map(|(name, us)| (label_value(name), *us)).collect();
-        cpu.iter().map(|(thread, us)| (format!(",thread=\"{thread}\""), *us as f64 / 1e6)).collect()
+        cpu.iter().map(|(thread, us)| ("", format!(",thread=\"{thread}\""), *us as f64 / 1e6)).collect()
     });
-    family("footlight_stream_stage_seconds", "summary", &|r| {
-        let rows = stages(r);
-        rows.flat_map(|(row, h)| QUANTILES.map(|(label, q)| (stage_label(*row, label), h.quantile_us(q) as f64 / 1e6)))
-            .collect()
+    family("footlight_stream_stage_seconds", "summary", "How long each stage of a frame's way took.", &|r| {
+        stages(r).flat_map(|(row, histogram)| stage_samples(*row, histogram)).collect()
     });
-    family("footlight_stream_stage_seconds_sum", "counter", &|r| {
-        let rows = stages(r);
-        rows.map(|(row, h)| (format!(",stage=\"{}\"", row.name()), h.sum_us() as f64 / 1e6)).collect()
+    let mut counter = |name: &str, help: &str, value: &dyn Fn(&StreamReport) -> u64| {
+        family(name, "counter", help, &|r| vec![("", String::new(), value(r) as f64)]);
+    };
+    counter("footlight_stream_packager_starts_total", "Packagers begun, the first among them.", &|r| r.starts.into());
+    counter("footlight_stream_ticks_total", "Pictures that were due.", &|r| r.report.ticks);
+    counter("footlight_stream_late_ticks_total", "Pictures not drawn, for want of time.", &|r| r.report.late_ticks);
+    counter("footlight_stream_rung_skipped_ticks_total", "Pictures that a rung's encoder left out.", &|r| {
+        r.report.skipped_by_rungs
     });
-    family("footlight_stream_stage_seconds_count", "counter", &|r| {
-        let rows = stages(r);
-        rows.map(|(row, h)| (format!(",stage=\"{}\"", row.name()), h.total() as f64)).collect()
+    counter("footlight_stream_decoded_frames_total", "Video frames decoded.", &|r| r.report.decoded_frames);
+    counter("footlight_stream_dropped_frames_total", "Frames dropped before a decoder had them.", &|r| {
+        r.report.dropped_frames
+    });
+    counter("footlight_stream_undecodable_frames_total", "Frames that a decoder refused.", &|r| {
+        r.report.undecodable_frames
+    });
+    counter("footlight_stream_unshown_pictures_total", "Decoded pictures that came too late to be shown.", &|r| {
+        r.report.unshown_pictures
+    });
+    counter("footlight_stream_late_audio_samples_total", "Samples that came too late to be heard.", &|r| {
+        r.report.late_samples
     });
 }
 
 /// What each publisher sends, by track.
 fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
-    let _infallible = writeln!(text, "# TYPE footlight_publishers gauge\nfootlight_publishers {}", sessions.len());
-    let mut family = |name: &str, kind: &str, value: &dyn Fn(&TrackStats) -> f64| {
-        let _infallible = writeln!(text, "# TYPE {name} {kind}");
+    write_head(text, "footlight_publishers", "gauge", "WHIP sessions.");
+    let _infallible = writeln!(text, "footlight_publishers {}", sessions.len());
+    let mut family = |name: &str, kind: &str, help: &str, value: &dyn Fn(&TrackStats) -> f64| {
+        write_head(text, name, kind, help);
         for session in sessions {
             for track in &session.tracks {
                 let (room, peer, codec) = (&session.room, label_value(&session.peer.0), track.codec.encoding_name());
@@ -175,17 +198,24 @@ fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
             }
         }
     };
-    family("footlight_track_packets_total", "counter", &|t| t.packets as f64);
-    family("footlight_track_bytes_total", "counter", &|t| t.bytes as f64);
-    family("footlight_track_frames_total", "counter", &|t| t.assembler.assembled as f64);
-    family("footlight_track_key_frames_total", "counter", &|t| t.assembler.key_frames as f64);
-    family("footlight_track_refused_frames_total", "counter", &|t| t.assembler.frames_refused as f64);
-    family("footlight_track_lost_packets_total", "counter", &|t| t.assembler.packets_lost as f64);
-    family("footlight_track_nacked_packets_total", "counter", &|t| t.nacked as f64);
-    family("footlight_track_retransmissions_total", "counter", &|t| t.retransmissions as f64);
-    family("footlight_track_key_frame_requests_total", "counter", &|t| t.plis as f64);
-    family("footlight_track_foreign_packets_total", "counter", &|t| t.foreign_packets as f64);
-    family("footlight_track_jitter_seconds", "gauge", &|t| t.jitter.as_secs_f64());
+    family("footlight_track_jitter_seconds", "gauge", "Interarrival jitter (RFC 3550).", &|t| t.jitter.as_secs_f64());
+    let mut counter = |name: &str, help: &str, value: &dyn Fn(&TrackStats) -> u64| {
+        family(name, "counter", help, &|t| value(t) as f64)
+    };
+    counter("footlight_track_packets_total", "RTP packets, retransmissions among them.", &|t| t.packets);
+    counter("footlight_track_bytes_total", "Payload of those packets.", &|t| t.bytes);
+    counter("footlight_track_frames_total", "Frames put together.", &|t| t.assembler.assembled);
+    counter("footlight_track_key_frames_total", "Key frames among them.", &|t| t.assembler.key_frames);
+    counter("footlight_track_refused_frames_total", "Frames that broke a rule or a limit.", &|t| {
+        t.assembler.frames_refused
+    });
+    counter("footlight_track_lost_packets_total", "Packets waited for in vain.", &|t| t.assembler.packets_lost);
+    counter("footlight_track_nacked_packets_total", "Packets asked for again.", &|t| t.nacked);
+    counter("footlight_track_retransmissions_total", "Packets sent again.", &|t| t.retransmissions);
+    counter("footlight_track_key_frame_requests_total", "Key frames asked for.", &|t| t.plis);
+    counter("footlight_track_foreign_packets_total", "Packets of an SSRC that is not the track's.", &|t| {
+        t.foreign_packets
+    });
 }
 
 /// Each stage once, whatever the child's report has.
@@ -201,8 +231,15 @@ fn label_value(text: &str) -> String {
     text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
 
-fn stage_label(row: Row, quantile: &str) -> String {
-    format!(",stage=\"{}\",quantile=\"{quantile}\"", row.name())
+fn stage_samples(row: Row, histogram: &Histogram) -> Vec<Sample> {
+    let label = format!(",stage=\"{}\"", row.name());
+    let quantile = |(quantile, share): (&str, f64)| {
+        ("", format!("{label},quantile=\"{quantile}\""), histogram.quantile_us(share) as f64 / 1e6)
+    };
+    let mut samples: Vec<Sample> = QUANTILES.map(quantile).into();
+    samples.push(("_sum", label.clone(), histogram.sum_us() as f64 / 1e6));
+    samples.push(("_count", label, histogram.total() as f64));
+    samples
 }
 
 #[cfg(test)]
@@ -236,5 +273,15 @@ mod tests {
             "{cpu:?}"
         );
         assert_eq!(lines("footlight_stream_stage_seconds_count{").len(), 1);
+        // Each family has one head, and nothing is outside of one.
+        let families: Vec<_> = lines("# TYPE ").iter().map(|l| l.split(' ').nth(2).expect("a name")).collect();
+        assert_eq!(lines("# HELP ").len(), families.len());
+        assert_eq!(families.iter().collect::<std::collections::BTreeSet<_>>().len(), families.len());
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split('{').next().expect("a name");
+            let of =
+                |family: &&str| name == *family || ["_sum", "_count"].iter().any(|s| name == format!("{family}{s}"));
+            assert!(families.iter().any(of), "{line}");
+        }
     }
 }

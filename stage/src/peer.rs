@@ -295,7 +295,7 @@ pub(crate) enum PeerEvent {
     Failed,
 }
 
-/// Where a connection's taps put what they see. Never waits: it is called under the connection's lock.
+/// Where a connection's taps put what they see. Its caller never waits: it holds the connection's lock.
 #[derive(Clone)]
 pub(crate) struct Sink {
     session: u64,
@@ -326,11 +326,23 @@ impl Sink {
         self.send(now, PeerEvent::Report(report));
     }
 
+    /// Tells of the connection's state, after what waits however long that takes: nothing would tell of it again. At most twice in a connection's life.
+    fn tell(&self, event: PeerEvent) {
+        self.gate.in_flight.fetch_add(1, Ordering::Relaxed);
+        let (arrival, inbox) = (self.stamped(Instant::now(), event), self.inbox.clone());
+        tokio::spawn(async move {
+            let _the_owner_has_ended = inbox.send(arrival).await;
+        });
+    }
+
+    fn stamped(&self, now: Instant, event: PeerEvent) -> FromPeer {
+        let now = SessionTime::ZERO + now.saturating_duration_since(self.epoch);
+        FromPeer { session: self.session, now, event }
+    }
+
     fn send(&self, now: Instant, event: PeerEvent) {
-        let since_epoch = now.saturating_duration_since(self.epoch);
-        let now = SessionTime::ZERO + since_epoch;
         let admitted = self.gate.in_flight.fetch_add(1, Ordering::Relaxed) < IN_FLIGHT_PER_PEER
-            && self.inbox.try_send(FromPeer { session: self.session, now, event }).is_ok();
+            && self.inbox.try_send(self.stamped(now, event)).is_ok();
         if !admitted {
             self.gate.in_flight.fetch_sub(1, Ordering::Relaxed);
             self.gate.dropped.fetch_add(1, Ordering::Relaxed);
@@ -338,7 +350,7 @@ impl Sink {
     }
 }
 
-/// Passes the connection's states on. A lost one is made up for by the session's own liveness.
+/// Passes the connection's states on.
 struct Watcher {
     sink: Sink,
     gathered: watch::Sender<bool>,
@@ -355,15 +367,34 @@ impl PeerConnectionEventHandler for Watcher {
     async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
         // Disconnected is no end: media may flow all the while, and consent may come back.
         if state == RTCIceConnectionState::Failed {
-            self.sink.send(Instant::now(), PeerEvent::Failed);
+            self.sink.tell(PeerEvent::Failed);
         }
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
         match state {
-            RTCPeerConnectionState::Connected => self.sink.send(Instant::now(), PeerEvent::Connected),
-            RTCPeerConnectionState::Failed => self.sink.send(Instant::now(), PeerEvent::Failed),
+            RTCPeerConnectionState::Connected => self.sink.tell(PeerEvent::Connected),
+            RTCPeerConnectionState::Failed => self.sink.tell(PeerEvent::Failed),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_is_told_however_much_waits() {
+        let (inbox, mut arrivals) = mpsc::channel(1);
+        let sink = Sink::new(7, Instant::now(), inbox);
+        for _ in 0..3 {
+            sink.sender_report(Instant::now(), SenderReport { ssrc: 1, ntp: 2, rtp: 3 });
+        }
+        sink.tell(PeerEvent::Failed);
+        assert!(matches!(arrivals.recv().await.expect("one had room").event, PeerEvent::Report(_)));
+        let end = arrivals.recv().await.expect("the end");
+        assert!(matches!(end.event, PeerEvent::Failed));
+        assert_eq!((end.session, sink.gate.dropped.load(Ordering::Relaxed)), (7, 2));
     }
 }
