@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::http::BodyError;
 use crate::tls;
-use crate::wire::{WireError, edge_limits};
+use crate::wire::WireError;
 use bytes::Bytes;
 use footlight_edge::serve;
 use http::{Request, Response};
@@ -65,7 +65,7 @@ impl Listeners {
     /// Serves `answer` on all of them until `shutdown`. Gives where they are.
     pub(crate) fn start<A, F, B>(
         self,
-        config: &Config,
+        limits: &footlight_edge::Limits,
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
         answer: A,
@@ -76,12 +76,11 @@ impl Listeners {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BodyError>,
     {
-        let limits = edge_limits(config);
         let http = address(&self.http);
         tasks.spawn(serve::run(self.http, None, limits.clone(), shutdown.clone().cancelled_owned(), answer.clone()));
         let https = self.https.map(|(listener, tls)| {
             let bound = address(&listener);
-            tasks.spawn(serve::run(listener, Some(tls), limits, shutdown.clone().cancelled_owned(), answer));
+            tasks.spawn(serve::run(listener, Some(tls), limits.clone(), shutdown.clone().cancelled_owned(), answer));
             bound
         });
         (http, https)

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use footlight_packager::stages::{Histogram, Stage as Row};
 use footlight_stage::driver::{SessionStats, Stage};
 use footlight_stage::session::TrackStats;
-use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics::{describe_counter, describe_histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -45,8 +45,7 @@ pub fn install() -> Option<PrometheusHandle> {
     describe_counter!("footlight_origin_changes_total", "PUTs and DELETEs of packagers by outcome.");
     describe_counter!("footlight_origin_fetches_total", "Answers to edges and viewers by outcome.");
     describe_histogram!("footlight_stage_frame_assembly_seconds", "From a frame's first packet to the whole frame.");
-    describe_counter!("footlight_stage_frames_total", "Frames handed to subscribers.");
-    describe_gauge!("footlight_stage_sessions", "WHIP sessions.");
+    describe_counter!("footlight_stage_frames_total", "Frames put together by all sessions.");
     describe_counter!("footlight_stage_sessions_ended_total", "WHIP sessions that ended, by reason.");
     describe_counter!("footlight_stage_subscriber_frames_dropped_total", "Frames that a subscriber was too slow for.");
     Some(handle)
@@ -186,7 +185,7 @@ fn render_streams(text: &mut String, reports: &[StreamReport]) {
 
 /// What each publisher sends, by track.
 fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
-    write_head(text, "footlight_publishers", "gauge", "WHIP sessions.");
+    write_head(text, "footlight_publishers", "gauge", "WHIP sessions, those that send nothing among them.");
     let _infallible = writeln!(text, "footlight_publishers {}", sessions.len());
     let mut family = |name: &str, kind: &str, help: &str, value: &dyn Fn(&TrackStats) -> f64| {
         write_head(text, name, kind, help);
@@ -245,7 +244,11 @@ fn stage_samples(row: Row, histogram: &Histogram) -> Vec<Sample> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use footlight_media::codec::Codec;
+    use footlight_media::track::{PeerKey, TrackId};
     use footlight_packager::driver::Report;
+    use footlight_stage::assemble::AssemblerCounts;
+    use std::time::Duration;
 
     #[test]
     fn a_name_cannot_leave_its_label() {
@@ -273,12 +276,44 @@ mod tests {
             "{cpu:?}"
         );
         assert_eq!(lines("footlight_stream_stage_seconds_count{").len(), 1);
-        // Each family has one head, and nothing is outside of one.
+        assert_each_family_has_one_head(&text);
+    }
+
+    #[test]
+    fn what_publishers_send_is_in_families() {
+        let track = TrackStats {
+            track: TrackId(1),
+            codec: Codec::Opus,
+            packets: 5,
+            bytes: 0,
+            retransmissions: 0,
+            foreign_packets: 0,
+            nacked: 0,
+            plis: 0,
+            assembler: AssemblerCounts::default(),
+            jitter: Duration::from_millis(2),
+            wait: Duration::ZERO,
+            size: None,
+            last_packet: None,
+        };
+        let (room, peer, age) = ("r".into(), PeerKey("a\"b".into()), Duration::ZERO);
+        let session = SessionStats { room, peer, age, connected: true, tracks: vec![track], dropped: 0 };
+        let mut text = String::new();
+        render_publishers(&mut text, &[session]);
+        assert_each_family_has_one_head(&text);
+        for line in [r#"footlight_track_packets_total{room="r",peer="a\"b",codec="opus"} 5"#, "footlight_publishers 1"]
+        {
+            assert!(text.lines().any(|have| have == line), "{line}: {text}");
+        }
+    }
+
+    fn assert_each_family_has_one_head(text: &str) {
+        let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();
         let families: Vec<_> = lines("# TYPE ").iter().map(|l| l.split(' ').nth(2).expect("a name")).collect();
         assert_eq!(lines("# HELP ").len(), families.len());
         assert_eq!(families.iter().collect::<std::collections::BTreeSet<_>>().len(), families.len());
         for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let name = line.split('{').next().expect("a name");
+            let name = line.split(['{', ' ']).next().expect("a name");
             let of =
                 |family: &&str| name == *family || ["_sum", "_count"].iter().any(|s| name == format!("{family}{s}"));
             assert!(families.iter().any(of), "{line}");

@@ -209,7 +209,7 @@ pub async fn serve_edge(
         let edge = edge.clone();
         async move { edge.handle(request).await }
     };
-    let running = listeners.start(&config, &tasks, &shutdown, answer);
+    let running = listeners.start(&edge_limits(&config), &tasks, &shutdown, answer);
     let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
     let admin_address = address(&admin);
     tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
@@ -290,7 +290,7 @@ where
         web: Web,
     };
     let answer = move |request| surface.clone().answer(request);
-    let (http, https) = listeners.start(&config, &tasks, &streams_ended, answer);
+    let (http, https) = listeners.start(&edge_limits(&config), &tasks, &streams_ended, answer);
     let (admin_address, webrtc) = (address(&admin), Some(stage.local_addr()));
     let on_air = Some((live.clone(), stage.clone()));
     tasks.spawn(Admin::new(recorder, Some(live), Some(stage), shutdown).run(admin, streams_ended));
@@ -395,7 +395,7 @@ fn origin_limits(config: &Config) -> Limits {
     Limits { origin_bytes: config.origin.memory_mb << 20, ..Limits::default() }
 }
 
-pub(crate) fn edge_limits(config: &Config) -> footlight_edge::Limits {
+fn edge_limits(config: &Config) -> footlight_edge::Limits {
     footlight_edge::Limits {
         connections: config.edge.connections,
         connections_per_address: config.edge.connections_per_address,

@@ -106,8 +106,17 @@ impl Source {
     pub fn start(self, clock: SessionClock, zero_date: WallTime) -> std::io::Result<Playing> {
         let (frames, playing) = mpsc::channel(FRAMES);
         let key_wanted = Arc::new(AtomicBool::new(false));
-        let thread = Thread::new(frames, clock, Arc::clone(&key_wanted))?;
-        std::thread::Builder::new().name("source".into()).spawn(move || thread.run(self.0, zero_date))?;
+        let wanted = Arc::clone(&key_wanted);
+        // The thread's timer is made there: it could not be dropped here, on the async runtime's thread.
+        std::thread::Builder::new().name("source".into()).spawn(move || {
+            match Thread::new(frames.clone(), clock, wanted) {
+                Ok(thread) => thread.run(self.0, zero_date),
+                Err(error) => {
+                    let (what, cause) = ("its timer".to_owned(), error.to_string());
+                    let _nobody_listens = frames.blocking_send(FromSource::Failed(FfmpegError::Setup { what, cause }));
+                }
+            }
+        })?;
         Ok(Playing { frames: playing, key_wanted })
     }
 }

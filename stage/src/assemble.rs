@@ -109,6 +109,8 @@ pub struct Assembler {
     /// Number of the newest packet. Below `next` when the ring holds nothing.
     highest: i64,
     started: bool,
+    /// A frame has left, or a hole was given up: nothing before `next` is taken any more.
+    moving: bool,
     /// Where the earliest key frame in the ring may begin.
     key_candidate: Option<i64>,
     /// What left last ended a frame just before `next`.
@@ -133,6 +135,7 @@ impl Assembler {
             next: 0,
             highest: -1,
             started: false,
+            moving: false,
             key_candidate: None,
             at_boundary: false,
             waiting_for_key: codec.kind() == Kind::Video,
@@ -141,6 +144,12 @@ impl Assembler {
             last_refusal: None,
             counts: AssemblerCounts::default(),
         }
+    }
+
+    /// Forgets what has arrived: the sender begins anew, or the frames' receiver does. What was counted and learned of the network stays.
+    pub fn begin_anew(&mut self, depacketizer: Depacketizer) {
+        let jitter = self.jitter.clone();
+        *self = Self { jitter, counts: self.counts, ..Self::new(self.codec, depacketizer) };
     }
 
     /// Whether nothing can leave before a key frame: then the sender must be asked for one.
@@ -260,8 +269,7 @@ impl Assembler {
         let newest = self.highest.max(self.next - 1);
         let ahead = i64::from(sequence.wrapping_sub(newest as u16) as i16);
         let number = newest + ahead;
-        let nothing_left_yet = self.counts.assembled == 0 && self.counts.holes_abandoned == 0;
-        if nothing_left_yet && (self.next - OVERTAKEN_AT_START..self.next).contains(&number) {
+        if !self.moving && (self.next - OVERTAKEN_AT_START..self.next).contains(&number) {
             for overtaken in number..self.next {
                 self.missing.insert(overtaken, Missing { since: now, asks: 0, last_ask: None });
             }
@@ -307,6 +315,7 @@ impl Assembler {
         self.missing = self.missing.split_off(&oldest);
         if self.next < oldest {
             self.counts.holes_abandoned += u64::from(!self.waiting_for_key);
+            self.moving |= !self.waiting_for_key;
             self.at_boundary = false;
             self.advance_to(oldest);
             self.lose_continuity();
@@ -384,6 +393,7 @@ impl Assembler {
                 return None;
             }
         };
+        self.moving = true;
         self.counts.assembled += 1;
         self.counts.key_frames += u64::from(frame.key && self.codec.kind() == Kind::Video);
         self.waiting_for_key = false;
@@ -393,6 +403,7 @@ impl Assembler {
 
     /// The hole at the head is given up: audio goes on behind it, video at the next key frame.
     fn abandon_hole(&mut self) {
+        self.moving = true;
         self.counts.holes_abandoned += 1;
         let mut number = self.next;
         // Over what is left of the frame that the hole broke, and over the hole.

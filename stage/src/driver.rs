@@ -1,4 +1,4 @@
-#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: reads the clock, spawns, owns all sessions.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: reads the clock, spawns.
 //! The handle to a running stage, and what is asked of its [owner](crate::owner).
 
 use crate::config::Config;

@@ -13,7 +13,7 @@ use crate::sdp::Offer;
 use crate::session::{Input, Output, Session};
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackEvent, TrackId, TrackRequest};
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, histogram};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -51,7 +51,6 @@ struct Running {
     changing: Arc<Semaphore>,
     core: Session,
     started: SessionTime,
-    connected: bool,
     /// Its entry in [`Owner::timers`]. Never later than what the core asks for.
     timer: SessionTime,
 }
@@ -171,22 +170,8 @@ impl Owner {
         let changing = Arc::new(Semaphore::new(1));
         let timer = core.poll_timeout().unwrap_or(now);
         self.timers.insert((timer, number));
-        let running = Running {
-            id,
-            room,
-            peer,
-            offer,
-            etag,
-            connection,
-            gate,
-            changing,
-            core,
-            started: now,
-            connected: false,
-            timer,
-        };
+        let running = Running { id, room, peer, offer, etag, connection, gate, changing, core, started: now, timer };
         self.sessions.insert(number, running);
-        gauge!("footlight_stage_sessions").set(self.sessions.len() as f64);
         Ok(())
     }
 
@@ -245,10 +230,6 @@ impl Owner {
         let input = match arrival.event {
             PeerEvent::Rtp(packet) => Input::Rtp(packet),
             PeerEvent::Report(report) => Input::Report(report),
-            PeerEvent::Connected => {
-                running.connected = true;
-                return;
-            }
             PeerEvent::Failed => return self.end(arrival.session, "connection_failed"),
         };
         if let Some(tap) = &self.tap {
@@ -311,7 +292,6 @@ impl Owner {
         let Some(mut running) = self.sessions.remove(&number) else { return };
         tracing::info!(room = %running.room, peer = %running.peer.0, reason, "session ends");
         counter!("footlight_stage_sessions_ended_total", "reason" => reason).increment(1);
-        gauge!("footlight_stage_sessions").set(self.sessions.len() as f64);
         self.timers.remove(&(running.timer, number));
         self.by_id.remove(&running.id);
         running.core.end();
@@ -334,7 +314,7 @@ impl Owner {
             room: running.room.clone(),
             peer: running.peer.clone(),
             age: Duration::from_micros(now.micros_since(running.started).max(0).unsigned_abs()),
-            connected: running.connected,
+            connected: running.gate.connected.load(Ordering::Relaxed),
             tracks: running.core.stats(),
             dropped: running.gate.dropped.load(Ordering::Relaxed) + running.connection.datagrams_dropped(),
         };
@@ -378,7 +358,7 @@ mod tests {
         const ARRIVALS: usize = 200 * BATCH;
         let (inbox, arrivals) = mpsc::channel(ARRIVALS);
         for _ in 0..ARRIVALS {
-            let arrival = FromPeer { session: 1, now: SessionTime::ZERO, event: PeerEvent::Connected };
+            let arrival = FromPeer { session: 1, now: SessionTime::ZERO, event: PeerEvent::Failed };
             assert!(inbox.try_send(arrival).is_ok());
         }
         let (_commands, requests) = mpsc::channel(1);

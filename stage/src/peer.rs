@@ -19,7 +19,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 };
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use webrtc::peer_connection::{
@@ -122,7 +122,10 @@ impl Endpoint {
             .with_media_engine(media)
             .with_setting_engine(settings)
             .with_interceptor_registry(registry)
-            .with_runtime(port.runtime())
+            .with_runtime(port.runtime({
+                let sink = sink.clone();
+                move || sink.failed()
+            }))
             .with_handler(Arc::new(Watcher { sink, gathered }))
             .with_udp_addrs(port.virtual_addresses())
             .with_tcp_addrs(port.virtual_addresses())
@@ -289,9 +292,7 @@ pub(crate) struct FromPeer {
 pub(crate) enum PeerEvent {
     Rtp(RtpPacket),
     Report(SenderReport),
-    /// DTLS is up.
-    Connected,
-    /// Consent expired, or DTLS failed.
+    /// Consent expired, DTLS failed, or nothing works for the connection any more.
     Failed,
 }
 
@@ -309,6 +310,10 @@ pub(crate) struct Sink {
 pub(crate) struct Gate {
     /// Arrivals sent and not yet looked at.
     pub(crate) in_flight: AtomicUsize,
+    /// DTLS is up.
+    pub(crate) connected: AtomicBool,
+    /// Its end has been told of.
+    failed: AtomicBool,
     /// Arrivals dropped because [`IN_FLIGHT_PER_PEER`] were.
     pub(crate) dropped: AtomicU64,
 }
@@ -326,11 +331,15 @@ impl Sink {
         self.send(now, PeerEvent::Report(report));
     }
 
-    /// Tells of the connection's state, after what waits however long that takes: nothing would tell of it again. At most twice in a connection's life.
-    fn tell(&self, event: PeerEvent) {
+    /// Tells of the connection's end, once, after what waits however long that takes: nothing would tell of it again.
+    fn failed(&self) {
+        if self.gate.failed.swap(true, Ordering::Relaxed) {
+            return;
+        }
         self.gate.in_flight.fetch_add(1, Ordering::Relaxed);
-        let (arrival, inbox) = (self.stamped(Instant::now(), event), self.inbox.clone());
-        tokio::spawn(async move {
+        let (arrival, inbox) = (self.stamped(Instant::now(), PeerEvent::Failed), self.inbox.clone());
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
             let _the_owner_has_ended = inbox.send(arrival).await;
         });
     }
@@ -367,14 +376,14 @@ impl PeerConnectionEventHandler for Watcher {
     async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
         // Disconnected is no end: media may flow all the while, and consent may come back.
         if state == RTCIceConnectionState::Failed {
-            self.sink.tell(PeerEvent::Failed);
+            self.sink.failed();
         }
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
         match state {
-            RTCPeerConnectionState::Connected => self.sink.tell(PeerEvent::Connected),
-            RTCPeerConnectionState::Failed => self.sink.tell(PeerEvent::Failed),
+            RTCPeerConnectionState::Connected => self.sink.gate.connected.store(true, Ordering::Relaxed),
+            RTCPeerConnectionState::Failed => self.sink.failed(),
             _ => {}
         }
     }
@@ -391,10 +400,12 @@ mod tests {
         for _ in 0..3 {
             sink.sender_report(Instant::now(), SenderReport { ssrc: 1, ntp: 2, rtp: 3 });
         }
-        sink.tell(PeerEvent::Failed);
+        sink.failed();
+        sink.failed();
         assert!(matches!(arrivals.recv().await.expect("one had room").event, PeerEvent::Report(_)));
         let end = arrivals.recv().await.expect("the end");
         assert!(matches!(end.event, PeerEvent::Failed));
+        assert!(arrivals.try_recv().is_err(), "once");
         assert_eq!((end.session, sink.gate.dropped.load(Ordering::Relaxed)), (7, 2));
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -82,9 +82,10 @@ impl Port {
         let _ = self.streams.sender.try_send((shared, from));
     }
 
-    /// The runtime that makes a connection use this port.
-    pub(crate) fn runtime(self: &Arc<Self>) -> Arc<dyn Runtime> {
-        Arc::new(PortRuntime { port: Arc::clone(self) })
+    /// The runtime that makes a connection use this port. `ended` is called when none of its tasks runs any more, whatever ended the last.
+    pub(crate) fn runtime(self: &Arc<Self>, ended: impl Fn() + Send + Sync + 'static) -> Arc<dyn Runtime> {
+        let tasks = Arc::new(Tasks { running: AtomicUsize::new(0), ended: Box::new(ended) });
+        Arc::new(PortRuntime { port: Arc::clone(self), tasks })
     }
 
     /// Addresses that the connection is told to bind: its virtual sockets, one per family that can arrive.
@@ -135,14 +136,48 @@ impl<T> Queue<T> {
 }
 
 /// Tokio, except that sockets are virtual and no connection is ever opened from here.
-#[derive(Debug)]
 struct PortRuntime {
     port: Arc<Port>,
+    tasks: Arc<Tasks>,
+}
+
+impl fmt::Debug for PortRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PortRuntime").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// The tasks of one connection.
+struct Tasks {
+    running: AtomicUsize,
+    ended: Box<dyn Fn() + Send + Sync>,
+}
+
+/// One of them, until it has ended or panicked.
+struct Task(Arc<Tasks>);
+
+impl Task {
+    fn begin(tasks: &Arc<Tasks>) -> Self {
+        tasks.running.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(tasks))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::Relaxed) == 1 {
+            (self.0.ended)();
+        }
+    }
 }
 
 impl Runtime for PortRuntime {
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
-        TokioRuntime.spawn(future)
+        let task = Task::begin(&self.tasks);
+        TokioRuntime.spawn(Box::pin(async move {
+            let _until_it_ends = task;
+            future.await;
+        }))
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
@@ -335,5 +370,33 @@ impl AsyncTcpStream for VirtualStream {
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.shared.peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mux::Mux;
+    use crate::peer::crypto;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn a_connection_whose_last_task_dies_is_told_of_once() {
+        let shutdown = CancellationToken::new();
+        let listen = "127.0.0.1:0".parse().expect("an address");
+        let mux = Mux::bind(listen, crypto().expect("a provider"), shutdown.clone()).await.expect("a port");
+        let (told, mut ends) = mpsc::channel(2);
+        let runtime = mux.open_port().runtime(move || told.try_send(()).expect("room for two"));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        runtime.spawn(Box::pin(async {
+            let _stopped = stopped.await;
+        }));
+        runtime.spawn(Box::pin(async { panic!("on a stranger's bytes") }));
+        assert!(tokio::time::timeout(Duration::from_millis(50), ends.recv()).await.is_err(), "one still works");
+        drop(stop);
+        ends.recv().await.expect("its end");
+        drop(runtime);
+        assert!(ends.recv().await.is_none(), "once");
+        shutdown.cancel();
     }
 }

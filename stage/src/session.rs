@@ -19,8 +19,8 @@ use std::time::Duration;
 /// A connection has this long from its answer to its first packet: ICE, DTLS and the user's camera prompt are over in
 /// a few seconds or never.
 pub const FIRST_PACKET_WAIT: Duration = Duration::from_secs(20);
-/// A track that sends nothing for this long rests: it is removed, and added again with its next frame, so that a muted camera does not stand
-/// still on stage. Opus with DTX sends every 400 ms. Who sends nothing at all is gone only when its consent is (RFC 7675), as ICE says.
+/// A peer that sends nothing for this long rests: its tracks are removed, and added again with their next frames (pictures with their next key
+/// frame), so that who is muted, or dead, does not stand still on stage. It is gone only when its consent is (RFC 7675), as ICE says.
 pub const SILENCE_WAIT: Duration = Duration::from_secs(8);
 /// A key frame that was asked for is asked for again after this, then after twice, four times, ... up to the last.
 const FIRST_PLI_REPEAT: Duration = Duration::from_millis(500);
@@ -150,8 +150,6 @@ struct Track {
     ssrc: Option<u32>,
     assembler: Assembler,
     added: bool,
-    /// It has been silent for [`SILENCE_WAIT`] and is not to be asked for a key frame until it sends again.
-    resting: bool,
     pli: PliState,
     refusals_told: u32,
     stats: TrackStats,
@@ -172,7 +170,10 @@ pub struct Session {
     peer: PeerKey,
     limits: PictureLimits,
     started: SessionTime,
-    has_sent: bool,
+    /// When something new came last: neither padding nor what had come before.
+    last_sent: Option<SessionTime>,
+    /// Nothing new has come for [`SILENCE_WAIT`]. Nothing is asked of it.
+    resting: bool,
     tracks: Vec<Track>,
     sync: PeerSync,
     outputs: VecDeque<Output>,
@@ -186,7 +187,8 @@ impl Session {
             peer,
             limits,
             started: now,
-            has_sent: false,
+            last_sent: None,
+            resting: false,
             tracks: Vec::new(),
             sync: PeerSync::default(),
             outputs: VecDeque::new(),
@@ -219,9 +221,10 @@ impl Session {
             self.tell_refusal(slot);
             self.ask_for_missing(slot, now);
             self.request_key_frame(slot, now);
-            self.rest_if_silent(slot, now);
         }
-        self.end_if_never_sent(now);
+        if self.silence_deadline().is_some_and(|deadline| now >= deadline) {
+            self.rest_or_end();
+        }
     }
 
     /// What is to be done, in order.
@@ -230,14 +233,14 @@ impl Session {
         self.outputs.pop_front()
     }
 
-    /// The latest instant for an [`Input::Timeout`]. `None` once the session has ended.
+    /// The latest instant for an [`Input::Timeout`]. `None` while nothing is waited for: it rests, or has ended.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<SessionTime> {
         if self.ended {
             return None;
         }
-        let of_track = |track: &Track| [track.assembler.poll_timeout(), track.pli_due(), track.rests_at()];
-        self.tracks.iter().flat_map(of_track).flatten().chain(self.first_packet_deadline()).min()
+        let of_track = |track: &Track| [track.assembler.poll_timeout(), self.pli_due(track)];
+        self.tracks.iter().flat_map(of_track).flatten().chain(self.silence_deadline()).min()
     }
 
     /// Ends the session from outside: its tracks are removed.
@@ -293,10 +296,9 @@ impl Session {
         self.tracks.push(Track {
             id,
             ssrc: media.ssrc,
-            assembler: new_assembler(&media, self.limits),
+            assembler: Assembler::new(codec, depacketizer(&media, self.limits)),
             media,
             added: false,
-            resting: false,
             pli: PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() },
             refusals_told: 0,
             stats: TrackStats {
@@ -319,6 +321,10 @@ impl Session {
 
     fn rtp(&mut self, packet: RtpPacket, now: SessionTime) {
         let Some((slot, packet)) = self.unwrap_rtx(packet) else { return };
+        let new = !packet.recovered && !packet.payload.is_empty();
+        if self.resting && !new {
+            return;
+        }
         let track = &mut self.tracks[slot];
         if track.ssrc != Some(packet.ssrc) {
             let silent = |last: SessionTime| now >= last + SSRC_SILENCE;
@@ -328,12 +334,14 @@ impl Session {
             }
             track.ssrc = Some(packet.ssrc);
             if track.stats.packets > 0 {
-                track.assembler = new_assembler(&track.media, self.limits);
+                track.assembler.begin_anew(depacketizer(&track.media, self.limits));
                 self.sync.reset_track(slot);
             }
         }
-        self.has_sent = true;
-        track.resting = false;
+        if new {
+            self.last_sent = Some(now);
+            self.resting = false;
+        }
         track.stats.last_packet = Some(now);
         track.stats.packets += 1;
         track.stats.bytes += packet.payload.len() as u64;
@@ -417,11 +425,11 @@ impl Session {
     }
 
     fn request_key_frame(&mut self, slot: usize, now: SessionTime) {
-        let track = &mut self.tracks[slot];
-        let Some(ssrc) = track.ssrc else { return };
-        if track.pli_due().is_none_or(|due| now < due) {
+        if self.pli_due(&self.tracks[slot]).is_none_or(|due| now < due) {
             return;
         }
+        let track = &mut self.tracks[slot];
+        let Some(ssrc) = track.ssrc else { return };
         track.pli.repeat = match track.pli.last {
             Some(_) => (2 * track.pli.repeat).min(LAST_PLI_REPEAT),
             None => FIRST_PLI_REPEAT,
@@ -432,51 +440,45 @@ impl Session {
         self.outputs.push_back(Output::Pli { ssrc });
     }
 
-    fn rest_if_silent(&mut self, slot: usize, now: SessionTime) {
-        let track = &mut self.tracks[slot];
-        if track.rests_at().is_none_or(|at| now < at) {
-            return;
+    fn silence_deadline(&self) -> Option<SessionTime> {
+        match self.last_sent {
+            None => Some(self.started + FIRST_PACKET_WAIT),
+            Some(last) => (!self.resting).then(|| last + SILENCE_WAIT),
         }
-        track.added = false;
-        track.resting = true;
-        // What it sends next is decoded by a decoder that has seen nothing of it.
-        track.assembler = new_assembler(&track.media, self.limits);
-        track.pli = PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() };
-        self.outputs.push_back(Output::Event(TrackEvent::Removed { track: track.id }));
     }
 
-    fn end_if_never_sent(&mut self, now: SessionTime) {
-        if self.first_packet_deadline().is_some_and(|deadline| now >= deadline) {
+    fn rest_or_end(&mut self) {
+        if self.last_sent.is_none() {
             self.end();
             self.outputs.push_back(Output::NeverSent);
+            return;
+        }
+        self.resting = true;
+        for track in &mut self.tracks {
+            if std::mem::take(&mut track.added) {
+                self.outputs.push_back(Output::Event(TrackEvent::Removed { track: track.id }));
+            }
+            // What it sends next is for decoders that have seen nothing of it.
+            track.assembler.begin_anew(depacketizer(&track.media, self.limits));
+            track.pli = PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() };
         }
     }
 
-    fn first_packet_deadline(&self) -> Option<SessionTime> {
-        (!self.has_sent).then(|| self.started + FIRST_PACKET_WAIT)
-    }
-}
-
-fn new_assembler(media: &OfferedMedia, limits: PictureLimits) -> Assembler {
-    Assembler::new(media.codec, Depacketizer::new(media.codec, limits, &media.fmtp))
-}
-
-impl Track {
-    /// When a key frame is to be asked for; `None` while none is missed, and before the first packet says to whom.
-    fn pli_due(&self) -> Option<SessionTime> {
-        let first = self.stats.last_packet.filter(|_| !self.resting)?;
-        let stuck = self.assembler.waiting_for_key();
-        match self.pli.last {
-            None if stuck || self.pli.wanted => Some(first),
-            Some(last) if self.pli.wanted => Some(last + PLI_THROTTLE),
-            Some(last) if stuck => Some(last + self.pli.repeat),
+    /// When a key frame is to be asked for; `None` while none is missed, and while nobody sends.
+    fn pli_due(&self, track: &Track) -> Option<SessionTime> {
+        let first = track.stats.last_packet.filter(|_| !self.resting)?;
+        let stuck = track.assembler.waiting_for_key();
+        match track.pli.last {
+            None if stuck || track.pli.wanted => Some(first),
+            Some(last) if track.pli.wanted => Some(last + PLI_THROTTLE),
+            Some(last) if stuck => Some(last + track.pli.repeat),
             _ => None,
         }
     }
+}
 
-    fn rests_at(&self) -> Option<SessionTime> {
-        self.stats.last_packet.filter(|_| self.added).map(|last| last + SILENCE_WAIT)
-    }
+fn depacketizer(media: &OfferedMedia, limits: PictureLimits) -> Depacketizer {
+    Depacketizer::new(media.codec, limits, &media.fmtp)
 }
 
 #[cfg(test)]
@@ -610,23 +612,31 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_track_leaves_the_stage_and_comes_back() {
+    fn a_silent_peer_leaves_the_stage_and_comes_back() {
         let mut session = session();
         session.handle_input(Input::Rtp(video(1, true)), at(1_000));
-        for number in 0..3 {
-            session.handle_input(Input::Rtp(audio(number)), at(2_000 + i64::from(number)));
-        }
+        session.handle_input(Input::Rtp(audio(1)), at(2_000));
         outputs(&mut session);
-        assert_eq!(session.poll_timeout(), Some(at(1_000) + SILENCE_WAIT));
-        session.handle_input(Input::Timeout, at(8_999));
+        assert_eq!(session.poll_timeout(), Some(at(2_000) + SILENCE_WAIT), "a voice keeps its picture on stage");
+        session.handle_input(Input::Timeout, at(9_999));
         assert_eq!(outputs(&mut session), []);
-        session.handle_input(Input::Timeout, at(9_000));
-        assert_eq!(outputs(&mut session), [Output::Event(TrackEvent::Removed { track: VIDEO })]);
-        assert_eq!(session.added_tracks().count(), 1, "the voice is still there");
-        session.handle_input(Input::KeyFrameWanted(VIDEO), at(9_001));
+        session.handle_input(Input::Timeout, at(10_000));
+        let removed = |track| Output::Event(TrackEvent::Removed { track });
+        assert_eq!(outputs(&mut session), [removed(AUDIO), removed(VIDEO)]);
+        assert_eq!(session.added_tracks().count(), 0);
+        session.handle_input(Input::KeyFrameWanted(VIDEO), at(10_001));
         session.handle_input(Input::Timeout, at(40_000));
-        assert_eq!(outputs(&mut session), [Output::Event(TrackEvent::Removed { track: AUDIO })]);
-        assert_eq!(session.poll_timeout(), None, "no key frame is asked of who sends nothing");
+        assert_eq!(
+            (outputs(&mut session), session.poll_timeout()),
+            (vec![], None),
+            "nothing is asked of who does not send"
+        );
+        let padding = RtpPacket { payload: Bytes::new(), ..video(899, false) };
+        let again = RtpPacket { recovered: true, ..video(1, true) };
+        for old in [padding, again] {
+            session.handle_input(Input::Rtp(old), at(44_000));
+            assert_eq!((outputs(&mut session), session.poll_timeout()), (vec![], None), "nothing new");
+        }
         session.handle_input(Input::Rtp(video(900, false)), at(45_000));
         assert_eq!(outputs(&mut session), [Output::Pli { ssrc: 2_000 }]);
         session.handle_input(Input::Rtp(video(901, true)), at(45_033));
@@ -634,6 +644,19 @@ mod tests {
         assert!(matches!(out[0], Output::Event(TrackEvent::Added { track: VIDEO, .. })), "{out:?}");
         assert_eq!(frames(&out).len(), 1);
         assert!(frames(&out)[0].key);
+        assert_eq!(session.stats()[1].assembler.assembled, 2, "what was counted before goes on");
+    }
+
+    #[test]
+    fn who_stops_before_its_first_key_frame_is_not_asked_for_ever() {
+        let mut session = session();
+        session.handle_input(Input::Rtp(video(1, false)), at(0));
+        let mut asked = 0;
+        for second in 0..600 {
+            session.handle_input(Input::Timeout, at(second * 1_000));
+            asked += outputs(&mut session).len();
+        }
+        assert_eq!(asked, 6, "up to when it is taken for silent");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::harness::clips;
 use crate::harness::packaging::assert_ffmpeg_decodes;
 use crate::harness::playback::{Viewer, middle_luma};
-use crate::harness::publishers::send;
+use crate::harness::publishers::{send, send_muted};
 use crate::harness::server::{SMALL, Server};
 use crate::support::Running;
 use std::time::Duration;
@@ -43,6 +43,27 @@ async fn killed_and_back_then_taken_over() {
     assert!(shown_after_return.abs_diff(140) < 12, "{shown_after_return}");
     let shown_at_last = last_luma(&viewer);
     assert!(shown_at_last.abs_diff(220) < 12, "{shown_at_last}: the one that took over fills the picture alone");
+    server.end().await;
+}
+
+/// Who is muted for longer than a dead publisher is waited for leaves the picture, and comes back into it.
+#[tokio::test(flavor = "multi_thread")]
+async fn muted_and_back() {
+    const FULL: u8 = 140;
+    let server = Server::start(&["serve"], SMALL).await;
+    let stream = server.go_live("room").await;
+    let mut viewer = Viewer::new(&server, "room", &stream, "180p");
+    let clip = clips::grey(FULL, 320, 180, 30);
+    let muted = Duration::from_secs(3)..Duration::from_secs(17);
+    let _publisher = send_muted(&server, "room", "someone", clip, muted).await;
+    viewer.watch_to(16).await;
+    assert_eq!(viewer.discontinuities(), 0);
+    assert_ffmpeg_decodes(viewer.file());
+    let shown: Vec<bool> = middle_luma(viewer.file()).iter().map(|luma| luma.abs_diff(FULL) < 12).collect();
+    let runs: Vec<(bool, usize)> = shown.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() / 30)).collect();
+    let [(false, _), (true, before), (false, away), (true, after)] = runs[..] else { panic!("{runs:?}") };
+    assert!((9..=13).contains(&before), "3 s and the 8 s for which its last picture stands: {runs:?}");
+    assert!((4..=8).contains(&away) && after >= 2, "{runs:?}");
     server.end().await;
 }
 

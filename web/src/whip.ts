@@ -73,7 +73,7 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
   } finally {
     clearTimeout(late);
     connection.close();
-    // `keepalive`: the page may be going away. Where this does not arrive, the server ends the session by its silence.
+    // `keepalive`: the page may be going away. Where this does not arrive, the server ends the session when its consent has expired.
     if (session) await fetch(session, { method: 'DELETE', headers: { authorization }, keepalive: true }).catch(() => {});
   }
 }

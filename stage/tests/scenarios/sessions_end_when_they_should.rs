@@ -101,5 +101,7 @@ async fn who_sends_nothing_is_let_go() {
     within(joined.client.run_until(|seen| seen.connected)).await;
     let _running = joined.client.spawn();
     assert_eq!(theatre.stage.stats().await.len(), 1);
+    let began = Instant::now();
     theatre.empties().await;
+    assert!(began.elapsed() > Duration::from_secs(17), "it had {:?}", began.elapsed());
 }

@@ -3,7 +3,9 @@
 use super::server::Server;
 use crate::support::media::Clip;
 use crate::support::{Client, Running, Setup};
+use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 use tokio::process::{Child, Command};
 
 /// Publishes a picture of 320x180 with a flash and a beep each second as `client` (`aiortc` or `ffmpeg`), until the handle is dropped: killed, it says
@@ -28,11 +30,25 @@ pub async fn send(server: &Server, room: &str, user: &str, clip: Clip) -> Runnin
 
 /// Likewise, with what is offered and what is sent of it: a clip, and whether there is sound.
 pub async fn send_only(server: &Server, room: &str, user: &str, setup: &Setup, sent: (Option<Clip>, bool)) -> Running {
+    let mut client = joined(server, room, user, setup).await;
+    client.publish(sent.0, sent.1);
+    client.run_until(|seen| seen.connected).await;
+    client.spawn()
+}
+
+/// As [`send`] does, but for a part of its time in which it consents and sends nothing.
+pub async fn send_muted(server: &Server, room: &str, user: &str, clip: Clip, muted: Range<Duration>) -> Running {
+    let mut client = joined(server, room, user, &Setup::default()).await;
+    client.publish(Some(clip), true);
+    client.mute(muted);
+    client.run_until(|seen| seen.connected).await;
+    client.spawn()
+}
+
+async fn joined(server: &Server, room: &str, user: &str, setup: &Setup) -> Client {
     let token = server.auth(room, user).await;
     let mut client = Client::udp(setup, None).await;
     let (answer, _) = server.whip(room, &token, client.offer()).await;
     client.accept(&answer);
-    client.publish(sent.0, sent.1);
-    client.run_until(|seen| seen.connected).await;
-    client.spawn()
+    client
 }
