@@ -50,7 +50,9 @@ function watch({ playlist, settings, ms, cells, cell }) {
   video.requestVideoFrameCallback(each);
   video.addEventListener('waiting', () => (stalls += video.currentTime > 0 ? 1 : 0));
   const hls = new Hls(settings);
-  hls.on(Hls.Events.ERROR, (_, error) => errors.push(error.details));
+  const began = performance.now();
+  const since = () => ((performance.now() - began) / 1_000).toFixed(1);
+  hls.on(Hls.Events.ERROR, (_, { details, url }) => errors.push(`${details} after ${since()} s: ${url}`));
   hls.loadSource(playlist);
   hls.attachMedia(video);
   return new Promise((done) => setTimeout(() => done({ seen, unread, stalls, errors }), ms));
