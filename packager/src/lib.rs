@@ -15,6 +15,7 @@ pub mod failpoint;
 pub mod ffmpeg;
 pub mod footage;
 pub mod glyphs;
+pub mod gzip;
 pub mod ladder;
 pub mod layout;
 pub mod mixer;

@@ -1,15 +1,13 @@
 //! What is published, as values: paths, types, lifetimes and the headers of `docs/wire.md`. Pure; `publish.rs` sends it.
 
+use crate::gzip::Gzip;
 use crate::ladder::{PART_TARGET, SEGMENT_SECONDS};
 use crate::playlist::{self, LEAST_WINDOW_SEGMENTS, Rendered, Rendition};
 use crate::session::Resume;
 use crate::stages::TickStamps;
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use footlight_media::time::SessionTime;
 use serde::{Deserialize, Serialize};
-use std::io::Write as _;
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const VIDEO: &str = "video/mp4";
@@ -188,12 +186,14 @@ impl Stream {
     }
 
     /// A media playlist with its bodies, each compressed once.
-    pub fn media_playlist(&self, rendition: &str, rendered: &Rendered) -> Change {
-        let mut bodies = text_bodies("full", "full.gzip", &rendered.full);
+    pub fn media_playlist(&self, rendition: &str, rendered: &Rendered, gzip: &mut Gzip) -> Change {
+        let [full, compressed] = text_bodies(&rendered.full, gzip);
+        let mut bodies = vec![("full", full), ("full.gzip", compressed)];
         if let Some(delta) = &rendered.delta {
-            bodies.extend(text_bodies("delta", "delta.gzip", delta));
+            let [delta, compressed] = text_bodies(delta, gzip);
+            bodies.extend([("delta", delta.clone()), ("delta.gzip", compressed.clone())]);
             // No DATERANGE is ever skipped, so a v2 delta reads the same.
-            bodies.extend(text_bodies("delta2", "delta2.gzip", delta));
+            bodies.extend([("delta2", delta), ("delta2.gzip", compressed)]);
         }
         let counts: Vec<String> = rendered.part_counts.iter().map(|(msn, parts)| format!("{msn}:{parts}")).collect();
         Change::Put(Put {
@@ -215,15 +215,16 @@ impl Stream {
     }
 
     /// The stream's multivariant playlist, and the room's, which leads to the same objects.
-    pub fn multivariant(&self, text: impl Fn(&str) -> String) -> [Change; 2] {
-        let put = |path, prefix: &str| {
+    pub fn multivariant(&self, text: impl Fn(&str) -> String, gzip: &mut Gzip) -> [Change; 2] {
+        let mut put = |path, prefix: &str| {
+            let [full, compressed] = text_bodies(&text(prefix), gzip);
             Change::Put(Put {
                 path,
                 content_type: PLAYLIST,
                 cache_control: PLAYLIST_LIFETIME.to_owned(),
                 private: false,
                 playlist: None,
-                bodies: text_bodies("full", "full.gzip", &text(prefix)),
+                bodies: vec![("full", full), ("full.gzip", compressed)],
             })
         };
         let from_live = format!("../../hls/{}/{}/", self.room, self.id);
@@ -281,11 +282,9 @@ impl Stream {
     }
 }
 
-fn text_bodies(plain: &'static str, gzip: &'static str, text: &str) -> Vec<(&'static str, Bytes)> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 3), Compression::default());
-    let written = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
-    let compressed = written.expect("a Vec takes everything");
-    vec![(plain, Bytes::copy_from_slice(text.as_bytes())), (gzip, Bytes::from(compressed))]
+/// A text as it is, and compressed.
+fn text_bodies(text: &str, gzip: &mut Gzip) -> [Bytes; 2] {
+    [Bytes::copy_from_slice(text.as_bytes()), gzip.compress(text.as_bytes())]
 }
 
 #[cfg(test)]

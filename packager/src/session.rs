@@ -5,6 +5,7 @@
 //! rendition that is late by more than a part does not hold the others.
 
 use crate::cmaf::{self, TrackHeader};
+use crate::gzip::Gzip;
 use crate::ladder::Ladder;
 use crate::objects::{Batch, Change, Stream};
 use crate::playlist::{self, PartPlace, Rendition};
@@ -127,6 +128,7 @@ pub struct Session {
     ended: bool,
     /// Changes that the next batch begins with.
     before: Vec<Change>,
+    gzip: Gzip,
 }
 
 impl Session {
@@ -181,6 +183,7 @@ impl Session {
             announced: false,
             ended: false,
             before: Vec::new(),
+            gzip: Gzip::default(),
         }
     }
 
@@ -302,7 +305,7 @@ impl Session {
         self.lanes.iter().map(|l| (l.rendition.name(), (!l.drained).then(|| l.segmenter.part())))
     }
 
-    fn media_playlist(&self, lane: Lane) -> Change {
+    fn media_playlist(&mut self, lane: Lane) -> Change {
         let others: Vec<(&str, PartPlace)> = self
             .lanes
             .iter()
@@ -311,15 +314,17 @@ impl Session {
             .filter_map(|(_, l)| Some((l.rendition.name(), l.rendition.last_part()?)))
             .collect();
         let rendition = &self.lanes[lane].rendition;
-        self.stream.media_playlist(rendition.name(), &rendition.render(self.timeline.zero_date, &others))
+        let rendered = rendition.render(self.timeline.zero_date, &others);
+        self.stream.media_playlist(rendition.name(), &rendered, &mut self.gzip)
     }
 
-    fn multivariant(&self) -> [Change; 2] {
+    fn multivariant(&mut self) -> [Change; 2] {
         let codecs = |name: &str| {
             let lane = self.lanes.iter().find(|l| l.rendition.name() == name);
             lane.and_then(|l| l.header.as_ref()).map(TrackHeader::codecs).unwrap_or_default()
         };
-        self.stream.multivariant(|prefix| playlist::multivariant(&self.ladder, codecs, prefix))
+        let text = |prefix: &str| playlist::multivariant(&self.ladder, codecs, prefix);
+        self.stream.multivariant(text, &mut self.gzip)
     }
 
     fn expire(&mut self, lane: Lane, batch: &mut Batch) {
