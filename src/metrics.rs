@@ -247,7 +247,6 @@ mod tests {
     use footlight_media::codec::Codec;
     use footlight_media::track::{PeerKey, TrackId};
     use footlight_packager::driver::Report;
-    use footlight_stage::assemble::AssemblerCounts;
     use std::time::Duration;
 
     #[test]
@@ -281,21 +280,7 @@ mod tests {
 
     #[test]
     fn what_publishers_send_is_in_families() {
-        let track = TrackStats {
-            track: TrackId(1),
-            codec: Codec::Opus,
-            packets: 5,
-            bytes: 0,
-            retransmissions: 0,
-            foreign_packets: 0,
-            nacked: 0,
-            plis: 0,
-            assembler: AssemblerCounts::default(),
-            jitter: Duration::from_millis(2),
-            wait: Duration::ZERO,
-            size: None,
-            last_packet: None,
-        };
+        let track = TrackStats { packets: 5, ..TrackStats::new(TrackId(1), Codec::Opus) };
         let (room, peer, age) = ("r".into(), PeerKey("a\"b".into()), Duration::ZERO);
         let session = SessionStats { room, peer, age, connected: true, tracks: vec![track], dropped: 0 };
         let mut text = String::new();

@@ -380,7 +380,7 @@ mod tests {
     use crate::peer::crypto;
     use tokio_util::sync::CancellationToken;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_connection_whose_last_task_dies_is_told_of_once() {
         let shutdown = CancellationToken::new();
         let listen = "127.0.0.1:0".parse().expect("an address");

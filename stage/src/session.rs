@@ -144,6 +144,27 @@ pub struct TrackStats {
     pub last_packet: Option<SessionTime>,
 }
 
+impl TrackStats {
+    /// Of a track that has sent nothing yet.
+    pub fn new(track: TrackId, codec: Codec) -> Self {
+        Self {
+            track,
+            codec,
+            packets: 0,
+            bytes: 0,
+            retransmissions: 0,
+            foreign_packets: 0,
+            nacked: 0,
+            plis: 0,
+            assembler: AssemblerCounts::default(),
+            jitter: Duration::ZERO,
+            wait: Duration::ZERO,
+            size: None,
+            last_packet: None,
+        }
+    }
+}
+
 struct Track {
     id: TrackId,
     media: OfferedMedia,
@@ -301,21 +322,7 @@ impl Session {
             added: false,
             pli: PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() },
             refusals_told: 0,
-            stats: TrackStats {
-                track: id,
-                codec,
-                packets: 0,
-                bytes: 0,
-                retransmissions: 0,
-                foreign_packets: 0,
-                nacked: 0,
-                plis: 0,
-                assembler: AssemblerCounts::default(),
-                jitter: Duration::ZERO,
-                wait: Duration::ZERO,
-                size: None,
-                last_packet: None,
-            },
+            stats: TrackStats::new(id, codec),
         });
     }
 
