@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod packaging;
 pub mod publishing;
 pub mod sandbox;
+mod socket;
 pub mod tls;
 pub mod web;
 pub mod whip;

@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: child processes, threads, Unix sockets.
 //! One life of a stream's packager: in a child process behind its fences or in a thread, with the origin as it may use it.
 
+use crate::socket;
 use crate::worker::{self, Begin, Worker, WorkerError};
 use bytes::Bytes;
 use footlight_packager::driver::{self, FromPackager, Start, ToPackager};
@@ -11,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use tokio::net::UnixStream;
+use std::os::unix::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
@@ -97,8 +98,11 @@ async fn serve_objects(objects: UnixStream, origin: Fenced) {
         let origin = origin.clone();
         async move { Ok::<_, Infallible>(origin.forward(request).await) }
     });
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(objects), service).await;
-    if let Err(error) = served {
+    let objects = match socket::split(objects) {
+        Ok((read, write)) => TokioIo::new(tokio::io::join(read, write)),
+        Err(error) => return tracing::error!(%error, "a packager's object socket"),
+    };
+    if let Err(error) = hyper::server::conn::http1::Builder::new().serve_connection(objects, service).await {
         tracing::debug!(%error, "a packager's object socket ended");
     }
 }

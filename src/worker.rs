@@ -6,6 +6,7 @@
 //! nothing else (see [`crate::sandbox`]).
 
 use crate::sandbox::{self, SandboxError};
+use crate::socket::{self, ReadHalf, WriteHalf};
 use bytes::Bytes;
 use footlight_packager::driver::{self, DriverError, FromPackager, Start, ToPackager};
 use footlight_packager::publish::Publisher;
@@ -18,13 +19,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
@@ -34,6 +33,8 @@ const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Threads that a child may have: its decoders' and encoders' are some forty for sixteen peers and eight rungs. The kernel counts threads by user, which
 /// would be all children together with the server.
 const THREADS: usize = 512;
+/// What is read at once: a key frame of 720p and all else.
+const READ_BYTES: usize = 64 * 1024;
 /// Messages between the socket and the packager, each way.
 pub const MESSAGES: usize = 256;
 
@@ -117,14 +118,15 @@ fn codec() -> LengthDelimitedCodec {
 }
 
 /// The half of a socket that messages come in by.
-struct Incoming<T>(FramedRead<OwnedReadHalf, LengthDelimitedCodec>, PhantomData<T>);
+struct Incoming<T>(FramedRead<ReadHalf, LengthDelimitedCodec>, PhantomData<T>);
 
 /// The half that they go out by.
-struct Outgoing(FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>);
+struct Outgoing(FramedWrite<WriteHalf, LengthDelimitedCodec>);
 
-fn messages<T>(socket: UnixStream) -> (Incoming<T>, Outgoing) {
-    let (read, write) = socket.into_split();
-    (Incoming(FramedRead::new(read, codec()), PhantomData), Outgoing(FramedWrite::new(write, codec())))
+fn messages<T>(socket: UnixStream) -> std::io::Result<(Incoming<T>, Outgoing)> {
+    let (read, write) = socket::split(socket)?;
+    let read = FramedRead::with_capacity(read, codec(), READ_BYTES);
+    Ok((Incoming(read, PhantomData), Outgoing(FramedWrite::new(write, codec()))))
 }
 
 impl<T: DeserializeOwned> Incoming<T> {
@@ -182,15 +184,15 @@ pub async fn spawn(begin: &Begin) -> Result<(Worker, UnixStream), WorkerError> {
         });
     }
     let child = Command::from(command).kill_on_drop(true).spawn().map_err(WorkerError::Spawn)?;
-    let (messages, mut outgoing) = messages(UnixStream::from_std(ours)?);
+    let (messages, mut outgoing) = messages(ours)?;
     outgoing.send(begin).await?;
     let (to, queue) = mpsc::channel(MESSAGES);
     tokio::spawn(outgoing.send_all(queue));
-    Ok((Worker { child, to, messages }, UnixStream::from_std(objects)?))
+    Ok((Worker { child, to, messages }, objects))
 }
 
-fn pair() -> Result<(StdUnixStream, OwnedFd), WorkerError> {
-    let (ours, theirs) = StdUnixStream::pair()?;
+fn pair() -> Result<(UnixStream, OwnedFd), WorkerError> {
+    let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     theirs.set_nonblocking(true)?;
     Ok((ours, theirs.into()))
@@ -215,14 +217,13 @@ pub unsafe fn run_child(messages: RawFd, objects: RawFd) -> Result<(), WorkerErr
     // One thread, because the media threads are elsewhere and seccomp wants to be put up before there are others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
-        let (mut begin, outgoing) = self::messages::<Begin>(UnixStream::from_std(messages.into())?);
-        let objects = UnixStream::from_std(objects.into())?;
+        let (mut begin, outgoing) = self::messages::<Begin>(messages.into())?;
         let Begin { start, memory_bytes } = begin.next().await.ok_or(WorkerError::Silent)??;
         let incoming = Incoming(begin.0, PhantomData);
         // FFmpeg registers its codecs when it is first used.
         footlight_packager::ffmpeg::quiet();
         sandbox::enter(memory_bytes)?;
-        package(start, incoming, outgoing, objects).await
+        package(start, incoming, outgoing, objects.into()).await
     })
 }
 
@@ -232,7 +233,8 @@ async fn package(
     mut outgoing: Outgoing,
     objects: UnixStream,
 ) -> Result<(), WorkerError> {
-    let (origin, connection) = hyper::client::conn::http1::handshake(TokioIo::new(objects))
+    let (read, write) = socket::split(objects)?;
+    let (origin, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tokio::io::join(read, write)))
         .await
         .map_err(|e| WorkerError::Socket(std::io::Error::other(e)))?;
     tokio::spawn(connection);
