@@ -4,7 +4,7 @@
 //!
 //! One owner keeps the table of streams and takes one closed enum of inputs. What a packager reports is kept for the admin listener.
 
-use crate::packaging::{Objects, Packager};
+use crate::packaging::{self, Objects, Says, Told};
 use crate::worker::{Begin, WorkerError};
 use footlight_media::time::WallTime;
 use footlight_media::track::TrackRequest;
@@ -15,9 +15,11 @@ use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
 use footlight_packager::session::{Output, Resume, Session};
 use footlight_stage::driver::{Stage, Subscription};
+use futures_util::SinkExt;
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -270,6 +272,15 @@ fn log(room: &str, stream: &str, event: &StreamEvent) {
     }
 }
 
+/// Whether a packager takes what it is told.
+#[derive(PartialEq)]
+enum Takes {
+    Now,
+    Later,
+    /// It is gone, and says why by its last word.
+    NoMore,
+}
+
 /// One stream.
 struct StreamTask {
     common: Common,
@@ -321,41 +332,51 @@ impl StreamTask {
             zero_date: self.zero_date,
             playout_delay: self.common.playout_delay,
         };
-        let packager = match self.common.isolation {
+        let origin = self.common.origin.clone();
+        let (told, says) = match self.common.isolation {
             Isolation::Process => {
-                let begin = Begin { start, memory_bytes: self.common.memory_bytes };
-                Packager::in_process(&begin, self.common.origin.clone()).await?
+                packaging::in_process(Begin { start, memory_bytes: self.common.memory_bytes }, origin).await?
             }
-            Isolation::Thread => Packager::in_thread(start, self.common.origin.clone())?,
+            Isolation::Thread => packaging::in_thread(start, origin)?,
         };
-        self.converse(subscription, packager).await
+        self.converse(subscription, told, says).await
     }
 
     /// Carries frames there and answers back until the packager ends. Never waits for the packager alone: one that hangs takes nothing more, and is
     /// noticed by its silence.
-    async fn converse(&self, mut frames: Subscription, mut packager: Packager) -> Result<Vec<String>, WorkerError> {
-        let to = packager.to.clone();
-        let mut stopping = false;
-        // What the packager has no room for yet. While it waits, stage's queue takes what comes, and drops up to a key frame where that is full.
+    async fn converse(
+        &self,
+        mut frames: Subscription,
+        mut told: Told,
+        mut says: Says,
+    ) -> Result<Vec<String>, WorkerError> {
+        // While it does not take it, stage's queue takes what comes, and drops up to a key frame where that is full.
         let mut next = None;
-        let mut deadline = Instant::now() + SILENCE;
+        let mut takes = Takes::Later;
+        let mut stopping = false;
+        let mut stop = pin!(self.stop.cancelled());
+        let mut deadline = pin!(tokio::time::sleep(SILENCE));
         loop {
+            if takes == Takes::Now
+                && let Some(message) = next.take()
+            {
+                told.start_send_unpin(message)?;
+                takes = Takes::Later;
+            }
             tokio::select! {
-                () = self.stop.cancelled(), if !stopping => {
+                () = &mut stop, if !stopping => {
                     stopping = true;
-                    deadline = Instant::now() + STOPPING;
+                    deadline.as_mut().reset(Instant::now() + STOPPING);
                     next = Some(ToPackager::Stop);
                 }
-                room = to.reserve(), if next.is_some() => {
-                    // A packager that is gone says why by its last word.
-                    let message = next.take().expect("this branch is for something to be sent");
-                    let _gone = room.map(|room| room.send(message));
+                room = poll_fn(|context| told.poll_ready_unpin(context)), if takes == Takes::Later => {
+                    takes = if room.is_ok() { Takes::Now } else { Takes::NoMore };
                 }
-                event = frames.events.recv(), if next.is_none() => match event {
-                    Some(event) => next = to.try_send(ToPackager::Event(event)).err().and_then(no_room),
+                event = frames.events.recv(), if takes == Takes::Now => match event {
+                    Some(event) => next = Some(ToPackager::Event(event)),
                     None => return Err(WorkerError::NoStage),
                 },
-                message = packager.next() => match message? {
+                message = says.next() => match message? {
                     FromPackager::Ended { mut leftovers } => {
                         // Whoever took the packager over would have other streams' objects deleted.
                         leftovers.retain(|path| self.names.owns(path));
@@ -363,12 +384,12 @@ impl StreamTask {
                     }
                     message => {
                         if !stopping {
-                            deadline = Instant::now() + SILENCE;
+                            deadline.as_mut().reset(Instant::now() + SILENCE);
                         }
                         self.hear(message).await;
                     }
                 },
-                () = tokio::time::sleep_until(deadline) => {
+                () = &mut deadline => {
                     return Err(if stopping { WorkerError::NeverEnds(STOPPING) } else { WorkerError::Hung(SILENCE) });
                 }
             }
@@ -442,13 +463,5 @@ impl StreamTask {
         let text = publisher.get(path).await.ok().flatten().unwrap_or_default();
         let ours = format!("/{}/", self.names.id());
         text.windows(ours.len()).any(|w| w == ours.as_bytes())
-    }
-}
-
-/// What a packager had no room for; nothing where it is gone, which it tells otherwise.
-fn no_room(error: TrySendError<ToPackager>) -> Option<ToPackager> {
-    match error {
-        TrySendError::Full(message) => Some(message),
-        TrySendError::Closed(_) => None,
     }
 }

@@ -7,13 +7,16 @@ use bytes::Bytes;
 use footlight_packager::driver::{self, FromPackager, Start, ToPackager};
 use footlight_packager::objects::{CONTENT_TYPES, Stream};
 use footlight_packager::publish::Publisher;
+use futures_util::{Sink, SinkExt, stream};
 use http::{HeaderName, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::PollSender;
 use tower::ServiceExt;
 
 /// Longest object that a packager may publish: as in `docs/wire.md`.
@@ -30,51 +33,54 @@ pub type ObjectBody = http_body_util::combinators::UnsyncBoxBody<Bytes, ObjectEr
 #[error("{0}")]
 pub struct ObjectError(pub String);
 
-/// A running packager, wherever it runs.
-pub(crate) struct Packager {
-    /// What it is told. Full while it does not keep up.
-    pub(crate) to: mpsc::Sender<ToPackager>,
-    says: Says,
-}
+/// What a packager is told by: not ready while it does not keep up.
+pub(crate) type Told = Pin<Box<dyn Sink<ToPackager, Error = WorkerError> + Send>>;
 
 /// How a packager is heard.
-enum Says {
+pub(crate) enum Says {
+    /// Of a child process.
     Process(Box<Worker>),
-    Thread { from: mpsc::Receiver<FromPackager>, result: oneshot::Receiver<Result<(), driver::DriverError>> },
+    /// Of a thread of this process.
+    Thread {
+        /// What it says.
+        from: mpsc::Receiver<FromPackager>,
+        /// How it ended.
+        result: oneshot::Receiver<Result<(), driver::DriverError>>,
+    },
 }
 
-impl Packager {
-    /// Starts one in a child process, which reaches the origin through this process and no further than its own stream.
-    pub(crate) async fn in_process(begin: &Begin, origin: Objects) -> Result<Self, WorkerError> {
-        let origin = Fenced { stream: begin.start.stream.clone(), origin };
-        let (worker, objects) = worker::spawn(begin).await?;
-        let to = worker.to.clone();
-        tokio::spawn(serve_objects(objects, origin));
-        Ok(Self { to, says: Says::Process(Box::new(worker)) })
-    }
+/// Starts a packager in a child process, which reaches the origin through this process and no further than its own stream.
+pub(crate) async fn in_process(begin: Begin, origin: Objects) -> Result<(Told, Says), WorkerError> {
+    let origin = Fenced { stream: begin.start.stream.clone(), origin };
+    let (worker, to, objects) = worker::spawn(begin).await?;
+    tokio::spawn(serve_objects(objects, origin));
+    Ok((Box::pin(to), Says::Process(Box::new(worker))))
+}
 
-    /// Starts one in a thread of this process.
-    pub(crate) fn in_thread(start: Start, origin: Objects) -> Result<Self, WorkerError> {
-        let (to, inputs) = mpsc::channel(worker::MESSAGES);
-        let (outputs, from) = mpsc::channel(worker::MESSAGES);
-        let (done, result) = oneshot::channel();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(WorkerError::Spawn)?;
-        std::thread::Builder::new()
-            .name("packager".into())
-            .spawn(move || {
-                let publisher = Publisher::new(origin);
-                let _nobody_waits = done.send(runtime.block_on(driver::run(start, inputs, outputs, publisher)));
-            })
-            .map_err(WorkerError::Spawn)?;
-        Ok(Self { to, says: Says::Thread { from, result } })
-    }
+/// Starts one in a thread of this process.
+pub(crate) fn in_thread(start: Start, origin: Objects) -> Result<(Told, Says), WorkerError> {
+    let (to, mut queue) = mpsc::channel(worker::MESSAGES);
+    let inputs = stream::poll_fn(move |context| queue.poll_recv(context));
+    let (outputs, from) = mpsc::channel(worker::MESSAGES);
+    let (done, result) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(WorkerError::Spawn)?;
+    std::thread::Builder::new()
+        .name("packager".into())
+        .spawn(move || {
+            let publisher = Publisher::new(origin);
+            let _nobody_waits = done.send(runtime.block_on(driver::run(start, inputs, outputs, publisher)));
+        })
+        .map_err(WorkerError::Spawn)?;
+    let to = PollSender::new(to).sink_map_err(|_closed| WorkerError::Silent);
+    Ok((Box::pin(to), Says::Thread { from, result }))
+}
 
+impl Says {
     /// The next message. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<FromPackager, WorkerError> {
-        match &mut self.says {
-            Says::Process(worker) => worker.next().await,
-            Says::Thread { from, result } => match from.recv().await {
+        match self {
+            Self::Process(worker) => worker.next().await,
+            Self::Thread { from, result } => match from.recv().await {
                 Some(message) => Ok(message),
                 None => match result.await {
                     Ok(Err(error)) => Err(error.into()),

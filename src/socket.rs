@@ -4,7 +4,7 @@
 //! Linux wakes the writer of a Unix socket each time its peer has read something, also one that does not wait for room. Tokio's own `UnixStream` listens for
 //! that as long as it lives, so that each message wakes the process that sent it once more. The writing half here listens only while the socket is full.
 
-use std::io::{ErrorKind, IoSlice, Read as _, Result, Write as _};
+use std::io::{ErrorKind, IoSlice, Result, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
@@ -37,15 +37,18 @@ impl AsyncRead for ReadHalf {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         loop {
             let mut guard = ready!(self.0.poll_read_ready(context))?;
-            let unfilled = into.initialize_unfilled();
-            let asked = unfilled.len();
-            let Ok(read) = guard.try_io(|socket| socket.get_ref().read(unfilled)) else { continue };
+            let asked = into.remaining();
+            // SAFETY: the kernel writes what it has read and nothing else, so what was initialised stays so.
+            let unfilled = unsafe { into.unfilled_mut() };
+            let Ok(read) = guard.try_io(|socket| Ok(rustix::io::read(socket, unfilled)?.0.len())) else { continue };
             let read = read?;
+            // SAFETY: the kernel has written so many bytes.
+            unsafe { into.assume_init(read) };
+            into.advance(read);
             // All that there was: the kernel tells of more, so that nobody needs to ask for it now.
             if 0 < read && read < asked {
                 guard.clear_ready();
             }
-            into.advance(read);
             return Poll::Ready(Ok(()));
         }
     }
@@ -115,6 +118,7 @@ impl Drop for WriteHalf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// More than a socket holds.

@@ -7,7 +7,7 @@
 
 use crate::sandbox::{self, SandboxError};
 use crate::socket::{self, ReadHalf, WriteHalf};
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use footlight_packager::driver::{self, DriverError, FromPackager, Start, ToPackager};
 use footlight_packager::publish::Publisher;
 use futures_util::{SinkExt, StreamExt};
@@ -17,6 +17,7 @@ use hyper::body::Incoming as IncomingBody;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::future::ready;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -26,8 +27,10 @@ use std::process::Stdio;
 use std::task::{Context, Poll};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
+use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite, LengthDelimitedCodec};
 
+/// Before each message.
+const LENGTH_BYTES: usize = size_of::<u32>();
 /// Longest message: a key frame of a large picture has a few hundred kilobytes.
 const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Threads that a child may have: its decoders' and encoders' are some forty for sixteen peers and eight rungs. The kernel counts threads by user, which
@@ -59,6 +62,9 @@ pub enum WorkerError {
     /// Bytes that are no message: a bug.
     #[error("the packager's socket: {0}")]
     Message(#[from] postcard::Error),
+    /// A message that is longer than the other side takes: a bug.
+    #[error("a message of {0} bytes for the packager's socket, which takes {MESSAGE_BYTES}")]
+    Long(usize),
     /// The socket closed before anything was said.
     #[error("the packager's socket closed at once")]
     Silent,
@@ -89,15 +95,13 @@ pub enum WorkerError {
 pub struct Worker {
     /// The process; killed when dropped.
     child: Child,
-    /// Frames and commands. Full while the child does not read.
-    pub to: mpsc::Sender<ToPackager>,
-    messages: Incoming<FromPackager>,
+    says: Incoming<FromPackager>,
 }
 
 impl Worker {
     /// The child's next message. Cancel safe. With each report, which comes each second, its threads are counted.
     pub async fn next(&mut self) -> Result<FromPackager, WorkerError> {
-        match self.messages.next().await {
+        match self.says.next().await {
             Some(Ok(FromPackager::Report(report))) => match self.threads() {
                 Some(threads) if threads > THREADS => Err(WorkerError::Threads(threads)),
                 _ => Ok(FromPackager::Report(report)),
@@ -113,48 +117,64 @@ impl Worker {
     }
 }
 
-fn codec() -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder().little_endian().length_field_length(4).max_frame_length(MESSAGE_BYTES).new_codec()
+/// The half of a socket that messages come in by. Its `next` is cancel safe.
+type Incoming<T> = FramedRead<ReadHalf, Messages<T>>;
+
+/// The half that they go out by. It takes one at a time: it is ready for the next when the last is on its way.
+pub(crate) type Outgoing<T> = FramedWrite<WriteHalf, Messages<T>>;
+
+/// Messages as they are on a socket.
+pub(crate) struct Messages<T> {
+    frames: LengthDelimitedCodec,
+    message: PhantomData<fn(T) -> T>,
 }
 
-/// The half of a socket that messages come in by.
-struct Incoming<T>(FramedRead<ReadHalf, LengthDelimitedCodec>, PhantomData<T>);
-
-/// The half that they go out by.
-struct Outgoing(FramedWrite<WriteHalf, LengthDelimitedCodec>);
-
-fn messages<T>(socket: UnixStream) -> std::io::Result<(Incoming<T>, Outgoing)> {
-    let (read, write) = socket::split(socket)?;
-    let read = FramedRead::with_capacity(read, codec(), READ_BYTES);
-    Ok((Incoming(read, PhantomData), Outgoing(FramedWrite::new(write, codec()))))
-}
-
-impl<T: DeserializeOwned> Incoming<T> {
-    /// The next message; `None` after the last. Cancel safe.
-    async fn next(&mut self) -> Option<Result<T, WorkerError>> {
-        let bytes = self.0.next().await?;
-        Some(bytes.map_err(WorkerError::from).and_then(|bytes| Ok(postcard::from_bytes(&bytes)?)))
+impl<T> Messages<T> {
+    fn new() -> Self {
+        let mut frames = LengthDelimitedCodec::builder();
+        frames.little_endian().length_field_length(LENGTH_BYTES).max_frame_length(MESSAGE_BYTES);
+        Self { frames: frames.new_codec(), message: PhantomData }
     }
 }
 
-impl Outgoing {
-    async fn send(&mut self, message: &impl Serialize) -> Result<(), WorkerError> {
-        let bytes = postcard::to_stdvec(message)?;
-        Ok(self.0.send(Bytes::from(bytes)).await?)
-    }
+impl<T: DeserializeOwned> Decoder for Messages<T> {
+    type Item = T;
+    type Error = WorkerError;
 
-    /// Sends what comes by a queue until it closes or nobody reads any more.
-    async fn send_all(mut self, mut queue: mpsc::Receiver<impl Serialize>) {
-        while let Some(message) = queue.recv().await {
-            if let Err(error) = self.send(&message).await {
-                return tracing::debug!(%error, "a packager's socket");
-            }
+    fn decode(&mut self, from: &mut BytesMut) -> Result<Option<T>, WorkerError> {
+        let Some(bytes) = self.frames.decode(from)? else { return Ok(None) };
+        Ok(Some(postcard::from_bytes(&bytes)?))
+    }
+}
+
+impl<T: Serialize> Encoder<T> for Messages<T> {
+    type Error = WorkerError;
+
+    fn encode(&mut self, message: T, into: &mut BytesMut) -> Result<(), WorkerError> {
+        let length_at = into.len();
+        into.put_bytes(0, LENGTH_BYTES);
+        postcard::to_io(&message, (&mut *into).writer())?;
+        let length = into.len() - length_at - LENGTH_BYTES;
+        if length > MESSAGE_BYTES {
+            return Err(WorkerError::Long(length));
         }
+        into[length_at..][..LENGTH_BYTES].copy_from_slice(&u32::try_from(length).expect("bounded").to_le_bytes());
+        Ok(())
     }
 }
 
-/// Starts a child of this very program. Beside it comes the socket of its requests to the origin.
-pub async fn spawn(begin: &Begin) -> Result<(Worker, UnixStream), WorkerError> {
+fn incoming<T: DeserializeOwned>(half: ReadHalf) -> Incoming<T> {
+    FramedRead::with_capacity(half, Messages::new(), READ_BYTES)
+}
+
+fn outgoing<T: Serialize>(half: WriteHalf) -> Outgoing<T> {
+    let mut outgoing = FramedWrite::new(half, Messages::new());
+    outgoing.set_backpressure_boundary(1);
+    outgoing
+}
+
+/// Starts a child of this very program. Beside it come what it is told by, and the socket of its requests to the origin.
+pub(crate) async fn spawn(begin: Begin) -> Result<(Worker, Outgoing<ToPackager>, UnixStream), WorkerError> {
     let (ours, child_messages) = pair()?;
     let (objects, child_objects) = pair()?;
     let inherited = [child_messages.as_raw_fd(), child_objects.as_raw_fd()];
@@ -184,11 +204,10 @@ pub async fn spawn(begin: &Begin) -> Result<(Worker, UnixStream), WorkerError> {
         });
     }
     let child = Command::from(command).kill_on_drop(true).spawn().map_err(WorkerError::Spawn)?;
-    let (messages, mut outgoing) = messages(ours)?;
-    outgoing.send(begin).await?;
-    let (to, queue) = mpsc::channel(MESSAGES);
-    tokio::spawn(outgoing.send_all(queue));
-    Ok((Worker { child, to, messages }, objects))
+    let (says, to) = socket::split(ours)?;
+    let mut to = outgoing(to);
+    to.send(begin).await?;
+    Ok((Worker { child, says: incoming(says) }, to.map_encoder(|_| Messages::new()), objects))
 }
 
 fn pair() -> Result<(UnixStream, OwnedFd), WorkerError> {
@@ -217,20 +236,22 @@ pub unsafe fn run_child(messages: RawFd, objects: RawFd) -> Result<(), WorkerErr
     // One thread, because the media threads are elsewhere and seccomp wants to be put up before there are others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
-        let (mut begin, outgoing) = self::messages::<Begin>(messages.into())?;
+        let (from, to) = socket::split(messages.into())?;
+        let mut begin = incoming::<Begin>(from);
         let Begin { start, memory_bytes } = begin.next().await.ok_or(WorkerError::Silent)??;
-        let incoming = Incoming(begin.0, PhantomData);
         // FFmpeg registers its codecs when it is first used.
         footlight_packager::ffmpeg::quiet();
         sandbox::enter(memory_bytes)?;
-        package(start, incoming, outgoing, objects.into()).await
+        // A task, as each wake of what is blocked on here is a write to the runtime's own eventfd.
+        let packaging = package(start, begin.map_decoder(|_| Messages::new()), outgoing(to), objects.into());
+        tokio::spawn(packaging).await.map_err(std::io::Error::other)?
     })
 }
 
 async fn package(
     start: Start,
-    mut incoming: Incoming<ToPackager>,
-    mut outgoing: Outgoing,
+    incoming: Incoming<ToPackager>,
+    outgoing: Outgoing<FromPackager>,
     objects: UnixStream,
 ) -> Result<(), WorkerError> {
     let (read, write) = socket::split(objects)?;
@@ -238,26 +259,25 @@ async fn package(
         .await
         .map_err(|e| WorkerError::Socket(std::io::Error::other(e)))?;
     tokio::spawn(connection);
-    let (to, inputs) = mpsc::channel(MESSAGES);
-    let (outputs, mut from) = mpsc::channel(MESSAGES);
-    let publisher = Publisher::new(Connection(origin));
-    let driver = driver::run(start, inputs, outputs, publisher);
-    let mut driver = std::pin::pin!(driver);
-    loop {
-        tokio::select! {
-            result = &mut driver => {
-                while let Ok(message) = from.try_recv() {
-                    outgoing.send(&message).await?;
-                }
-                return Ok(result?);
-            }
-            Some(message) = from.recv() => outgoing.send(&message).await?,
-            message = incoming.next(), if to.capacity() > 0 => match message {
-                Some(message) => drop(to.try_send(message?)),
-                None => return Ok(()),
-            },
-        }
+    let inputs = incoming.scan((), |(), message| {
+        ready(message.inspect_err(|error| tracing::error!(%error, "what a packager is told")).ok())
+    });
+    let (outputs, says) = mpsc::channel(MESSAGES);
+    let saying = tokio::spawn(say_all(says, outgoing));
+    let result = driver::run(start, inputs, outputs, Publisher::new(Connection(origin))).await;
+    // Its last word is on its way when everything has been said.
+    saying.await.map_err(std::io::Error::other)??;
+    Ok(result?)
+}
+
+async fn say_all(
+    mut says: mpsc::Receiver<FromPackager>,
+    mut outgoing: Outgoing<FromPackager>,
+) -> Result<(), WorkerError> {
+    while let Some(message) = says.recv().await {
+        outgoing.send(message).await?;
     }
+    Ok(())
 }
 
 /// One HTTP/1.1 connection as a service: requests go one after the other.
@@ -274,5 +294,38 @@ impl tower::Service<Request<Full<Bytes>>> for Connection {
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
         Box::pin(self.0.send_request(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_out_as_they_went_in_however_a_socket_cuts_them() {
+        let sent = [vec![1_u8; 3], Vec::new(), vec![2; 70_000]];
+        let (mut codec, mut wire) = (Messages::<Vec<u8>>::new(), BytesMut::new());
+        for message in sent.clone() {
+            codec.encode(message, &mut wire).expect("short enough");
+        }
+        let (mut arrived, mut got) = (BytesMut::new(), Vec::new());
+        for chunk in wire.chunks(999) {
+            arrived.extend_from_slice(chunk);
+            while let Some(message) = codec.decode(&mut arrived).expect("a message") {
+                got.push(message);
+            }
+        }
+        assert_eq!(got, sent);
+        assert!(arrived.is_empty());
+    }
+
+    #[test]
+    fn a_message_beyond_the_bound_is_refused_by_both_sides() {
+        let mut codec = Messages::<Vec<u8>>::new();
+        let sent = codec.encode(vec![0; MESSAGE_BYTES], &mut BytesMut::new());
+        assert!(matches!(sent, Err(WorkerError::Long(length)) if length > MESSAGE_BYTES), "{sent:?}");
+        let length = u32::try_from(MESSAGE_BYTES + 1).expect("a small number");
+        let got = codec.decode(&mut BytesMut::from(&length.to_le_bytes()[..]));
+        assert!(matches!(got, Err(WorkerError::Socket(_))), "{got:?}");
     }
 }

@@ -30,6 +30,7 @@ use footlight_media::codec::{Codec, Kind};
 use footlight_media::frame::EncodedFrame;
 use footlight_media::time::{SessionTime, WallTime};
 use footlight_media::track::{TrackEvent, TrackId, TrackRequest};
+use futures_util::StreamExt as _;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
@@ -173,10 +174,10 @@ impl Shared {
     }
 }
 
-/// Runs a live stream until it is stopped or cannot go on.
+/// Runs a live stream until it is stopped or cannot go on. The end of `inputs` before a stop is an error.
 pub async fn run<S, B>(
     start: Start,
-    mut inputs: mpsc::Receiver<ToPackager>,
+    mut inputs: impl futures_util::Stream<Item = ToPackager> + Unpin,
     outputs: mpsc::Sender<FromPackager>,
     mut publisher: Publisher<S>,
 ) -> Result<(), DriverError>
@@ -198,7 +199,7 @@ where
     let mut report = tokio::time::interval(REPORT_INTERVAL);
     loop {
         tokio::select! {
-            input = inputs.recv() => match input {
+            input = inputs.next() => match input {
                 Some(ToPackager::Event(event)) => driver.track_event(event, &outputs)?,
                 Some(ToPackager::Stop) => driver.stop(),
                 None => return Err(DriverError::Orphaned),

@@ -9,6 +9,7 @@ use footlight_packager::ladder::{AudioRendition, Ladder, Rung};
 use footlight_packager::layout::Size;
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
+use futures_util::stream;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use std::time::Duration;
@@ -44,7 +45,8 @@ impl Packaging {
 
     /// Goes on at an origin where a predecessor may have left something.
     pub fn start_at(origin: Origin, clock: SessionClock, ladder: Ladder) -> Self {
-        let (to, inputs) = mpsc::channel(64);
+        let (to, mut queue) = mpsc::channel(64);
+        let inputs = stream::poll_fn(move |context| queue.poll_recv(context));
         let (outputs, from) = mpsc::channel(1024);
         let start = Start {
             stream: stream(),
