@@ -4,7 +4,7 @@
 //!
 //! One owner keeps the table of streams and takes one closed enum of inputs. What a packager reports is kept for the admin listener.
 
-use crate::packaging::{self, Objects, Says, Told};
+use crate::packaging::{self, Objects, Publishing, Says, Told};
 use crate::worker::{Begin, WorkerError};
 use footlight_media::time::WallTime;
 use footlight_media::track::TrackRequest;
@@ -331,13 +331,13 @@ impl StreamTask {
             clock: self.common.clock,
             zero_date: self.zero_date,
             playout_delay: self.common.playout_delay,
+            predecessor: Publisher::new(self.common.origin.clone()).get(&self.names.resume_path()).await?,
         };
-        let origin = self.common.origin.clone();
         let (told, says) = match self.common.isolation {
             Isolation::Process => {
-                packaging::in_process(Begin { start, memory_bytes: self.common.memory_bytes }, origin).await?
+                packaging::in_process(Begin { start, memory_bytes: self.common.memory_bytes }).await?
             }
-            Isolation::Thread => packaging::in_thread(start, origin)?,
+            Isolation::Thread => packaging::in_thread(start)?,
         };
         self.converse(subscription, told, says).await
     }
@@ -354,6 +354,9 @@ impl StreamTask {
         let mut next = None;
         let mut takes = Takes::Later;
         let mut stopping = false;
+        let (mut objects, publishing) =
+            Publishing::new(self.names.clone(), self.common.clock, self.common.origin.clone());
+        let mut publishing = pin!(publishing);
         let mut stop = pin!(self.stop.cancelled());
         let mut deadline = pin!(tokio::time::sleep(SILENCE));
         loop {
@@ -376,7 +379,10 @@ impl StreamTask {
                     Some(event) => next = Some(ToPackager::Event(event)),
                     None => return Err(WorkerError::NoStage),
                 },
+                at = objects.published(), if takes == Takes::Now => next = at.map(ToPackager::Published),
+                error = &mut publishing => return Err(error.into()),
                 message = says.next() => match message? {
+                    FromPackager::Publish(changes) => objects.take(changes)?,
                     FromPackager::Ended { mut leftovers } => {
                         // Whoever took the packager over would have other streams' objects deleted.
                         leftovers.retain(|path| self.names.owns(path));
@@ -408,7 +414,7 @@ impl StreamTask {
         while let Some(output) = session.poll_output() {
             match output {
                 Output::Publish(batch) => {
-                    if let Err(error) = publisher.publish(batch).await {
+                    if let Err(error) = publisher.publish(batch.changes).await {
                         tracing::warn!(stream = self.names.id(), %error, "the playlists of a stream that failed stay open");
                     }
                 }
@@ -424,7 +430,7 @@ impl StreamTask {
             FromPackager::Request(request) => return self.request(request).await,
             FromPackager::Running => LiveInput::Happened { stream, event: StreamEvent::Running },
             FromPackager::Report(report) => LiveInput::Reported { stream, starts: self.starts, report },
-            FromPackager::Ended { .. } => return,
+            FromPackager::Publish(_) | FromPackager::Ended { .. } => return,
         };
         let _owner_is_gone = self.inputs.send(input).await;
     }

@@ -2,8 +2,8 @@
 //! What a child process gives up before it reads a stranger's byte: files, new sockets, new processes, memory without end.
 //!
 //! Three fences, each enough for most of what a broken decoder could be made to do: Landlock (no file can be opened, no TCP port
-//! bound or reached, and from Linux 6.12 on no process outside signalled), seccomp (only the system calls, and of some only the uses, that decoding, encoding and two open
-//! sockets need), rlimits.
+//! bound or reached, and from Linux 6.12 on no process outside signalled), seccomp (only the system calls, and of some only the uses, that decoding, encoding and one open
+//! socket need), rlimits.
 
 use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
 use rustix::process::{Resource, Rlimit, Signal};
@@ -12,7 +12,7 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 
-/// Descriptors of a child: three standard ones, two sockets, the runtime's epoll and eventfd, and room.
+/// Descriptors of a child: three standard ones, its socket, the runtime's epoll and eventfd, and room.
 const OPEN_FILES: u64 = 64;
 
 /// Why the fences could not be put up. The operator's kernel or ours; a child that cannot be fenced does not start.
@@ -105,7 +105,7 @@ fn restricted() -> Result<Rules, SandboxError> {
     ]))
 }
 
-/// In groups: the two sockets and standard error; waiting; memory; threads; time; signals and the end. More of them is in [`restricted`].
+/// In groups: the socket and standard error; waiting; memory; threads; time; signals and the end. More of them is in [`restricted`].
 const ALLOWED: &[i64] = &[
     libc::SYS_read,
     libc::SYS_write,

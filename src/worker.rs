@@ -1,20 +1,15 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: starts child processes and speaks with them over sockets.
 //! The child process of a live stream: what starts it, and what runs in it.
 //!
-//! A child inherits two connected Unix sockets. On the first, frames and commands come in and what the packager says goes out: postcard values, each
-//! behind its length as a 32-bit little-endian integer. On the second it is an HTTP/1.1 client of the origin's publishing service. It has
-//! nothing else (see [`crate::sandbox`]).
+//! A child inherits one connected Unix socket. Frames and commands come in by it, and what the packager says goes out, objects among it: postcard values,
+//! each behind its length as a 32-bit little-endian integer. It has nothing else (see [`crate::sandbox`]).
 
 use crate::sandbox::{self, SandboxError};
 use crate::socket::{self, ReadHalf, WriteHalf};
-use bytes::{BufMut, Bytes, BytesMut};
-use footlight_packager::driver::{self, DriverError, FromPackager, Start, ToPackager};
-use footlight_packager::publish::Publisher;
+use bytes::{BufMut, BytesMut};
+use footlight_packager::driver::{self, BATCHES, DriverError, FromPackager, Start, ToPackager};
+use footlight_packager::publish::PublishError;
 use futures_util::{SinkExt, StreamExt};
-use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming as IncomingBody;
-use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::future::ready;
@@ -22,17 +17,15 @@ use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::pin::Pin;
 use std::process::Stdio;
-use std::task::{Context, Poll};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite, LengthDelimitedCodec};
 
 /// Before each message.
 const LENGTH_BYTES: usize = size_of::<u32>();
-/// Longest message: a key frame of a large picture has a few hundred kilobytes.
-const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+/// Longest message: the segments of a large ladder together.
+const MESSAGE_BYTES: usize = 32 * 1024 * 1024;
 /// Threads that a child may have: its decoders' and encoders' are some forty for sixteen peers and eight rungs. The kernel counts threads by user, which
 /// would be all children together with the server.
 const THREADS: usize = 512;
@@ -86,6 +79,15 @@ pub enum WorkerError {
     /// The fences could not be put up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The origin does not take what is published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// It wants something at the origin that a packager of ours never does: somebody has taken it over.
+    #[error("the packager went beyond its stream: {0}")]
+    Foreign(String),
+    /// It does not wait for the origin, as a packager of ours does.
+    #[error("the packager has published {BATCHES} times without waiting for the origin")]
+    Flood,
     /// The packager gave up.
     #[error(transparent)]
     Driver(#[from] DriverError),
@@ -173,11 +175,13 @@ fn outgoing<T: Serialize>(half: WriteHalf) -> Outgoing<T> {
     outgoing
 }
 
-/// Starts a child of this very program. Beside it come what it is told by, and the socket of its requests to the origin.
-pub(crate) async fn spawn(begin: Begin) -> Result<(Worker, Outgoing<ToPackager>, UnixStream), WorkerError> {
-    let (ours, child_messages) = pair()?;
-    let (objects, child_objects) = pair()?;
-    let inherited = [child_messages.as_raw_fd(), child_objects.as_raw_fd()];
+/// Starts a child of this very program. Beside it comes what it is told by.
+pub(crate) async fn spawn(begin: Begin) -> Result<(Worker, Outgoing<ToPackager>), WorkerError> {
+    let (ours, theirs) = UnixStream::pair()?;
+    for socket in [&ours, &theirs] {
+        socket.set_nonblocking(true)?;
+    }
+    let inherited = theirs.as_raw_fd();
     // The very file that this process runs, also where another has been installed in its place: two versions do not understand each other.
     let mut command = std::process::Command::new("/proc/self/exe");
     command
@@ -185,20 +189,18 @@ pub(crate) async fn spawn(begin: Begin) -> Result<(Worker, Outgoing<ToPackager>,
         // A terminal's Ctrl-C is for the server, which then ends its streams.
         .process_group(0)
         .arg("worker")
-        .args(inherited.map(|fd| fd.to_string()))
+        .arg(inherited.to_string())
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     for name in ["RUST_LOG", "RUST_BACKTRACE"] {
         command.envs(std::env::var(name).ok().map(|value| (name, value)));
     }
-    // SAFETY: between fork and exec only fcntl is called, which is async-signal-safe; the descriptors are open until after the spawn.
+    // SAFETY: between fork and exec only fcntl is called, which is async-signal-safe; the descriptor is open until after the spawn.
     unsafe {
         command.pre_exec(move || {
-            for fd in inherited {
-                if libc::fcntl(fd, libc::F_SETFD, 0) < 0 {
-                    return Err(std::io::Error::last_os_error());
-                }
+            if libc::fcntl(inherited, libc::F_SETFD, 0) < 0 {
+                return Err(std::io::Error::last_os_error());
             }
             Ok(())
         });
@@ -207,43 +209,34 @@ pub(crate) async fn spawn(begin: Begin) -> Result<(Worker, Outgoing<ToPackager>,
     let (says, to) = socket::split(ours)?;
     let mut to = outgoing(to);
     to.send(begin).await?;
-    Ok((Worker { child, says: incoming(says) }, to.map_encoder(|_| Messages::new()), objects))
-}
-
-fn pair() -> Result<(UnixStream, OwnedFd), WorkerError> {
-    let (ours, theirs) = UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    theirs.set_nonblocking(true)?;
-    Ok((ours, theirs.into()))
+    Ok((Worker { child, says: incoming(says) }, to.map_encoder(|_| Messages::new())))
 }
 
 /// What runs in a child: reads its beginning, puts up the fences, packages until the end.
 ///
 /// # Safety
-/// `messages` and `objects` are connected sockets that this process inherited, and nobody else in it uses.
-pub unsafe fn run_child(messages: RawFd, objects: RawFd) -> Result<(), WorkerError> {
-    // SAFETY: the caller vouches for the descriptors.
-    let (messages, objects) = unsafe { (OwnedFd::from_raw_fd(messages), OwnedFd::from_raw_fd(objects)) };
+/// `socket` is a connected socket that this process inherited, and nobody else in it uses.
+pub unsafe fn run_child(socket: RawFd) -> Result<(), WorkerError> {
+    // SAFETY: the caller vouches for the descriptor.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     // A service manager that ends the server signals its whole group; the server says when its streams end.
     // SAFETY: nothing else in this process has set these dispositions.
     unsafe {
         libc::signal(libc::SIGTERM, libc::SIG_IGN);
         libc::signal(libc::SIGINT, libc::SIG_IGN);
     }
-    for fd in [&messages, &objects] {
-        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-    }
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
     // One thread, because the media threads are elsewhere and seccomp wants to be put up before there are others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
-        let (from, to) = socket::split(messages.into())?;
+        let (from, to) = socket::split(socket.into())?;
         let mut begin = incoming::<Begin>(from);
         let Begin { start, memory_bytes } = begin.next().await.ok_or(WorkerError::Silent)??;
         // FFmpeg registers its codecs when it is first used.
         footlight_packager::ffmpeg::quiet();
         sandbox::enter(memory_bytes)?;
         // A task, as each wake of what is blocked on here is a write to the runtime's own eventfd.
-        let packaging = package(start, begin.map_decoder(|_| Messages::new()), outgoing(to), objects.into());
+        let packaging = package(start, begin.map_decoder(|_| Messages::new()), outgoing(to));
         tokio::spawn(packaging).await.map_err(std::io::Error::other)?
     })
 }
@@ -252,19 +245,13 @@ async fn package(
     start: Start,
     incoming: Incoming<ToPackager>,
     outgoing: Outgoing<FromPackager>,
-    objects: UnixStream,
 ) -> Result<(), WorkerError> {
-    let (read, write) = socket::split(objects)?;
-    let (origin, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tokio::io::join(read, write)))
-        .await
-        .map_err(|e| WorkerError::Socket(std::io::Error::other(e)))?;
-    tokio::spawn(connection);
     let inputs = incoming.scan((), |(), message| {
         ready(message.inspect_err(|error| tracing::error!(%error, "what a packager is told")).ok())
     });
     let (outputs, says) = mpsc::channel(MESSAGES);
     let saying = tokio::spawn(say_all(says, outgoing));
-    let result = driver::run(start, inputs, outputs, Publisher::new(Connection(origin))).await;
+    let result = driver::run(start, inputs, outputs).await;
     // Its last word is on its way when everything has been said.
     saying.await.map_err(std::io::Error::other)??;
     Ok(result?)
@@ -278,23 +265,6 @@ async fn say_all(
         outgoing.send(message).await?;
     }
     Ok(())
-}
-
-/// One HTTP/1.1 connection as a service: requests go one after the other.
-struct Connection(hyper::client::conn::http1::SendRequest<Full<Bytes>>);
-
-impl tower::Service<Request<Full<Bytes>>> for Connection {
-    type Response = Response<IncomingBody>;
-    type Error = hyper::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        Box::pin(self.0.send_request(request))
-    }
 }
 
 #[cfg(test)]

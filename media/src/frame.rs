@@ -18,7 +18,6 @@ pub struct EncodedFrame {
     /// at a key frame (picture).
     pub discontinuity: bool,
     /// The codec's bytes, in the form that [`crate::codec::Codec`] names.
-    #[serde(with = "whole_bytes")]
     pub data: Bytes,
     /// What stage took.
     pub stamps: IngestStamps,
@@ -33,48 +32,6 @@ pub struct IngestStamps {
     pub last_packet: SessionTime,
     /// When the assembler let it go.
     pub assembled: SessionTime,
-}
-
-/// `Bytes` as one length-prefixed byte string, where serde's default would write an element at a time.
-mod whole_bytes {
-    use bytes::Bytes;
-    use serde::de::{Deserializer, Error, SeqAccess, Visitor};
-    use serde::ser::Serializer;
-    use std::fmt;
-
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-        deserializer.deserialize_byte_buf(BytesVisitor)
-    }
-
-    struct BytesVisitor;
-
-    impl<'de> Visitor<'de> for BytesVisitor {
-        type Value = Bytes;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a byte string")
-        }
-
-        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-            Ok(Bytes::copy_from_slice(bytes))
-        }
-
-        fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-            Ok(Bytes::from(bytes))
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Bytes, A::Error> {
-            let mut bytes = Vec::new();
-            while let Some(byte) = seq.next_element()? {
-                bytes.push(byte);
-            }
-            Ok(Bytes::from(bytes))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,23 +1,14 @@
 //! What is published, as values: paths, types, lifetimes and the headers of `docs/wire.md`. Pure; `publish.rs` sends it.
 
 use crate::gzip::Gzip;
-use crate::ladder::{PART_TARGET, SEGMENT_SECONDS};
-use crate::playlist::{self, LEAST_WINDOW_SEGMENTS, Rendered, Rendition};
+use crate::ladder::{PARTS_PER_SEGMENT, SEGMENT_SECONDS};
+use crate::playlist::{self, LEAST_WINDOW_SEGMENTS, Rendered, Rendition, Version};
 use crate::session::Resume;
 use crate::stages::TickStamps;
 use bytes::Bytes;
 use footlight_media::time::SessionTime;
 use serde::{Deserialize, Serialize};
 
-const PLAYLIST: &str = "application/vnd.apple.mpegurl";
-const VIDEO: &str = "video/mp4";
-const RECORD: &str = "application/octet-stream";
-/// All types that a stream's objects have: none that a browser would run.
-pub const CONTENT_TYPES: [&str; 3] = [PLAYLIST, VIDEO, RECORD];
-/// Half a target duration (RFC 8216bis appendix B.1): a playlist that was not asked for by version.
-const PLAYLIST_LIFETIME: &str = "public, max-age=1";
-/// Six target durations (RFC 8216bis appendix B.1): an answer for exactly the version asked.
-const EXACT_LIFETIME: &str = "public, max-age=12";
 /// A part's tag goes after three target durations; its object stays for three more (RFC 8216bis section 6.2.2), and one for rounding.
 const PARTS_KEPT_SEGMENTS: u64 = 7;
 
@@ -30,7 +21,7 @@ pub struct Stream {
 }
 
 /// One thing to do at the origin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// PUT.
     Put(Put),
@@ -46,35 +37,71 @@ pub enum Change {
 }
 
 /// One object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Put {
     /// Where.
     pub path: String,
     /// Content-Type.
-    pub content_type: &'static str,
+    pub content_type: ContentType,
     /// Cache-Control.
-    pub cache_control: String,
+    pub lifetime: Lifetime,
     /// Not for viewers.
     pub private: bool,
     /// What a live playlist says with it.
     pub playlist: Option<LivePlaylist>,
-    /// The bodies by the names of `docs/wire.md`; one named `full` where there is but one.
-    pub bodies: Vec<(&'static str, Bytes)>,
+    /// The bodies by their names; one that is `Full` where there is but one.
+    pub bodies: Vec<(Body, Bytes)>,
+}
+
+/// What an object is: nothing that a browser would run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContentType {
+    /// A multivariant or media playlist.
+    Playlist,
+    /// An init segment, a segment, a part.
+    Media,
+    /// What a successor goes on from.
+    Record,
+}
+
+/// For how long viewers and caches may keep an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lifetime {
+    /// It never changes, and is there for so long.
+    Immutable {
+        /// In seconds.
+        seconds: u64,
+    },
+    /// Half a target duration (RFC 8216bis appendix B.1): a playlist that was not asked for by version.
+    Playlist,
+    /// Not at all.
+    Never,
+}
+
+/// The bodies of an object, as `docs/wire.md` names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// The object.
+    Full,
+    /// Likewise, compressed.
+    FullGzip,
+    /// A playlist for `_HLS_skip=YES`.
+    Delta,
+    /// Likewise, compressed.
+    DeltaGzip,
+    /// A playlist for `_HLS_skip=v2`.
+    Delta2,
+    /// Likewise, compressed.
+    Delta2Gzip,
 }
 
 /// The headers of a live media playlist.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LivePlaylist {
     /// Footlight-Version.
-    pub version: String,
-    /// Footlight-Part-Counts.
-    pub part_counts: String,
-    /// Footlight-Part-Target, seconds.
-    pub part_target: &'static str,
-    /// Footlight-Target-Duration, seconds.
-    pub target_duration: u32,
-    /// Footlight-Cache-Control-Exact.
-    pub exact_cache_control: &'static str,
+    pub version: Version,
+    /// Footlight-Part-Counts: for each segment listed its number and its parts.
+    pub part_counts: Vec<(u64, usize)>,
     /// Footlight-Promises.
     pub promise: Option<String>,
     /// Footlight-Ended.
@@ -123,6 +150,26 @@ impl Stream {
         path == self.live_path() || path.strip_prefix(&self.path("")).is_some_and(|rest| rest.split('/').all(named))
     }
 
+    /// Whether what a packager wants at the origin is for its own stream, and no more than a packager of ours would want. `Err` says what is not: a packager
+    /// that somebody has taken over speaks here.
+    pub fn accepts(&self, change: &Change) -> Result<(), String> {
+        let own = |path: &str| {
+            if self.owns(path) { Ok(()) } else { Err(format!("{path}: not an object of stream {}", self.id)) }
+        };
+        let put = |put: &Put| {
+            own(&put.path)?;
+            put.playlist.iter().filter_map(|live| live.promise.as_deref()).try_for_each(own)
+        };
+        match change {
+            Change::Put(object) => put(object),
+            Change::Delete(path) => own(path),
+            Change::Join { parts, .. } if parts.len() > PARTS_PER_SEGMENT as usize => {
+                Err(format!("{} parts of one segment, which has {PARTS_PER_SEGMENT}", parts.len()))
+            }
+            Change::Join { segment, parts } => put(segment).and_then(|()| parts.iter().try_for_each(|part| own(part))),
+        }
+    }
+
     /// Segments and parts are there to be fetched for twice the window, in seconds.
     const fn lifetime_seconds(&self) -> u64 {
         2 * self.window as u64 * SEGMENT_SECONDS as u64
@@ -145,11 +192,11 @@ impl Stream {
     fn media_object(&self, path: String, body: Bytes) -> Put {
         Put {
             path,
-            content_type: VIDEO,
-            cache_control: format!("public, max-age={}, immutable", self.lifetime_seconds()),
+            content_type: ContentType::Media,
+            lifetime: Lifetime::Immutable { seconds: self.lifetime_seconds() },
             private: false,
             playlist: None,
-            bodies: vec![("full", body)],
+            bodies: vec![(Body::Full, body)],
         }
     }
 
@@ -188,25 +235,21 @@ impl Stream {
     /// A media playlist with its bodies, each compressed once.
     pub fn media_playlist(&self, rendition: &str, rendered: &Rendered, gzip: &mut Gzip) -> Change {
         let [full, compressed] = text_bodies(&rendered.full, gzip);
-        let mut bodies = vec![("full", full), ("full.gzip", compressed)];
+        let mut bodies = vec![(Body::Full, full), (Body::FullGzip, compressed)];
         if let Some(delta) = &rendered.delta {
             let [delta, compressed] = text_bodies(delta, gzip);
-            bodies.extend([("delta", delta.clone()), ("delta.gzip", compressed.clone())]);
+            bodies.extend([(Body::Delta, delta.clone()), (Body::DeltaGzip, compressed.clone())]);
             // No DATERANGE is ever skipped, so a v2 delta reads the same.
-            bodies.extend([("delta2", delta), ("delta2.gzip", compressed)]);
+            bodies.extend([(Body::Delta2, delta), (Body::Delta2Gzip, compressed)]);
         }
-        let counts: Vec<String> = rendered.part_counts.iter().map(|(msn, parts)| format!("{msn}:{parts}")).collect();
         Change::Put(Put {
             path: self.path(&format!("{rendition}/media.m3u8")),
-            content_type: PLAYLIST,
-            cache_control: PLAYLIST_LIFETIME.to_owned(),
+            content_type: ContentType::Playlist,
+            lifetime: Lifetime::Playlist,
             private: false,
             playlist: Some(LivePlaylist {
-                version: format!("{}.{}", rendered.version.msn, rendered.version.parts),
-                part_counts: counts.join(","),
-                part_target: PART_TARGET,
-                target_duration: SEGMENT_SECONDS,
-                exact_cache_control: EXACT_LIFETIME,
+                version: rendered.version,
+                part_counts: rendered.part_counts.clone(),
                 promise: rendered.hint.as_ref().map(|hint| self.path(&format!("{rendition}/{hint}"))),
                 ended: rendered.ended,
             }),
@@ -220,11 +263,11 @@ impl Stream {
             let [full, compressed] = text_bodies(&text(prefix), gzip);
             Change::Put(Put {
                 path,
-                content_type: PLAYLIST,
-                cache_control: PLAYLIST_LIFETIME.to_owned(),
+                content_type: ContentType::Playlist,
+                lifetime: Lifetime::Playlist,
                 private: false,
                 playlist: None,
-                bodies: vec![("full", full), ("full.gzip", compressed)],
+                bodies: vec![(Body::Full, full), (Body::FullGzip, compressed)],
             })
         };
         let from_live = format!("../../hls/{}/{}/", self.room, self.id);
@@ -236,11 +279,11 @@ impl Stream {
         let body = postcard::to_stdvec(resume).expect("plain data always serialises");
         Change::Put(Put {
             path: self.resume_path(),
-            content_type: RECORD,
-            cache_control: "no-store".to_owned(),
+            content_type: ContentType::Record,
+            lifetime: Lifetime::Never,
             private: true,
             playlist: None,
-            bodies: vec![("full", Bytes::from(body))],
+            bodies: vec![(Body::Full, Bytes::from(body))],
         })
     }
 
@@ -307,5 +350,38 @@ mod tests {
         check("/hls/room/stream/720p//s1.m4s", false);
         check("/hls/room/stream/%2e%2e/x", false);
         check("/hls/room/stream/a b", false);
+    }
+    #[test]
+    fn a_packager_reaches_its_own_stream_s_objects_and_no_others() {
+        let stream = Stream::new("room", "stream", 15);
+        let own = || match stream.segment("720p", 1, Bytes::new()) {
+            Change::Put(put) => put,
+            other => panic!("{other:?}"),
+        };
+        let elsewhere = || Put { path: "/hls/other/stream/720p/s1.m4s".into(), ..own() };
+        let promising = |path: &str| {
+            let promise = Some(path.to_owned());
+            let version = Version { msn: 1, parts: 0 };
+            Put { playlist: Some(LivePlaylist { version, part_counts: Vec::new(), promise, ended: false }), ..own() }
+        };
+        let join = |segment: Put, parts: Vec<String>| Change::Join { segment, parts };
+        for good in [
+            Change::Put(own()),
+            Change::Put(promising(&own().path)),
+            Change::Delete(own().path),
+            stream.joined_segment("720p", 1, PARTS_PER_SEGMENT as usize),
+        ] {
+            assert_eq!(stream.accepts(&good), Ok(()), "{good:?}");
+        }
+        for bad in [
+            Change::Put(elsewhere()),
+            Change::Put(promising(&elsewhere().path)),
+            Change::Delete(elsewhere().path),
+            join(elsewhere(), Vec::new()),
+            join(own(), vec![elsewhere().path]),
+            join(own(), vec![own().path; PARTS_PER_SEGMENT as usize + 1]),
+        ] {
+            assert!(stream.accepts(&bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -1,17 +1,23 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: sends batches to the origin and waits between retries.
 //! Publishes batches: HTTP requests to whatever takes them, an `Origin` value in the same process or a connection to one.
 
-use crate::objects::{Batch, Change, Put};
+use crate::clock::SessionClock;
+use crate::ladder::{PART_TARGET, SEGMENT_SECONDS};
+use crate::objects::{Body, Change, ContentType, Lifetime, Put};
 use bytes::{Bytes, BytesMut};
+use footlight_media::time::SessionTime;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
 /// Tries of one request. With the pauses below they last 6 s: three target durations, after which players have given up on a live edge.
 const TRIES: u32 = 6;
 /// Before the second try; each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Six target durations (RFC 8216bis appendix B.1): an answer for exactly the version asked.
+const EXACT_LIFETIME: &str = "public, max-age=12";
 /// Longest answer that is read: a part or the record of a predecessor.
 const ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
@@ -59,9 +65,9 @@ where
         Self { origin }
     }
 
-    /// Makes a batch's changes in their order.
-    pub async fn publish(&mut self, batch: Batch) -> Result<(), PublishError> {
-        for change in batch.changes {
+    /// Makes changes in their order.
+    pub async fn publish(&mut self, changes: Vec<Change>) -> Result<(), PublishError> {
+        for change in changes {
             match change {
                 Change::Put(put) => self.put(put).await?,
                 Change::Join { mut segment, parts } => {
@@ -69,13 +75,29 @@ where
                     for part in parts {
                         body.extend_from_slice(&self.get(&part).await?.unwrap_or_default());
                     }
-                    segment.bodies = vec![("full", body.freeze())];
+                    segment.bodies = vec![(Body::Full, body.freeze())];
                     self.put(segment).await?;
                 }
                 Change::Delete(path) => self.delete(&path).await?,
             }
         }
         Ok(())
+    }
+
+    /// Makes the changes that come by a queue, and says of each when it was done. Goes on until that fails.
+    pub async fn publish_all(
+        mut self,
+        mut queue: mpsc::Receiver<Vec<Change>>,
+        published: mpsc::Sender<SessionTime>,
+        clock: SessionClock,
+    ) -> PublishError {
+        while let Some(changes) = queue.recv().await {
+            if let Err(error) = self.publish(changes).await {
+                return error;
+            }
+            let _nobody_listens = published.send(clock.now()).await;
+        }
+        std::future::pending().await
     }
 
     /// Fetches an object, private ones included; `None` where there is none.
@@ -142,21 +164,23 @@ where
 }
 
 fn put_headers(mut request: http::request::Builder, put: &Put) -> http::request::Builder {
-    request = request.header(header::CONTENT_TYPE, put.content_type).header(header::CACHE_CONTROL, &put.cache_control);
+    request = request.header(header::CONTENT_TYPE, content_type(put.content_type));
+    request = request.header(header::CACHE_CONTROL, cache_control(put.lifetime));
     if put.private {
         request = request.header("footlight-visibility", "private");
     }
     if put.bodies.len() > 1 {
-        let lengths: Vec<String> = put.bodies.iter().map(|(name, body)| format!("{name}={}", body.len())).collect();
-        request = request.header("footlight-bodies", lengths.join(","));
+        let lengths = put.bodies.iter().map(|(name, body)| format!("{}={}", body_name(*name), body.len()));
+        request = request.header("footlight-bodies", lengths.collect::<Vec<_>>().join(","));
     }
     if let Some(live) = &put.playlist {
+        let counts = live.part_counts.iter().map(|(msn, parts)| format!("{msn}:{parts}"));
         request = request
-            .header("footlight-version", &live.version)
-            .header("footlight-part-counts", &live.part_counts)
-            .header("footlight-part-target", live.part_target)
-            .header("footlight-target-duration", live.target_duration)
-            .header("footlight-cache-control-exact", live.exact_cache_control);
+            .header("footlight-version", format!("{}.{}", live.version.msn, live.version.parts))
+            .header("footlight-part-counts", counts.collect::<Vec<_>>().join(","))
+            .header("footlight-part-target", PART_TARGET)
+            .header("footlight-target-duration", SEGMENT_SECONDS)
+            .header("footlight-cache-control-exact", EXACT_LIFETIME);
         if let Some(promise) = &live.promise {
             request = request.header("footlight-promises", promise);
         }
@@ -165,6 +189,33 @@ fn put_headers(mut request: http::request::Builder, put: &Put) -> http::request:
         }
     }
     request
+}
+
+const fn content_type(content_type: ContentType) -> &'static str {
+    match content_type {
+        ContentType::Playlist => "application/vnd.apple.mpegurl",
+        ContentType::Media => "video/mp4",
+        ContentType::Record => "application/octet-stream",
+    }
+}
+
+fn cache_control(lifetime: Lifetime) -> String {
+    match lifetime {
+        Lifetime::Immutable { seconds } => format!("public, max-age={seconds}, immutable"),
+        Lifetime::Playlist => "public, max-age=1".to_owned(),
+        Lifetime::Never => "no-store".to_owned(),
+    }
+}
+
+const fn body_name(body: Body) -> &'static str {
+    match body {
+        Body::Full => "full",
+        Body::FullGzip => "full.gzip",
+        Body::Delta => "delta",
+        Body::DeltaGzip => "delta.gzip",
+        Body::Delta2 => "delta2",
+        Body::Delta2Gzip => "delta2.gzip",
+    }
 }
 
 fn refused(method: Method, path: &str, status: StatusCode, body: &Bytes) -> PublishError {

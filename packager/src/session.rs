@@ -430,7 +430,13 @@ mod tests {
         let short = |path: &str| path.trim_start_matches("/hls/room/stream/").to_owned();
         match change {
             Change::Put(Put { path, playlist: Some(live), .. }) => {
-                format!("list {} {}{}", short(path), live.version, if live.ended { " ended" } else { "" })
+                format!(
+                    "list {} {}.{}{}",
+                    short(path),
+                    live.version.msn,
+                    live.version.parts,
+                    if live.ended { " ended" } else { "" }
+                )
             }
             Change::Put(put) => format!("put {}", short(&put.path)),
             Change::Join { segment, parts } => format!("join {} of {}", short(&segment.path), parts.len()),

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! TrackEvent --> decode thread per picture track --> compositor thread --> rung thread per rung --+
-//!            \-> audio thread (decode, mix, AAC) ------------------------------------------------+--> session --> publisher task
+//!            \-> audio thread (decode, mix, AAC) ------------------------------------------------+--> session --> what is to be published
 //! ```
 //!
 //! No queue between them is unbounded and none blocks who feeds it, but for the ticks of the slate, which nobody waits for. The loop watches that every
@@ -19,10 +19,9 @@ mod rung;
 
 use crate::clock::SessionClock;
 use crate::ladder::Ladder;
-use crate::objects::{Batch, Stream};
-use crate::publish::{PublishError, Publisher};
+use crate::objects::{self, Batch, Change};
 use crate::session::{Input, Output, Resume, Session};
-use crate::stages::{Histogram, Journey, Stage};
+use crate::stages::{Histogram, Journey, Stage, TickStamps};
 use crate::timeline::Timeline;
 use bytes::Bytes;
 use feed::Feed;
@@ -30,11 +29,9 @@ use footlight_media::codec::{Codec, Kind};
 use footlight_media::frame::EncodedFrame;
 use footlight_media::time::{SessionTime, WallTime};
 use footlight_media::track::{TrackEvent, TrackId, TrackRequest};
-use futures_util::StreamExt as _;
-use http::{Request, Response};
-use http_body_util::Full;
+use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -43,7 +40,7 @@ use tokio::sync::mpsc;
 /// Events of the media threads that wait for the loop: a second of all lanes of a large ladder.
 const THREAD_EVENTS: usize = 512;
 /// Batches that wait for the origin: about 20 s. Beyond, the packager gives up and its successor goes on.
-const BATCHES: usize = 64;
+pub const BATCHES: usize = 64;
 /// From the start to the first live tick: what encoding the slate may take.
 const SLATE_LEAD: Duration = Duration::from_secs(1);
 /// Between two reports.
@@ -55,7 +52,7 @@ const STUCK: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Start {
     /// Names and window.
-    pub stream: Stream,
+    pub stream: objects::Stream,
     /// What is encoded.
     pub ladder: Ladder,
     /// The clock that frames are stamped with.
@@ -64,6 +61,8 @@ pub struct Start {
     pub zero_date: WallTime,
     /// How long after its moment a tick is drawn, in microseconds (see [`Timeline::delay`]).
     pub playout_delay: Duration,
+    /// What a predecessor left at the origin under [`objects::Stream::resume_path`].
+    pub predecessor: Option<Bytes>,
 }
 
 /// What the packager is told.
@@ -71,6 +70,8 @@ pub struct Start {
 pub enum ToPackager {
     /// Something happened to a track.
     Event(TrackEvent),
+    /// The oldest changes of [`FromPackager::Publish`] that were not yet confirmed are at the origin, since this time.
+    Published(SessionTime),
     /// The stream is over: finish it.
     Stop,
 }
@@ -80,6 +81,8 @@ pub enum ToPackager {
 pub enum FromPackager {
     /// For stage.
     Request(TrackRequest),
+    /// To be made at the origin, in this order and after those of earlier messages; each such message is confirmed.
+    Publish(Vec<Change>),
     /// Three segments stand in all renditions: the stream can be played.
     Running,
     /// Once a second.
@@ -121,9 +124,6 @@ pub struct Report {
 /// Why a stream's packager stopped before its end. Its successor goes on in the same timeline.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    /// The origin does not take what is published.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
     /// The origin is too slow: [`BATCHES`] wait.
     #[error("the origin has fallen {BATCHES} batches behind")]
     Behind,
@@ -175,87 +175,38 @@ impl Shared {
 }
 
 /// Runs a live stream until it is stopped or cannot go on. The end of `inputs` before a stop is an error.
-pub async fn run<S, B>(
+pub async fn run(
     start: Start,
-    mut inputs: impl futures_util::Stream<Item = ToPackager> + Unpin,
+    mut inputs: impl Stream<Item = ToPackager> + Unpin,
     outputs: mpsc::Sender<FromPackager>,
-    mut publisher: Publisher<S>,
-) -> Result<(), DriverError>
-where
-    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>> + Send + 'static,
-    S::Error: std::fmt::Display + Send,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> Result<(), DriverError> {
     crate::ffmpeg::quiet();
-    let record = publisher.get(&start.stream.resume_path()).await?;
-    let predecessor = record.and_then(|record| Resume::read(&record, &start.stream, &start.ladder));
     let (events_in, mut events) = mpsc::channel(THREAD_EVENTS);
-    let (batches, batches_out) = mpsc::channel(BATCHES);
-    let (published_in, mut published) = mpsc::channel(BATCHES);
-    let mut publishing = tokio::spawn(publish_all(publisher, batches_out, published_in, start.clock));
-    let mut driver = Driver::begin(start, predecessor, events_in, batches)?;
+    let mut driver = Driver::begin(start, events_in, outputs)?;
     let mut report = tokio::time::interval(REPORT_INTERVAL);
     loop {
         tokio::select! {
             input = inputs.next() => match input {
-                Some(ToPackager::Event(event)) => driver.track_event(event, &outputs)?,
+                Some(ToPackager::Event(event)) => driver.track_event(event)?,
+                Some(ToPackager::Published(at)) => driver.published(at),
                 Some(ToPackager::Stop) => driver.stop(),
                 None => return Err(DriverError::Orphaned),
             },
             Some(event) = events.recv() => match event {
                 ThreadEvent::Session(input) => driver.session(input)?,
-                ThreadEvent::KeyFrameWanted(track) => say(&outputs, FromPackager::Request(TrackRequest::KeyFrame(track))),
+                ThreadEvent::KeyFrameWanted(track) => driver.say(FromPackager::Request(TrackRequest::KeyFrame(track))),
                 ThreadEvent::Failed(error) => return Err(error.into()),
-            },
-            Some(done) = published.recv() => if driver.published(&done) {
-                say(&outputs, FromPackager::Running);
             },
             _ = report.tick() => {
                 driver.watch()?;
-                say(&outputs, FromPackager::Report(Box::new(driver.report())));
-            }
-            result = &mut publishing => {
-                result.expect("the publisher does not panic")?;
-                // It ends by itself when the last batch has been published.
-                let leftovers = std::mem::take(&mut driver.leftovers);
-                let last = FromPackager::Ended { leftovers };
-                return outputs.send(last).await.map_err(|_| DriverError::Orphaned);
+                driver.say(FromPackager::Report(Box::new(driver.report())));
             }
         }
+        if let Some(leftovers) = driver.ended() {
+            let last = FromPackager::Ended { leftovers };
+            return driver.outputs.send(last).await.map_err(|_| DriverError::Orphaned);
+        }
     }
-}
-
-/// Reports and requests are worth nothing later: a reader that does not read loses them.
-fn say(outputs: &mpsc::Sender<FromPackager>, message: FromPackager) {
-    let _lost_if_full = outputs.try_send(message);
-}
-
-struct Published {
-    batch: Batch,
-    at: SessionTime,
-}
-
-async fn publish_all<S, B>(
-    mut publisher: Publisher<S>,
-    mut batches: mpsc::Receiver<Batch>,
-    published: mpsc::Sender<Published>,
-    clock: SessionClock,
-) -> Result<(), PublishError>
-where
-    S: tower::Service<Request<Full<Bytes>>, Response = Response<B>>,
-    S::Error: std::fmt::Display,
-    B: http_body::Body<Data = Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    while let Some(mut batch) = batches.recv().await {
-        let changes = std::mem::take(&mut batch.changes);
-        publisher.publish(Batch { changes, ..Batch::default() }).await?;
-        // The stamps of a batch may be lost where the loop is busy; its announcement may not.
-        let _nobody_listens_after_the_end = published.send(Published { batch, at: clock.now() }).await;
-    }
-    Ok(())
 }
 
 /// How far something had got when it last got on, and when that was.
@@ -292,21 +243,30 @@ struct Driver {
     sound: Feed<audio::AudioInput>,
     /// For each rendition, the part that was being filled when it last got on, and when that was.
     lanes: Vec<Progress>,
-    /// `None` after the last batch.
-    batches: Option<mpsc::Sender<Batch>>,
+    outputs: mpsc::Sender<FromPackager>,
+    /// What was said to be published and has not been confirmed, the oldest first.
+    unconfirmed: VecDeque<Unconfirmed>,
     stages: Vec<Histogram>,
     journey: Option<Journey>,
-    leftovers: Vec<String>,
+    /// After the last batch.
+    leftovers: Option<Vec<String>>,
+}
+
+/// What is known of a batch beside its changes.
+struct Unconfirmed {
+    stamps: Vec<TickStamps>,
+    complete: SessionTime,
+    announces: bool,
 }
 
 impl Driver {
     fn begin(
         start: Start,
-        predecessor: Option<Resume>,
         events: mpsc::Sender<ThreadEvent>,
-        batches: mpsc::Sender<Batch>,
+        outputs: mpsc::Sender<FromPackager>,
     ) -> Result<Self, DriverError> {
         let now = start.clock.now();
+        let predecessor = start.predecessor.and_then(|record| Resume::read(&record, &start.stream, &start.ladder));
         let (session, part) = match predecessor {
             Some(resume) => {
                 let part = resume.timeline.part_after(now);
@@ -345,14 +305,15 @@ impl Driver {
             pictures: Feed::new("the compositor", pictures),
             sound: Feed::new("the audio thread", sound),
             lanes,
-            batches: Some(batches),
+            outputs,
+            unconfirmed: VecDeque::new(),
             stages: vec![Histogram::default(); Stage::ALL.len()],
             journey: None,
-            leftovers: Vec::new(),
+            leftovers: None,
         })
     }
 
-    fn track_event(&mut self, event: TrackEvent, outputs: &mpsc::Sender<FromPackager>) -> Result<(), DriverError> {
+    fn track_event(&mut self, event: TrackEvent) -> Result<(), DriverError> {
         match event {
             TrackEvent::Added { track, peer, codec } => {
                 let route = match codec.kind() {
@@ -367,7 +328,7 @@ impl Driver {
                 };
                 self.routes.insert(track, route);
             }
-            TrackEvent::Frame(frame) => self.frame(frame, outputs),
+            TrackEvent::Frame(frame) => self.frame(frame),
             TrackEvent::Removed { track } => match self.routes.remove(&track) {
                 Some(Route::Video(_)) => self.pictures.must(picture::PictureInput::Removed { track })?,
                 Some(Route::Audio) => self.sound.must(audio::AudioInput::Removed { track })?,
@@ -381,13 +342,13 @@ impl Driver {
         Ok(decode::start(self.shared.clone(), track, codec, self.pictures.sender())?)
     }
 
-    fn frame(&mut self, frame: EncodedFrame, outputs: &mpsc::Sender<FromPackager>) {
+    fn frame(&mut self, frame: EncodedFrame) {
         let track = frame.track;
         let taken = match self.routes.get_mut(&track) {
             Some(Route::Video(decoder)) => {
                 let taken = decoder.push(frame);
                 if !taken {
-                    say(outputs, FromPackager::Request(TrackRequest::KeyFrame(track)));
+                    self.say(FromPackager::Request(TrackRequest::KeyFrame(track)));
                 }
                 taken
             }
@@ -426,15 +387,14 @@ impl Driver {
         self.session.handle(input, self.shared.clock.now());
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::Publish(batch) => {
-                    if let Some(batches) = &self.batches {
-                        batches.try_send(batch).map_err(|_| DriverError::Behind)?;
+                Output::Publish(Batch { changes, stamps, complete, announces }) => {
+                    if self.unconfirmed.len() == BATCHES {
+                        return Err(DriverError::Behind);
                     }
+                    self.outputs.try_send(FromPackager::Publish(changes)).map_err(|_| DriverError::Behind)?;
+                    self.unconfirmed.push_back(Unconfirmed { stamps, complete, announces });
                 }
-                Output::Ended { leftovers } => {
-                    self.leftovers = leftovers;
-                    self.batches = None;
-                }
+                Output::Ended { leftovers } => self.leftovers = Some(leftovers),
             }
         }
         Ok(())
@@ -446,17 +406,30 @@ impl Driver {
         self.shared.stop_part.fetch_min(part, Ordering::Relaxed);
     }
 
-    /// Takes the stamps of what was published; `true` where it made the stream playable.
-    fn published(&mut self, done: &Published) -> bool {
-        for stamps in &done.batch.stamps {
+    /// Takes the stamps of the oldest batch, which was published at `at`.
+    fn published(&mut self, at: SessionTime) {
+        let Some(batch) = self.unconfirmed.pop_front() else { return };
+        for stamps in batch.stamps {
             let Some(frame) = stamps.newest else { continue };
-            let journey = Journey { stamps: *stamps, frame, part_complete: done.batch.complete, published: done.at };
+            let journey = Journey { stamps, frame, part_complete: batch.complete, published: at };
             for ((_, us), histogram) in journey.durations().iter().zip(&mut self.stages) {
                 histogram.add(*us);
             }
             self.journey = Some(journey);
         }
-        done.batch.announces
+        if batch.announces {
+            self.say(FromPackager::Running);
+        }
+    }
+
+    /// What is left of the stream, once everything is published.
+    fn ended(&mut self) -> Option<Vec<String>> {
+        if self.unconfirmed.is_empty() { self.leftovers.take() } else { None }
+    }
+
+    /// What is worth nothing later: a reader that does not read loses it.
+    fn say(&self, message: FromPackager) {
+        let _lost_if_full = self.outputs.try_send(message);
     }
 
     fn report(&self) -> Report {

@@ -40,23 +40,31 @@ pub fn stream() -> Stream {
 
 impl Packaging {
     pub fn start(ladder: Ladder) -> Self {
-        Self::start_at(Origin::new(Limits::default()), SessionClock::starting_now(), ladder)
-    }
-
-    /// Goes on at an origin where a predecessor may have left something.
-    pub fn start_at(origin: Origin, clock: SessionClock, ladder: Ladder) -> Self {
+        let (origin, clock) = (Origin::new(Limits::default()), SessionClock::starting_now());
         let (to, mut queue) = mpsc::channel(64);
         let inputs = stream::poll_fn(move |context| queue.poll_recv(context));
-        let (outputs, from) = mpsc::channel(1024);
+        let (outputs, mut says) = mpsc::channel(1024);
+        let (heard, from) = mpsc::channel(1024);
         let start = Start {
             stream: stream(),
             ladder,
             clock,
             zero_date: WallTime::from_micros(1_800_000_000_000_000),
             playout_delay: Duration::from_millis(150),
+            predecessor: None,
         };
-        let publisher = Publisher::new(origin.publish());
-        let running = tokio::spawn(driver::run(start, inputs, outputs, publisher));
+        let running = tokio::spawn(driver::run(start, inputs, outputs));
+        let (mut publisher, confirm) = (Publisher::new(origin.publish()), to.clone());
+        tokio::spawn(async move {
+            while let Some(message) = says.recv().await {
+                if let FromPackager::Publish(changes) = message {
+                    publisher.publish(changes).await.unwrap();
+                    let _ended = confirm.send(ToPackager::Published(clock.now())).await;
+                } else {
+                    let _nobody_listens = heard.try_send(message);
+                }
+            }
+        });
         Self { origin, to, from, clock, running }
     }
 
