@@ -26,6 +26,8 @@ async function main(): Promise<void> {
   for (const event of ['playing', 'pause', 'volumechange', 'emptied']) video.addEventListener(event, offerSound);
   sound.addEventListener('click', () => {
     video.muted = false;
+    // At once: the element tells of its volume only when the browser gets to it.
+    offerSound();
   });
   let over: string | null = null;
   for (;;) {
