@@ -11,9 +11,13 @@ use footlight_packager::publish::{PublishError, Publisher};
 use futures_util::{Sink, SinkExt, stream};
 use http::{Request, Response};
 use http_body_util::Full;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::PollSender;
+
+/// What a packager may have on its way to the origin: 20 s of a large ladder.
+const WAITING_BYTES: usize = 256 * 1024 * 1024;
 
 /// The publishing service that packagers write to: an origin in this process or elsewhere.
 pub type Objects = tower::util::BoxCloneSyncService<Request<Full<Bytes>>, Response<ObjectBody>, ObjectError>;
@@ -84,6 +88,8 @@ pub(crate) struct Publishing {
     stream: Stream,
     queue: mpsc::Sender<Vec<Change>>,
     published: mpsc::Receiver<SessionTime>,
+    /// Bytes of what has not been published yet, the oldest first.
+    waiting: VecDeque<usize>,
 }
 
 impl Publishing {
@@ -96,18 +102,25 @@ impl Publishing {
         let (queue, changes) = mpsc::channel(BATCHES);
         let (done, published) = mpsc::channel(BATCHES);
         let work = Publisher::new(origin).publish_all(changes, done, clock);
-        (Self { stream, queue, published }, work)
+        (Self { stream, queue, published, waiting: VecDeque::new() }, work)
     }
 
     /// Takes what a packager wants at the origin, as far as it is its own stream's.
-    pub(crate) fn take(&self, changes: Vec<Change>) -> Result<(), WorkerError> {
+    pub(crate) fn take(&mut self, changes: Vec<Change>) -> Result<(), WorkerError> {
         changes.iter().try_for_each(|change| self.stream.accepts(change)).map_err(WorkerError::Foreign)?;
+        let bytes = changes.iter().map(Change::bytes).sum();
+        if self.waiting.iter().sum::<usize>() + bytes > WAITING_BYTES {
+            return Err(WorkerError::Flood);
+        }
+        self.waiting.push_back(bytes);
         self.queue.try_send(changes).map_err(|_| WorkerError::Flood)
     }
 
     /// When the next of it was published. Cancel safe.
     pub(crate) async fn published(&mut self) -> Option<SessionTime> {
-        self.published.recv().await
+        let at = self.published.recv().await;
+        self.waiting.pop_front();
+        at
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::sandbox::{self, SandboxError};
 use crate::socket::{self, ReadHalf, WriteHalf};
 use bytes::{BufMut, BytesMut};
-use footlight_packager::driver::{self, BATCHES, DriverError, FromPackager, Start, ToPackager};
+use footlight_packager::driver::{self, DriverError, FromPackager, Start, ToPackager};
 use footlight_packager::publish::PublishError;
 use futures_util::{SinkExt, StreamExt};
 use serde::de::DeserializeOwned;
@@ -86,7 +86,7 @@ pub enum WorkerError {
     #[error("the packager went beyond its stream: {0}")]
     Foreign(String),
     /// It does not wait for the origin, as a packager of ours does.
-    #[error("the packager has published {BATCHES} times without waiting for the origin")]
+    #[error("the packager publishes faster than the origin takes, and does not wait")]
     Flood,
     /// The packager gave up.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 //! segments and parts, and publishes them with their playlists.
 
 mod bitstream;
+mod bounded;
 pub mod canvas;
 pub mod clock;
 pub mod cmaf;

@@ -1,5 +1,6 @@
 //! What is published, as values: paths, types, lifetimes and the headers of `docs/wire.md`. Pure; `publish.rs` sends it.
 
+use crate::bounded::at_most;
 use crate::gzip::Gzip;
 use crate::ladder::{PARTS_PER_SEGMENT, SEGMENT_SECONDS};
 use crate::playlist::{self, LEAST_WINDOW_SEGMENTS, Rendered, Rendition, Version};
@@ -30,6 +31,7 @@ pub enum Change {
         /// The segment, without its body.
         segment: Put,
         /// Paths of its parts, in order.
+        #[serde(deserialize_with = "at_most::<{ PARTS_PER_SEGMENT as usize }, _, _>")]
         parts: Vec<String>,
     },
     /// DELETE.
@@ -50,6 +52,7 @@ pub struct Put {
     /// What a live playlist says with it.
     pub playlist: Option<LivePlaylist>,
     /// The bodies by their names; one that is `Full` where there is but one.
+    #[serde(deserialize_with = "at_most::<6, _, _>")]
     pub bodies: Vec<(Body, Bytes)>,
 }
 
@@ -100,7 +103,8 @@ pub enum Body {
 pub struct LivePlaylist {
     /// Footlight-Version.
     pub version: Version,
-    /// Footlight-Part-Counts: for each segment listed its number and its parts.
+    /// Footlight-Part-Counts: for each segment listed its number and its parts. A day's segments and what is being made.
+    #[serde(deserialize_with = "at_most::<43_300, _, _>")]
     pub part_counts: Vec<(u64, usize)>,
     /// Footlight-Promises.
     pub promise: Option<String>,
@@ -119,6 +123,16 @@ pub struct Batch {
     pub complete: SessionTime,
     /// It carries the stream's first playlists: once the origin has it, the stream can be played.
     pub announces: bool,
+}
+
+impl Change {
+    /// Bytes of its bodies.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Put(put) => put.bodies.iter().map(|(_, body)| body.len()).sum(),
+            Self::Join { .. } | Self::Delete(_) => 0,
+        }
+    }
 }
 
 impl Stream {
@@ -150,8 +164,7 @@ impl Stream {
         path == self.live_path() || path.strip_prefix(&self.path("")).is_some_and(|rest| rest.split('/').all(named))
     }
 
-    /// Whether what a packager wants at the origin is for its own stream, and no more than a packager of ours would want. `Err` says what is not: a packager
-    /// that somebody has taken over speaks here.
+    /// Whether what a packager wants at the origin is for its own stream. `Err` says what is not: a packager that somebody has taken over speaks here.
     pub fn accepts(&self, change: &Change) -> Result<(), String> {
         let own = |path: &str| {
             if self.owns(path) { Ok(()) } else { Err(format!("{path}: not an object of stream {}", self.id)) }
@@ -163,9 +176,6 @@ impl Stream {
         match change {
             Change::Put(object) => put(object),
             Change::Delete(path) => own(path),
-            Change::Join { parts, .. } if parts.len() > PARTS_PER_SEGMENT as usize => {
-                Err(format!("{} parts of one segment, which has {PARTS_PER_SEGMENT}", parts.len()))
-            }
             Change::Join { segment, parts } => put(segment).and_then(|()| parts.iter().try_for_each(|part| own(part))),
         }
     }
@@ -379,7 +389,6 @@ mod tests {
             Change::Delete(elsewhere().path),
             join(elsewhere(), Vec::new()),
             join(own(), vec![elsewhere().path]),
-            join(own(), vec![own().path; PARTS_PER_SEGMENT as usize + 1]),
         ] {
             assert!(stream.accepts(&bad).is_err(), "{bad:?}");
         }

@@ -17,6 +17,7 @@ mod meter;
 mod picture;
 mod rung;
 
+use crate::bounded::at_most;
 use crate::clock::SessionClock;
 use crate::ladder::Ladder;
 use crate::objects::{self, Batch, Change};
@@ -41,6 +42,10 @@ use tokio::sync::mpsc;
 const THREAD_EVENTS: usize = 512;
 /// Batches that wait for the origin: about 20 s. Beyond, the packager gives up and its successor goes on.
 pub const BATCHES: usize = 64;
+/// Changes in one batch: what a successor deletes of a long stream's window is the most.
+const CHANGES: usize = 1 << 16;
+/// Objects of a stream of a day's window.
+const LEFTOVERS: usize = 1 << 21;
 /// From the start to the first live tick: what encoding the slate may take.
 const SLATE_LEAD: Duration = Duration::from_secs(1);
 /// Between two reports.
@@ -82,7 +87,7 @@ pub enum FromPackager {
     /// For stage.
     Request(TrackRequest),
     /// To be made at the origin, in this order and after those of earlier messages; each such message is confirmed.
-    Publish(Vec<Change>),
+    Publish(#[serde(deserialize_with = "at_most::<CHANGES, _, _>")] Vec<Change>),
     /// Three segments stand in all renditions: the stream can be played.
     Running,
     /// Once a second.
@@ -90,6 +95,7 @@ pub enum FromPackager {
     /// The last one: the playlists have ended, and these objects may go when that has been seen.
     Ended {
         /// Paths to be deleted.
+        #[serde(deserialize_with = "at_most::<LEFTOVERS, _, _>")]
         leftovers: Vec<String>,
     },
 }
@@ -98,6 +104,7 @@ pub enum FromPackager {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// CPU time by thread, in microseconds.
+    #[serde(deserialize_with = "at_most::<512, _, _>")]
     pub cpu_us: Vec<(String, u64)>,
     /// Ticks drawn or repeated.
     pub ticks: u64,
@@ -116,6 +123,7 @@ pub struct Report {
     /// Samples of sound that came after their chunk.
     pub late_samples: u64,
     /// How long each stage took.
+    #[serde(deserialize_with = "at_most::<{ Stage::ALL.len() }, _, _>")]
     pub stages: Vec<(Stage, Histogram)>,
     /// The newest frame that went all the way.
     pub journey: Option<Journey>,
