@@ -6,6 +6,7 @@
 
 use crate::packaging::{self, Objects, Publishing, Says, Told};
 use crate::worker::{Begin, WorkerError};
+use bytes::Bytes;
 use footlight_media::time::WallTime;
 use footlight_media::track::TrackRequest;
 use footlight_packager::clock::SessionClock;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// Inputs that wait for the owner.
 const INPUTS: usize = 256;
@@ -37,6 +38,8 @@ const RESTART_PAUSE: Duration = Duration::from_millis(500);
 /// A packager that has said nothing for so long hangs: it reports each second. With a successor's start this stays within the three target durations for
 /// which players wait for a playlist (RFC 8216bis section 6.2.5.2).
 const SILENCE: Duration = Duration::from_secs(3);
+/// Longest record of a predecessor that is passed on: ours have a few hundred bytes, and tens for each segment of a long window.
+const RECORD_BYTES: usize = 8 * 1024 * 1024;
 /// After a stop: what is left of a part, the encoders' drain and the last playlists.
 const STOPPING: Duration = Duration::from_secs(10);
 /// For how long the ended playlists stay.
@@ -322,6 +325,10 @@ impl StreamTask {
 
     /// One life of the packager. Answers, at the stream's end, with what is left of it at the origin.
     async fn live(&self) -> Result<Vec<String>, WorkerError> {
+        let predecessor = tokio::select! {
+            record = self.predecessor() => record?,
+            () = self.stop.cancelled() => return Err(WorkerError::Stopped),
+        };
         let Some(subscription) = self.common.stage.subscribe(self.names.room()).await else {
             return Err(WorkerError::NoStage);
         };
@@ -331,15 +338,23 @@ impl StreamTask {
             clock: self.common.clock,
             zero_date: self.zero_date,
             playout_delay: self.common.playout_delay,
-            predecessor: Publisher::new(self.common.origin.clone()).get(&self.names.resume_path()).await?,
+            predecessor,
         };
         let (told, says) = match self.common.isolation {
             Isolation::Process => {
-                packaging::in_process(Begin { start, memory_bytes: self.common.memory_bytes }).await?
+                let begin = Begin { start, memory_bytes: self.common.memory_bytes };
+                let started = tokio::time::timeout(SILENCE, packaging::in_process(begin)).await;
+                started.map_err(|_| WorkerError::Hung(SILENCE))??
             }
             Isolation::Thread => packaging::in_thread(start)?,
         };
         self.converse(subscription, told, says).await
+    }
+
+    /// What a predecessor left at the origin. A record that is longer than ours can be was left by somebody who had taken it over.
+    async fn predecessor(&self) -> Result<Option<Bytes>, WorkerError> {
+        let record = Publisher::new(self.common.origin.clone()).get(&self.names.resume_path()).await?;
+        Ok(record.filter(|record| record.len() <= RECORD_BYTES))
     }
 
     /// Carries frames there and answers back until the packager ends. Never waits for the packager alone: one that hangs takes nothing more, and is
@@ -356,7 +371,8 @@ impl StreamTask {
         let mut stopping = false;
         let (mut objects, publishing) =
             Publishing::new(self.names.clone(), self.common.clock, self.common.origin.clone());
-        let mut publishing = pin!(publishing);
+        // A task of its own: what is told of a packager may wait for others.
+        let mut publishing = AbortOnDropHandle::new(tokio::spawn(publishing));
         let mut stop = pin!(self.stop.cancelled());
         let mut deadline = pin!(tokio::time::sleep(SILENCE));
         loop {
@@ -373,14 +389,18 @@ impl StreamTask {
                     next = Some(ToPackager::Stop);
                 }
                 room = poll_fn(|context| told.poll_ready_unpin(context)), if takes == Takes::Later => {
-                    takes = if room.is_ok() { Takes::Now } else { Takes::NoMore };
+                    takes = match room {
+                        Ok(()) => Takes::Now,
+                        Err(error) if error.is_of_its_end() => Takes::NoMore,
+                        Err(error) => return Err(error),
+                    };
                 }
                 event = frames.events.recv(), if takes == Takes::Now => match event {
                     Some(event) => next = Some(ToPackager::Event(event)),
                     None => return Err(WorkerError::NoStage),
                 },
                 at = objects.published(), if takes == Takes::Now => next = at.map(ToPackager::Published),
-                error = &mut publishing => return Err(error.into()),
+                error = &mut publishing => return Err(error.map_err(std::io::Error::other)?.into()),
                 message = says.next() => match message? {
                     FromPackager::Publish(changes) => objects.take(changes)?,
                     FromPackager::Ended { mut leftovers } => {

@@ -16,8 +16,8 @@ use std::pin::Pin;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::PollSender;
 
-/// What a packager may have on its way to the origin: 20 s of a large ladder.
-const WAITING_BYTES: usize = 256 * 1024 * 1024;
+/// What a packager may have on its way to the origin: what an origin has room for at all.
+const WAITING_BYTES: usize = 512 * 1024 * 1024;
 
 /// The publishing service that packagers write to: an origin in this process or elsewhere.
 pub type Objects = tower::util::BoxCloneSyncService<Request<Full<Bytes>>, Response<ObjectBody>, ObjectError>;
@@ -88,7 +88,7 @@ pub(crate) struct Publishing {
     stream: Stream,
     queue: mpsc::Sender<Vec<Change>>,
     published: mpsc::Receiver<SessionTime>,
-    /// Bytes of what has not been published yet, the oldest first.
+    /// Weights of what has not been published yet, the oldest first.
     waiting: VecDeque<usize>,
 }
 
@@ -108,11 +108,11 @@ impl Publishing {
     /// Takes what a packager wants at the origin, as far as it is its own stream's.
     pub(crate) fn take(&mut self, changes: Vec<Change>) -> Result<(), WorkerError> {
         changes.iter().try_for_each(|change| self.stream.accepts(change)).map_err(WorkerError::Foreign)?;
-        let bytes = changes.iter().map(Change::bytes).sum();
-        if self.waiting.iter().sum::<usize>() + bytes > WAITING_BYTES {
+        let weight = changes.iter().map(Change::weight).sum();
+        if self.waiting.iter().sum::<usize>() + weight > WAITING_BYTES {
             return Err(WorkerError::Flood);
         }
-        self.waiting.push_back(bytes);
+        self.waiting.push_back(weight);
         self.queue.try_send(changes).map_err(|_| WorkerError::Flood)
     }
 
@@ -159,6 +159,10 @@ mod tests {
             (Method::PUT, "/hls/room/stream/720p/s1.0.m4s".to_owned())
         );
         assert!(requests.try_recv().is_err(), "nothing else was");
+        let mut long = part(&stream);
+        long.push(stream.part("720p", 1, 1, Bytes::from(vec![0; WAITING_BYTES])));
+        let flood = objects.take(long);
+        assert!(matches!(flood, Err(WorkerError::Flood)), "{flood:?}");
         let flood = (0..=BATCHES).try_for_each(|_| objects.take(part(&stream)));
         assert!(matches!(flood, Err(WorkerError::Flood)), "{flood:?}");
     }

@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdRegisterError};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 /// The half that reads.
@@ -18,19 +18,25 @@ pub(crate) struct ReadHalf(AsyncFd<UnixStream>);
 /// The half that writes. The peer reads the end of the stream when it is dropped.
 pub(crate) struct WriteHalf {
     socket: UnixStream,
-    /// A further descriptor of the socket, while a write waits for room.
+    /// A further descriptor of the socket, to listen for room by. It is there from the start, so that no write fails for want of one.
+    spare: Option<UnixStream>,
+    /// The same while a write waits for room.
     room: Option<AsyncFd<UnixStream>>,
 }
 
 /// Splits a socket that does not block, for the runtime that this is called in. Errors are the operating system's: no descriptor left, for one.
 pub(crate) fn split(socket: UnixStream) -> Result<(ReadHalf, WriteHalf)> {
-    let read = listen(socket.try_clone()?, Interest::READABLE)?;
-    Ok((ReadHalf(read), WriteHalf { socket, room: None }))
+    let (read, room) = (socket.try_clone()?, socket.try_clone()?);
+    let read = listen(read, Interest::READABLE).map_err(|(_, error)| error)?;
+    Ok((ReadHalf(read), WriteHalf { socket, spare: Some(room), room: None }))
 }
 
-fn listen(socket: UnixStream, interest: Interest) -> Result<AsyncFd<UnixStream>> {
+fn listen(
+    socket: UnixStream,
+    interest: Interest,
+) -> std::result::Result<AsyncFd<UnixStream>, (UnixStream, std::io::Error)> {
     // SAFETY: the descriptor is open, and the socket owns it for as long as the result owns the socket, which nothing here replaces.
-    Ok(unsafe { AsyncFd::register_with_interest(socket, interest) }?)
+    unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(AsyncFdRegisterError::into_parts)
 }
 
 impl AsyncRead for ReadHalf {
@@ -67,15 +73,20 @@ impl WriteHalf {
                 sent => return Poll::Ready(sent),
             }
         }
-        let room = match self.room.take() {
-            Some(room) => room,
-            None => listen(self.socket.try_clone()?, Interest::WRITABLE)?,
-        };
-        let room = self.room.insert(room);
+        if let Some(spare) = self.spare.take() {
+            match listen(spare, Interest::WRITABLE) {
+                Ok(room) => self.room = Some(room),
+                Err((spare, error)) => {
+                    self.spare = Some(spare);
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        let room = self.room.as_ref().expect("there is one of the two");
         loop {
             let mut guard = ready!(room.poll_write_ready(context))?;
             if let Ok(sent) = guard.try_io(|room| send(room.get_ref())) {
-                self.room = None;
+                self.spare = self.room.take().map(AsyncFd::into_inner);
                 return Poll::Ready(sent);
             }
         }

@@ -13,6 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::future::ready;
+use std::io::ErrorKind;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -64,6 +65,9 @@ pub enum WorkerError {
     /// The process ended without having said that the stream did.
     #[error("the packager's process ended: {0}")]
     Died(std::process::ExitStatus),
+    /// The stream was stopped first.
+    #[error("the stream was stopped before its packager began")]
+    Stopped,
     /// It has more threads than any ladder needs.
     #[error("the packager's process has {0} threads, and may have {THREADS}")]
     Threads(usize),
@@ -91,6 +95,16 @@ pub enum WorkerError {
     /// The packager gave up.
     #[error(transparent)]
     Driver(#[from] DriverError),
+}
+
+impl WorkerError {
+    /// Whether it is of a socket or queue whose other end is gone, which says why by its last word.
+    pub(crate) fn is_of_its_end(&self) -> bool {
+        match self {
+            Self::Socket(error) => matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+            error => matches!(error, Self::Silent),
+        }
+    }
 }
 
 /// A started child.
@@ -206,6 +220,8 @@ pub(crate) async fn spawn(begin: Begin) -> Result<(Worker, Outgoing<ToPackager>)
         });
     }
     let child = Command::from(command).kill_on_drop(true).spawn().map_err(WorkerError::Spawn)?;
+    // Or a child that dies would not end what is sent to it.
+    drop(theirs);
     let (says, to) = socket::split(ours)?;
     let mut to = outgoing(to);
     to.send(begin).await?;
@@ -253,8 +269,9 @@ async fn package(
     let saying = tokio::spawn(say_all(says, outgoing));
     let result = driver::run(start, inputs, outputs).await;
     // Its last word is on its way when everything has been said.
-    saying.await.map_err(std::io::Error::other)??;
-    Ok(result?)
+    let said = saying.await.map_err(std::io::Error::other)?;
+    result?;
+    said
 }
 
 async fn say_all(

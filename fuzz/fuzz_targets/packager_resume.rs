@@ -27,7 +27,10 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn own(stream: &Stream, change: &Change) {
-    let own = |path: &String| assert!(stream.owns(path) && path.parse::<http::Uri>().is_ok(), "{path}");
+    let own = |path: &String| {
+        let mut segments = path.split('/').skip(1);
+        assert!(stream.owns(path) && segments.clone().count() <= 8 && segments.all(|s| s.len() <= 128), "{path}");
+    };
     match change {
         Change::Put(put) => own(&put.path),
         Change::Join { segment, parts } => std::iter::once(&segment.path).chain(parts).for_each(own),

@@ -13,6 +13,14 @@ use serde::{Deserialize, Serialize};
 /// A part's tag goes after three target durations; its object stays for three more (RFC 8216bis section 6.2.2), and one for rounding.
 const PARTS_KEPT_SEGMENTS: u64 = 7;
 
+/// A path's bounds at an origin (`docs/wire.md`).
+const PATH_SEGMENTS: usize = 8;
+const PATH_SEGMENT_BYTES: usize = 128;
+/// A day's segments and what is being made: the longest window that can be configured.
+const COUNTED_SEGMENTS: usize = 43_300;
+/// Bodies that an object can have: one of each name.
+const BODIES: usize = 6;
+
 /// Names one live stream and its window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
@@ -52,7 +60,7 @@ pub struct Put {
     /// What a live playlist says with it.
     pub playlist: Option<LivePlaylist>,
     /// The bodies by their names; one that is `Full` where there is but one.
-    #[serde(deserialize_with = "at_most::<6, _, _>")]
+    #[serde(deserialize_with = "at_most::<BODIES, _, _>")]
     pub bodies: Vec<(Body, Bytes)>,
 }
 
@@ -103,8 +111,8 @@ pub enum Body {
 pub struct LivePlaylist {
     /// Footlight-Version.
     pub version: Version,
-    /// Footlight-Part-Counts: for each segment listed its number and its parts. A day's segments and what is being made.
-    #[serde(deserialize_with = "at_most::<43_300, _, _>")]
+    /// Footlight-Part-Counts: for each segment listed its number and its parts.
+    #[serde(deserialize_with = "at_most::<COUNTED_SEGMENTS, _, _>")]
     pub part_counts: Vec<(u64, usize)>,
     /// Footlight-Promises.
     pub promise: Option<String>,
@@ -126,12 +134,21 @@ pub struct Batch {
 }
 
 impl Change {
-    /// Bytes of its bodies.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Put(put) => put.bodies.iter().map(|(_, body)| body.len()).sum(),
-            Self::Join { .. } | Self::Delete(_) => 0,
-        }
+    /// What it takes in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        let put = |put: &Put| {
+            let bodies: usize = put.bodies.iter().map(|body| size_of_val(body) + body.1.len()).sum();
+            let counts = put.playlist.as_ref().map_or(0, |live| size_of_val(&live.part_counts[..]));
+            put.path.len() + bodies + counts
+        };
+        size_of::<Self>()
+            + match self {
+                Self::Put(object) => put(object),
+                Self::Join { segment, parts } => {
+                    put(segment) + parts.iter().map(|part| size_of_val(part) + part.len()).sum::<usize>()
+                }
+                Self::Delete(path) => path.len(),
+            }
     }
 }
 
@@ -160,14 +177,25 @@ impl Stream {
     /// Whether an object is this stream's: what its packager may change, and nothing else. Its path is made of names as this module makes them.
     pub fn owns(&self, path: &str) -> bool {
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let named = |name: &str| !name.is_empty() && !name.starts_with('.') && name.bytes().all(legal);
-        path == self.live_path() || path.strip_prefix(&self.path("")).is_some_and(|rest| rest.split('/').all(named))
+        let named = |name: &str| {
+            (1..=PATH_SEGMENT_BYTES).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(legal)
+        };
+        let ours = |rest: &str| rest.split('/').all(named) && path.split('/').skip(1).count() <= PATH_SEGMENTS;
+        path == self.live_path() || path.strip_prefix(&self.path("")).is_some_and(ours)
     }
 
     /// Whether what a packager wants at the origin is for its own stream. `Err` says what is not: a packager that somebody has taken over speaks here.
     pub fn accepts(&self, change: &Change) -> Result<(), String> {
         let own = |path: &str| {
-            if self.owns(path) { Ok(()) } else { Err(format!("{path}: not an object of stream {}", self.id)) }
+            if self.owns(path) {
+                Ok(())
+            } else {
+                Err(format!(
+                    "{:?}: not an object of stream {}",
+                    path.chars().take(PATH_SEGMENT_BYTES).collect::<String>(),
+                    self.id
+                ))
+            }
         };
         let put = |put: &Put| {
             own(&put.path)?;
@@ -360,7 +388,13 @@ mod tests {
         check("/hls/room/stream/720p//s1.m4s", false);
         check("/hls/room/stream/%2e%2e/x", false);
         check("/hls/room/stream/a b", false);
+        let long = "a".repeat(PATH_SEGMENT_BYTES);
+        check(&format!("/hls/room/stream/{long}"), true);
+        check(&format!("/hls/room/stream/{long}a"), false);
+        check("/hls/room/stream/4/5/6/7/8", true);
+        check("/hls/room/stream/4/5/6/7/8/9", false);
     }
+
     #[test]
     fn a_packager_reaches_its_own_stream_s_objects_and_no_others() {
         let stream = Stream::new("room", "stream", 15);

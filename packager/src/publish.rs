@@ -68,6 +68,8 @@ where
     /// Makes changes in their order.
     pub async fn publish(&mut self, changes: Vec<Change>) -> Result<(), PublishError> {
         for change in changes {
+            // An origin in this process never makes anybody wait.
+            tokio::task::consume_budget().await;
             match change {
                 Change::Put(put) => self.put(put).await?,
                 Change::Join { mut segment, parts } => {
@@ -120,7 +122,7 @@ where
     async fn put(&mut self, put: Put) -> Result<(), PublishError> {
         let body = match &put.bodies[..] {
             [(_, only)] => only.clone(),
-            several => several.iter().flat_map(|(_, b)| b.clone()).collect(),
+            several => several.iter().map(|(_, body)| &body[..]).collect::<Vec<_>>().concat().into(),
         };
         let (status, answer) = self.send(&Method::PUT, &put.path, |request| put_headers(request, &put), body).await?;
         if status.is_success() { Ok(()) } else { Err(refused(Method::PUT, &put.path, status, &answer)) }

@@ -1,5 +1,6 @@
 //! Where a frame's time goes: what each stage stamped, as durations, as histograms, and as the journey of one frame.
 
+use crate::bounded::at_most;
 use footlight_media::frame::IngestStamps;
 use footlight_media::time::SessionTime;
 use footlight_media::track::TrackId;
@@ -121,6 +122,7 @@ impl Journey {
 /// Durations counted in buckets that are a ninth wide: 8 an octave, from 1 us to 70 minutes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
+    #[serde(deserialize_with = "at_most::<BUCKETS, _, _>")]
     counts: Vec<u64>,
     total: u64,
     sum_us: u64,
@@ -162,7 +164,8 @@ impl Histogram {
         let rank = (q * self.total as f64).ceil() as u64;
         let mut seen = 0;
         for (bucket, count) in self.counts.iter().enumerate() {
-            seen += count;
+            // A packager that was taken over counts as it likes.
+            seen = count.saturating_add(seen);
             if seen >= rank && seen > 0 {
                 return ((bucket + 1) as f64 / BUCKETS_AN_OCTAVE).exp2() as u64;
             }

@@ -42,10 +42,12 @@ use tokio::sync::mpsc;
 const THREAD_EVENTS: usize = 512;
 /// Batches that wait for the origin: about 20 s. Beyond, the packager gives up and its successor goes on.
 pub const BATCHES: usize = 64;
-/// Changes in one batch: what a successor deletes of a long stream's window is the most.
-const CHANGES: usize = 1 << 16;
-/// Objects of a stream of a day's window.
-const LEFTOVERS: usize = 1 << 21;
+/// Changes in one batch: about 20 a rendition.
+const CHANGES: usize = 4_096;
+/// Objects of a stream: what an origin keeps of one, with room.
+const LEFTOVERS: usize = 1 << 16;
+/// Threads of a packager.
+const THREADS: usize = 512;
 /// From the start to the first live tick: what encoding the slate may take.
 const SLATE_LEAD: Duration = Duration::from_secs(1);
 /// Between two reports.
@@ -104,7 +106,7 @@ pub enum FromPackager {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// CPU time by thread, in microseconds.
-    #[serde(deserialize_with = "at_most::<512, _, _>")]
+    #[serde(deserialize_with = "at_most::<THREADS, _, _>")]
     pub cpu_us: Vec<(String, u64)>,
     /// Ticks drawn or repeated.
     pub ticks: u64,
@@ -135,6 +137,9 @@ pub enum DriverError {
     /// The origin is too slow: [`BATCHES`] wait.
     #[error("the origin has fallen {BATCHES} batches behind")]
     Behind,
+    /// Nobody hears what the packager says.
+    #[error("the process that started this packager does not read")]
+    Unheard,
     /// A codec could not be opened or failed on our own data.
     #[error(transparent)]
     Codec(#[from] crate::ffmpeg::FfmpegError),
@@ -182,7 +187,7 @@ impl Shared {
     }
 }
 
-/// Runs a live stream until it is stopped or cannot go on. The end of `inputs` before a stop is an error.
+/// Runs a live stream until it is stopped or cannot go on. The end of `inputs` before its last word is an error.
 pub async fn run(
     start: Start,
     mut inputs: impl Stream<Item = ToPackager> + Unpin,
@@ -196,7 +201,7 @@ pub async fn run(
         tokio::select! {
             input = inputs.next() => match input {
                 Some(ToPackager::Event(event)) => driver.track_event(event)?,
-                Some(ToPackager::Published(at)) => driver.published(at),
+                Some(ToPackager::Published(at)) => driver.published(at)?,
                 Some(ToPackager::Stop) => driver.stop(),
                 None => return Err(DriverError::Orphaned),
             },
@@ -399,7 +404,7 @@ impl Driver {
                     if self.unconfirmed.len() == BATCHES {
                         return Err(DriverError::Behind);
                     }
-                    self.outputs.try_send(FromPackager::Publish(changes)).map_err(|_| DriverError::Behind)?;
+                    self.must_say(FromPackager::Publish(changes))?;
                     self.unconfirmed.push_back(Unconfirmed { stamps, complete, announces });
                 }
                 Output::Ended { leftovers } => self.leftovers = Some(leftovers),
@@ -415,8 +420,8 @@ impl Driver {
     }
 
     /// Takes the stamps of the oldest batch, which was published at `at`.
-    fn published(&mut self, at: SessionTime) {
-        let Some(batch) = self.unconfirmed.pop_front() else { return };
+    fn published(&mut self, at: SessionTime) -> Result<(), DriverError> {
+        let Some(batch) = self.unconfirmed.pop_front() else { return Ok(()) };
         for stamps in batch.stamps {
             let Some(frame) = stamps.newest else { continue };
             let journey = Journey { stamps, frame, part_complete: batch.complete, published: at };
@@ -425,9 +430,7 @@ impl Driver {
             }
             self.journey = Some(journey);
         }
-        if batch.announces {
-            self.say(FromPackager::Running);
-        }
+        if batch.announces { self.must_say(FromPackager::Running) } else { Ok(()) }
     }
 
     /// What is left of the stream, once everything is published.
@@ -435,9 +438,15 @@ impl Driver {
         if self.unconfirmed.is_empty() { self.leftovers.take() } else { None }
     }
 
-    /// What is worth nothing later: a reader that does not read loses it.
+    /// What is worth nothing later: a reader that does not read loses it, and never what must be said.
     fn say(&self, message: FromPackager) {
-        let _lost_if_full = self.outputs.try_send(message);
+        if self.outputs.capacity() > BATCHES {
+            let _nobody_listens = self.outputs.try_send(message);
+        }
+    }
+
+    fn must_say(&self, message: FromPackager) -> Result<(), DriverError> {
+        self.outputs.try_send(message).map_err(|_| DriverError::Unheard)
     }
 
     fn report(&self) -> Report {
