@@ -8,7 +8,6 @@ use crate::packaging::{self, Objects, Publishing, Says, Told};
 use crate::worker::{Begin, WorkerError};
 use bytes::Bytes;
 use footlight_media::time::WallTime;
-use footlight_media::track::TrackRequest;
 use footlight_packager::clock::SessionClock;
 use footlight_packager::driver::{FromPackager, Report, Start, ToPackager};
 use footlight_packager::ladder::Ladder;
@@ -221,8 +220,8 @@ impl Owner {
                     self.last_end = Some(Instant::now());
                     if let Some(entry) = self.streams.remove(&stream) {
                         log(&entry.report.room, &stream, &event);
+                        self.tell(stream, event).await;
                     }
-                    self.tell(stream, event).await;
                 }
                 LiveInput::Reports { answer } => {
                     let reports = self.streams.values().map(|entry| entry.report.clone()).collect();
@@ -262,7 +261,14 @@ impl Owner {
             zero_date: self.common.clock.zero_date(),
             starts: 0,
         };
-        self.tasks.spawn(task.run());
+        let (owner, name) = (self.inputs.clone(), task.names.id().to_owned());
+        self.tasks.spawn(async move {
+            // A bug that ends the task must not leave a stream that nobody can stop.
+            if let Err(panic) = tokio::spawn(task.run()).await {
+                let event = StreamEvent::Failed { reason: panic.to_string() };
+                let _owner_is_gone = owner.send(LiveInput::Finished { stream: name, event }).await;
+            }
+        });
     }
 }
 
@@ -319,7 +325,7 @@ impl StreamTask {
             }
         };
         let stream = self.names.id().to_owned();
-        let _owner_is_gone = self.inputs.send(LiveInput::Finished { stream, event }).await;
+        self.tell(LiveInput::Finished { stream, event }).await;
         self.clean_up(leftovers).await;
     }
 
@@ -400,21 +406,15 @@ impl StreamTask {
                     None => return Err(WorkerError::NoStage),
                 },
                 at = objects.published(), if takes == Takes::Now => next = at.map(ToPackager::Published),
-                error = &mut publishing => return Err(error.map_err(std::io::Error::other)?.into()),
-                message = says.next() => match message? {
-                    FromPackager::Publish(changes) => objects.take(changes)?,
-                    FromPackager::Ended { mut leftovers } => {
-                        // Whoever took the packager over would have other streams' objects deleted.
-                        leftovers.retain(|path| self.names.owns(path));
+                error = &mut publishing => return Err(error?.into()),
+                message = says.next() => {
+                    if !stopping {
+                        deadline.as_mut().reset(Instant::now() + SILENCE);
+                    }
+                    if let Some(leftovers) = self.hear(message?, &mut objects).await? {
                         return Ok(leftovers);
                     }
-                    message => {
-                        if !stopping {
-                            deadline.as_mut().reset(Instant::now() + SILENCE);
-                        }
-                        self.hear(message).await;
-                    }
-                },
+                }
                 () = &mut deadline => {
                     return Err(if stopping { WorkerError::NeverEnds(STOPPING) } else { WorkerError::Hung(SILENCE) });
                 }
@@ -444,19 +444,27 @@ impl StreamTask {
         left
     }
 
-    async fn hear(&self, message: FromPackager) {
+    /// Passes on what a packager says. Answers, by its last word, with what is left of the stream at the origin.
+    async fn hear(&self, message: FromPackager, objects: &mut Publishing) -> Result<Option<Vec<String>>, WorkerError> {
         let stream = self.names.id().to_owned();
-        let input = match message {
-            FromPackager::Request(request) => return self.request(request).await,
-            FromPackager::Running => LiveInput::Happened { stream, event: StreamEvent::Running },
-            FromPackager::Report(report) => LiveInput::Reported { stream, starts: self.starts, report },
-            FromPackager::Publish(_) | FromPackager::Ended { .. } => return,
-        };
-        let _owner_is_gone = self.inputs.send(input).await;
+        match message {
+            FromPackager::Request(request) => self.common.stage.request(self.names.room(), request).await,
+            FromPackager::Publish(changes) => objects.take(changes)?,
+            FromPackager::Running => self.tell(LiveInput::Happened { stream, event: StreamEvent::Running }).await,
+            FromPackager::Report(report) => {
+                self.tell(LiveInput::Reported { stream, starts: self.starts, report }).await;
+            }
+            FromPackager::Ended { mut leftovers } => {
+                // Whoever took the packager over would have other streams' objects deleted.
+                leftovers.retain(|path| self.names.owns(path));
+                return Ok(Some(leftovers));
+            }
+        }
+        Ok(None)
     }
 
-    async fn request(&self, request: TrackRequest) {
-        self.common.stage.request(self.names.room(), request).await;
+    async fn tell(&self, input: LiveInput) {
+        let _owner_is_gone = self.inputs.send(input).await;
     }
 
     /// Leaves the ended playlists for a while, then deletes what is left of the stream.
@@ -489,5 +497,52 @@ impl StreamTask {
         let text = publisher.get(path).await.ok().flatten().unwrap_or_default();
         let ours = format!("/{}/", self.names.id());
         text.windows(ours.len()).any(|w| w == ours.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use footlight_packager::ladder::{AudioRendition, Rung};
+    use footlight_packager::layout::Size;
+
+    fn ladder() -> Ladder {
+        let size = Size { width: 320, height: 180 };
+        let rung =
+            Rung { name: "180p".into(), size, bitrate_bps: 300_000, preset: "superfast".into(), audio: "audio".into() };
+        Ladder {
+            canvas: size,
+            fps: 30,
+            rungs: vec![rung],
+            audio: vec![AudioRendition { name: "audio".into(), bitrate_bps: 64_000 }],
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_whose_task_panics_has_failed_and_does_not_hold_up_the_end() {
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let config = footlight_stage::config::Config {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            ..Default::default()
+        };
+        let stage = Stage::start(config, std::time::Instant::now(), shutdown.clone()).await.expect("loopback is there");
+        let common = Common {
+            stage,
+            origin: Objects::new(tower::service_fn(async |_| panic!("a bug"))),
+            origin_is_elsewhere: false,
+            isolation: Isolation::Thread,
+            memory_bytes: 0,
+            ladder: ladder(),
+            window: 8,
+            playout_delay: Duration::ZERO,
+            clock: SessionClock::starting_now(),
+        };
+        let (events, mut happened) = mpsc::channel(8);
+        let live = Live::start(common, events, shutdown.clone(), &tasks);
+        live.start_stream("room".into(), "stream".into()).await;
+        let (stream, event) = happened.recv().await.expect("it is told");
+        assert!(stream == "stream" && matches!(event, StreamEvent::Failed { .. }), "{stream}: {event:?}");
+        shutdown.cancel();
+        live.ended().await;
     }
 }

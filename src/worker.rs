@@ -21,6 +21,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite, LengthDelimitedCodec};
 
 /// Before each message.
@@ -80,6 +81,9 @@ pub enum WorkerError {
     /// Stage has ended, so no frames come.
     #[error("stage has ended")]
     NoStage,
+    /// A task has panicked: a bug.
+    #[error("a packager's task: {0}")]
+    Task(#[from] JoinError),
     /// The fences could not be put up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -253,7 +257,7 @@ pub unsafe fn run_child(socket: RawFd) -> Result<(), WorkerError> {
         sandbox::enter(memory_bytes)?;
         // A task, as each wake of what is blocked on here is a write to the runtime's own eventfd.
         let packaging = package(start, begin.map_decoder(|_| Messages::new()), outgoing(to));
-        tokio::spawn(packaging).await.map_err(std::io::Error::other)?
+        tokio::spawn(packaging).await?
     })
 }
 
@@ -269,7 +273,7 @@ async fn package(
     let saying = tokio::spawn(say_all(says, outgoing));
     let result = driver::run(start, inputs, outputs).await;
     // Its last word is on its way when everything has been said.
-    let said = saying.await.map_err(std::io::Error::other)?;
+    let said = saying.await?;
     result?;
     said
 }
