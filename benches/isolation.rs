@@ -59,15 +59,15 @@ async fn main() {
 /// A server with somebody on its stage, who leaves it when this is dropped.
 struct Running {
     server: Server,
-    _sender: support::Running,
+    sender: support::Running,
 }
 
 impl Running {
     async fn start(isolation: &str, clip: &Clip) -> Self {
         let server = Server::start(&["serve"], &config(isolation)).await;
         server.go_live("room").await;
-        let _sender = send(&server, "room", "someone", clip.clone()).await;
-        Self { server, _sender }
+        let sender = send(&server, "room", "someone", clip.clone()).await;
+        Self { server, sender }
     }
 
     async fn cores(&self) -> f64 {

@@ -17,6 +17,7 @@ mod a_packager_that_hangs_is_replaced;
 mod a_peer_may_send_sound_or_picture_alone;
 mod a_slate_plays_before_anyone_publishes;
 mod an_ended_stream_stays_ended;
+mod an_origin_that_does_not_answer_is_waited_for;
 mod commands_say_what_is_wrong;
 mod lip_sync_holds;
 mod publish_puts_a_file_and_a_test_picture_on_stage;

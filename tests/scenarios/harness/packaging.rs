@@ -1,4 +1,4 @@
-//! A packager in this process, publishing into an origin value.
+//! A packager in this process, publishing into an origin value that can be made to wait.
 
 use bytes::Bytes;
 use footlight_media::time::WallTime;
@@ -13,13 +13,16 @@ use futures_util::stream;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 pub struct Packaging {
     pub origin: Origin,
+    /// Whether the origin takes what is published.
+    pub takes: watch::Sender<bool>,
     pub to: mpsc::Sender<ToPackager>,
+    /// All that the packager says.
     pub from: mpsc::Receiver<FromPackager>,
     pub clock: SessionClock,
     pub running: JoinHandle<Result<(), driver::DriverError>>,
@@ -54,18 +57,26 @@ impl Packaging {
             predecessor: None,
         };
         let running = tokio::spawn(driver::run(start, inputs, outputs));
-        let (mut publisher, confirm) = (Publisher::new(origin.publish()), to.clone());
+        let (publish, mut batches) = mpsc::channel(1024);
         tokio::spawn(async move {
             while let Some(message) = says.recv().await {
-                if let FromPackager::Publish(changes) = message {
-                    publisher.publish(changes).await.unwrap();
-                    let _ended = confirm.send(ToPackager::Published(clock.now())).await;
-                } else {
-                    let _nobody_listens = heard.try_send(message);
+                if let FromPackager::Publish(changes) = &message {
+                    publish.try_send(changes.clone()).unwrap();
                 }
+                let _nobody_listens = heard.try_send(message);
             }
         });
-        Self { origin, to, from, clock, running }
+        let (takes, mut taking) = watch::channel(true);
+        let (mut publisher, confirm) = (Publisher::new(origin.publish()), to.clone());
+        tokio::spawn(async move {
+            while let Some(changes) = batches.recv().await
+                && taking.wait_for(|takes| *takes).await.is_ok()
+            {
+                publisher.publish(changes).await.unwrap();
+                let _ended = confirm.send(ToPackager::Published(clock.now())).await;
+            }
+        });
+        Self { origin, takes, to, from, clock, running }
     }
 
     /// Waits until the stream can be played.
