@@ -297,7 +297,8 @@ fn unconnected() -> Refusal {
 fn offered(media: SourceMedia) -> Media {
     let video = media.video.map(|(codec, profile_level_id)| match codec {
         Codec::Vp8 => VideoFormat::Vp8,
-        Codec::H264 | Codec::Opus => VideoFormat::H264 { profile_level_id },
+        // What a source does not pass on it encodes anew.
+        Codec::H264 | Codec::Vp9 | Codec::Av1 | Codec::Opus => VideoFormat::H264 { profile_level_id },
     });
     Media { video, audio: media.audio }
 }

@@ -5,12 +5,12 @@ use footlight_media::codec::Codec;
 use footlight_media::time::SessionTime;
 use footlight_stage::assemble::{Arrival, Assembler};
 use footlight_stage::depacketize::Depacketizer;
-use footlight_stage::sps::PictureLimits;
+use footlight_stage::picture_size::PictureLimits;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, Vec<(u16, u8, u8, Vec<u8>, u16)>)| {
     let (codec, packets) = input;
-    let codec = [Codec::H264, Codec::Vp8, Codec::Opus][usize::from(codec % 3)];
+    let codec = Codec::ALL[usize::from(codec) % Codec::ALL.len()];
     let mut assembler = Assembler::new(codec, Depacketizer::new(codec, PictureLimits::default(), ""));
     let mut now = SessionTime::ZERO;
     let inserted = packets.len();

@@ -3,12 +3,12 @@
 
 use footlight_media::codec::Codec;
 use footlight_stage::depacketize::{Depacketizer, key_start};
-use footlight_stage::sps::PictureLimits;
+use footlight_stage::picture_size::PictureLimits;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, &str, Vec<Vec<u8>>)| {
     let (codec, fmtp, payloads) = input;
-    let codec = [Codec::H264, Codec::Vp8, Codec::Opus][usize::from(codec % 3)];
+    let codec = Codec::ALL[usize::from(codec) % Codec::ALL.len()];
     let limits = PictureLimits::default();
     let mut depacketizer = Depacketizer::new(codec, limits, fmtp);
     for payload in &payloads {

@@ -6,7 +6,7 @@ use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackId};
 use footlight_stage::sdp::OfferedMedia;
 use footlight_stage::session::{Input, Output, RtpPacket, SenderReport, Session};
-use footlight_stage::sps::PictureLimits;
+use footlight_stage::picture_size::PictureLimits;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|inputs: Vec<(u8, u16, u32, Vec<u8>, u32)>| {

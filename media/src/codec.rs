@@ -18,15 +18,23 @@ pub enum Codec {
     H264,
     /// VP8 (RFC 7741). Frames are whole VP8 frames (RFC 6386 section 9).
     Vp8,
+    /// VP9 (RFC 9628). Frames are whole VP9 frames or superframes (VP9 bitstream specification, annex B).
+    Vp9,
+    /// AV1 (RTP Payload Format For AV1). Frames are temporal units in the low-overhead bitstream format (AV1 specification, section 5.2), without
+    /// temporal delimiters.
+    Av1,
     /// Opus (RFC 7587). Frames are Opus packets (RFC 6716 section 3).
     Opus,
 }
 
 impl Codec {
+    /// Every codec.
+    pub const ALL: [Self; 5] = [Self::H264, Self::Vp8, Self::Vp9, Self::Av1, Self::Opus];
+
     /// Whether this codec carries sound or picture.
     pub const fn kind(self) -> Kind {
         match self {
-            Self::H264 | Self::Vp8 => Kind::Video,
+            Self::H264 | Self::Vp8 | Self::Vp9 | Self::Av1 => Kind::Video,
             Self::Opus => Kind::Audio,
         }
     }
@@ -36,6 +44,8 @@ impl Codec {
         match self {
             Self::H264 => "H264",
             Self::Vp8 => "VP8",
+            Self::Vp9 => "VP9",
+            Self::Av1 => "AV1",
             Self::Opus => "opus",
         }
     }

@@ -1,4 +1,5 @@
-//! Decoders for what peers send: H.264, VP8 and Opus with FFmpeg's own decoders, which cost less than libvpx and libopus.
+//! Decoders for what peers send: H.264, VP8, VP9 and Opus with FFmpeg's own decoders, which cost less than libvpx and libopus; AV1 with dav1d, as FFmpeg's
+//! own needs hardware.
 
 use crate::ffmpeg::{FfmpegError, Picture, words};
 use ffmpeg_next::codec::{self, Id, decoder, packet};
@@ -174,6 +175,8 @@ fn open(codec: Codec) -> Result<decoder::Opened, FfmpegError> {
     let (id, name) = match codec {
         Codec::H264 => (Id::H264, "h264"),
         Codec::Vp8 => (Id::VP8, "vp8"),
+        Codec::Vp9 => (Id::VP9, "vp9"),
+        Codec::Av1 => (Id::AV1, "libdav1d"),
         Codec::Opus => (Id::OPUS, "opus"),
     };
     // By name, because FFmpeg built with libvpx or libopus may prefer those.

@@ -2,7 +2,7 @@
 //! Records what the first session to come sends, as its session core sees it: RTP and sender reports, decrypted.
 //!
 //! `cargo run -p footlight-stage --example capture -- OUT SECONDS [LOSS_PERCENT]` prints `url: http://...` and then
-//! waits for one publisher; any token will do. `/` is a page that publishes a canvas (`?codec=VP8|H264`). With a loss,
+//! waits for one publisher; any token will do. `/` is a page that publishes a canvas (`?codec=VP8|H264|VP9|AV1`). With a loss,
 //! the peer's packets go through a relay that drops and delays them up to 20 ms, always in the same way.
 
 #[path = "../tests/replay/format.rs"]

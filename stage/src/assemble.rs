@@ -467,7 +467,7 @@ fn micros_between(earlier: SessionTime, later: SessionTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sps::PictureLimits;
+    use crate::picture_size::PictureLimits;
     use proptest::prelude::*;
 
     /// VP8 frames of three packets each; every tenth is a key frame.
@@ -695,7 +695,7 @@ mod tests {
                 0..200,
             ),
         ) {
-            for codec in [Codec::H264, Codec::Vp8, Codec::Opus] {
+            for codec in Codec::ALL {
                 let mut assembler = assembler(codec);
                 let mut now = 0;
                 for (sequence, timestamp, marker, payload, step) in &packets {

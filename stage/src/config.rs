@@ -1,7 +1,7 @@
 //! What an operator may set, with every default in one place.
 
 use crate::ice_servers::IceServer;
-use crate::sps::PictureLimits;
+use crate::picture_size::PictureLimits;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// UDP and TCP port of all WebRTC.

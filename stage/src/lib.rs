@@ -25,6 +25,7 @@ pub mod depacketize;
 pub mod fanout;
 pub mod hello;
 pub mod jitter;
+pub mod picture_size;
 pub mod rate;
 pub mod sps;
 pub mod stun;
@@ -35,6 +36,7 @@ pub mod client;
 pub mod link;
 pub mod outgoing;
 
+mod bits;
 mod mux;
 mod owner;
 mod peer;

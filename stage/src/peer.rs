@@ -214,11 +214,7 @@ fn codec(media: &OfferedMedia) -> RTCRtpCodecParameters {
     let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.into(), parameter: parameter.into() };
     let video = media.codec.kind() == Kind::Video;
     let rtp_codec = RTCRtpCodec {
-        mime_type: match media.codec {
-            Codec::H264 => "video/H264".into(),
-            Codec::Vp8 => "video/VP8".into(),
-            Codec::Opus => "audio/opus".into(),
-        },
+        mime_type: format!("{}/{}", if video { "video" } else { "audio" }, media.codec.encoding_name()),
         clock_rate: if video { 90_000 } else { 48_000 },
         channels: if video { 0 } else { 2 },
         sdp_fmtp_line: match media.codec {

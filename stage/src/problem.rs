@@ -84,7 +84,7 @@ impl Problem {
                 "Offer cannot be answered",
                 "offer",
                 reason.clone(),
-                "offer Opus, and H.264 or VP8, as a WebRTC client does",
+                "offer Opus, and H.264, VP8, VP9 or AV1, as a WebRTC client does",
             ),
             Self::IfMatchMissing => (
                 StatusCode::PRECONDITION_REQUIRED,
@@ -141,7 +141,7 @@ impl Problem {
                 "Offer cannot be accepted as a whole",
                 "offer",
                 error.to_string(),
-                "offer one bundled stream of at most one audio (Opus) and one video (H.264 or VP8) section, sendonly",
+                "offer one bundled stream of at most one audio (Opus) and one video (H.264, VP8, VP9 or AV1) section, sendonly",
             ),
             SdpError::Setup(_) => (
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -175,7 +175,7 @@ impl Offer {
             *place = Some(section.choose_codec(kind, mid).ok_or_else(|| {
                 unacceptable(match kind {
                     Kind::Audio => "Opus is not offered",
-                    Kind::Video => "neither H.264 nor VP8 is offered",
+                    Kind::Video => "none of H.264, VP8, VP9 and AV1 in 4:2:0 is offered",
                 })
             })?);
         }
@@ -234,8 +234,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// H.264 before VP8: it saves a decoder's work where it can be passed through, and every player takes it.
-    /// Packetization mode 1 before 0 (RFC 6184 section 6.2); otherwise the client's order of preference.
+    /// H.264 first: it saves a decoder's work where it can be passed through, and every player takes it; packetization mode 1 before 0 (RFC 6184
+    /// section 6.2). The others in the client's order of preference. Of VP9 and AV1 only the profiles of 4:2:0.
     fn choose_codec(&self, kind: Kind, mid: &str) -> Option<OfferedMedia> {
         let listed: Vec<u8> = self.media.split(' ').skip(3).filter_map(|pt| pt.parse().ok()).collect();
         let fmtp_of = |pt: u8| self.fmtps.iter().find(|(of, _)| *of == pt).map_or("", |(_, fmtp)| *fmtp);
@@ -250,6 +250,12 @@ impl<'a> Section<'a> {
                 }
                 (Kind::Video, "H264", "90000") => Some((1, Codec::H264)),
                 (Kind::Video, "VP8", "90000") => Some((2, Codec::Vp8)),
+                (Kind::Video, "VP9", "90000") if matches!(parameter(fmtp_of(pt), "profile-id"), None | Some("0")) => {
+                    Some((2, Codec::Vp9))
+                }
+                (Kind::Video, "AV1", "90000") if matches!(parameter(fmtp_of(pt), "profile"), None | Some("0")) => {
+                    Some((2, Codec::Av1))
+                }
                 _ => None,
             }
         };
@@ -509,6 +515,20 @@ mod tests {
     }
 
     #[test]
+    fn of_the_others_the_client_s_first_is_chosen_in_a_profile_that_is_decoded() {
+        let check = |first: &str, fmtp: &str, want| {
+            let others = OFFER.replace("H264/", "VP8/").replace("a=rtpmap:96 VP8/90000", &format!("a=rtpmap:96 {first}/90000\r\na=fmtp:96 {fmtp}"));
+            let video = Offer::parse(&others).unwrap().video.unwrap();
+            assert_eq!((video.codec, video.payload_type), want, "{first} {fmtp}");
+        };
+        check("VP9", "profile-id=0", (Codec::Vp9, 96));
+        check("AV1", "level-idx=5;profile=0;tier=0", (Codec::Av1, 96));
+        check("AV1", "x-google=1", (Codec::Av1, 96));
+        check("VP9", "profile-id=2", (Codec::Vp8, 102));
+        check("AV1", "profile=1", (Codec::Vp8, 102));
+    }
+
+    #[test]
     fn one_section_alone_is_an_offer() {
         let (head, video) = OFFER.split_at(OFFER.find("m=video").unwrap());
         let audio_only = Offer::parse(head).unwrap();
@@ -527,14 +547,14 @@ mod tests {
         check("v=0\r\n", "", "v=0");
         check("a=mid:1\r\n", "a=mid:1\r\nnonsense\r\n", "nonsense");
         check("a=mid:1\r\n", "a=mid:1\r\na\x07=x\r\n", "malformed");
-        check("/90000", "/8000", "neither H.264 nor VP8");
+        check("/90000", "/8000", "none of H.264, VP8, VP9 and AV1");
         check("opus/", "pcmu/", "Opus is not offered");
         check("a=sendonly", "a=recvonly", "neither sendonly nor sendrecv");
         check("a=rtcp-mux\r\n", "", "rtcp-mux");
         check("a=fingerprint:sha-256 00:11\r\n", "", "fingerprint");
         check("BUNDLE 0 1", "BUNDLE 0", "section 1: not in a=group:BUNDLE");
         check("m=audio 9", "m=application 9", "only audio and video");
-        check("m=audio 9", "m=video 9", "section 0: neither H.264 nor VP8");
+        check("m=audio 9", "m=video 9", "section 0: none of H.264");
         check("a=ice-pwd:0123456789012345678901", "a=ice-pwd:short", "ice-pwd");
         check("a=setup:actpass", "a=setup:holdconn", "holdconn");
         check("a=fmtp:97 apt=96", "a=fmtp:197 apt=96", "197");

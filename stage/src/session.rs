@@ -6,7 +6,7 @@
 use crate::assemble::{Arrival, Assembled, Assembler, AssemblerCounts};
 use crate::depacketize::{DepacketizeError, Depacketizer};
 use crate::sdp::OfferedMedia;
-use crate::sps::{PictureLimits, PictureSize};
+use crate::picture_size::{PictureLimits, PictureSize};
 use crate::sync::{PeerSync, Report};
 use bytes::Bytes;
 use footlight_media::codec::{Codec, Kind};

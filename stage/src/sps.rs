@@ -1,59 +1,17 @@
-//! Picture size as a decoder will believe it: H.264 sequence parameter sets (ITU-T H.264 section 7.3.2.1.1) and VP8
-//! key frame headers (RFC 6386 section 9.1).
-//!
-//! A 197 KB file that claims 8192x8192 cost a decoder 394 MB, so the claim is read here, before any decoder, and
-//! compared with [`PictureLimits`].
+//! Picture size as an H.264 decoder will believe it: sequence parameter sets (ITU-T H.264 section 7.3.2.1.1).
 
-/// What a peer's picture may measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PictureLimits {
-    /// Pixels in a row.
-    pub max_width: u32,
-    /// Rows.
-    pub max_height: u32,
-    /// Pixels in all: what a decoder's memory grows with.
-    pub max_pixels: u32,
-}
-
-impl Default for PictureLimits {
-    /// 4096x2304, upright or on its side.
-    fn default() -> Self {
-        Self { max_width: 4_096, max_height: 4_096, max_pixels: 4_096 * 2_304 }
-    }
-}
-
-impl PictureLimits {
-    /// Whether a picture of this size is taken.
-    pub fn admit(&self, size: PictureSize) -> bool {
-        size.width <= self.max_width
-            && size.height <= self.max_height
-            && u64::from(size.width) * u64::from(size.height) <= u64::from(self.max_pixels)
-    }
-}
-
-/// A picture's size in pixels, before cropping: what a decoder allocates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PictureSize {
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-}
-
-/// A parameter set that cannot be read to its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a sequence parameter set that ends early or breaks a bound of H.264 section 7.4.2.1.1")]
-pub struct BadSps;
+use crate::bits::Bits;
+use crate::picture_size::PictureSize;
 
 /// Macroblocks in a row or a column at level 6.2, the highest (ITU-T H.264 table A-1: sqrt(8 x 139,264) = 1,055).
 const MAX_MACROBLOCKS: u32 = 1_056;
 /// `num_ref_frames_in_pic_order_cnt_cycle` is at most 255 (section 7.4.2.1.1).
 const MAX_CYCLE: u32 = 255;
 
-/// The coded size in an SPS, given the whole NAL unit with its header byte.
-pub fn h264_size(nal: &[u8]) -> Result<PictureSize, BadSps> {
-    let rbsp = without_emulation_prevention(nal.get(1..).ok_or(BadSps)?);
-    let mut bits = Bits { bytes: &rbsp, at: 0 };
+/// The coded size in an SPS, given the whole NAL unit with its header byte; `None` where it ends early or breaks a bound of section 7.4.2.1.1.
+pub fn h264_size(nal: &[u8]) -> Option<PictureSize> {
+    let rbsp = without_emulation_prevention(nal.get(1..)?);
+    let mut bits = Bits::new(&rbsp);
     let profile = bits.read(8)?;
     bits.read(16)?; // constraint flags and level
     bits.ue()?; // seq_parameter_set_id
@@ -61,7 +19,7 @@ pub fn h264_size(nal: &[u8]) -> Result<PictureSize, BadSps> {
     if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
         let chroma_format_idc = bits.ue()?;
         if chroma_format_idc > 3 {
-            return Err(BadSps);
+            return None;
         }
         if chroma_format_idc == 3 {
             bits.read(1)?; // separate_colour_plane_flag
@@ -69,9 +27,9 @@ pub fn h264_size(nal: &[u8]) -> Result<PictureSize, BadSps> {
         bits.ue()?; // bit_depth_luma_minus8
         bits.ue()?; // bit_depth_chroma_minus8
         bits.read(1)?; // qpprime_y_zero_transform_bypass_flag
-        if bits.read(1)? == 1 {
+        if bits.flag()? {
             for list in 0..if chroma_format_idc == 3 { 12 } else { 8 } {
-                if bits.read(1)? == 1 {
+                if bits.flag()? {
                     skip_scaling_list(&mut bits, if list < 6 { 16 } else { 64 })?;
                 }
             }
@@ -88,37 +46,25 @@ pub fn h264_size(nal: &[u8]) -> Result<PictureSize, BadSps> {
             bits.ue()?; // offset_for_top_to_bottom_field
             let cycle = bits.ue()?;
             if cycle > MAX_CYCLE {
-                return Err(BadSps);
+                return None;
             }
             for _ in 0..cycle {
                 bits.ue()?; // offset_for_ref_frame
             }
         }
         2 => {}
-        _ => return Err(BadSps),
+        _ => return None,
     }
     bits.ue()?; // max_num_ref_frames
     bits.read(1)?; // gaps_in_frame_num_value_allowed_flag
-    let columns = bits.ue()?.checked_add(1).ok_or(BadSps)?;
-    let map_units = bits.ue()?.checked_add(1).ok_or(BadSps)?;
+    let columns = bits.ue()?.checked_add(1)?;
+    let map_units = bits.ue()?.checked_add(1)?;
     let frame_mbs_only = bits.read(1)?;
-    let rows = map_units.checked_mul(2 - frame_mbs_only).ok_or(BadSps)?;
+    let rows = map_units.checked_mul(2 - frame_mbs_only)?;
     if columns > MAX_MACROBLOCKS || rows > MAX_MACROBLOCKS {
-        return Err(BadSps);
-    }
-    Ok(PictureSize { width: columns * 16, height: rows * 16 })
-}
-
-/// The size in a VP8 key frame's header; `None` where it is no key frame or too short.
-pub fn vp8_size(frame: &[u8]) -> Option<PictureSize> {
-    let header: &[u8; 10] = frame.first_chunk()?;
-    let key = header[0] & 1 == 0;
-    if !key || header[3..6] != [0x9d, 0x01, 0x2a] {
         return None;
     }
-    // 14 bits of size below 2 bits of scaling.
-    let dimension = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
-    Some(PictureSize { width: dimension(header[6], header[7]), height: dimension(header[8], header[9]) })
+    Some(PictureSize { width: columns * 16, height: rows * 16 })
 }
 
 /// Section 7.3.1: a 3 after two zeros is not part of the payload.
@@ -138,7 +84,7 @@ fn without_emulation_prevention(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn skip_scaling_list(bits: &mut Bits<'_>, entries: u32) -> Result<(), BadSps> {
+fn skip_scaling_list(bits: &mut Bits<'_>, entries: u32) -> Option<()> {
     let (mut last, mut next) = (8_i64, 8_i64);
     for _ in 0..entries {
         if next != 0 {
@@ -148,43 +94,7 @@ fn skip_scaling_list(bits: &mut Bits<'_>, entries: u32) -> Result<(), BadSps> {
             last = next;
         }
     }
-    Ok(())
-}
-
-/// A reader of bits, most significant first.
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn read(&mut self, count: u32) -> Result<u32, BadSps> {
-        let mut value = 0;
-        for _ in 0..count {
-            let byte = self.bytes.get(self.at / 8).ok_or(BadSps)?;
-            value = value << 1 | u32::from(byte >> (7 - self.at % 8) & 1);
-            self.at += 1;
-        }
-        Ok(value)
-    }
-
-    /// Exp-Golomb, unsigned (section 9.1). 31 leading zeros are the most that a 32-bit value has.
-    fn ue(&mut self) -> Result<u32, BadSps> {
-        let mut zeros = 0;
-        while self.read(1)? == 0 {
-            zeros += 1;
-            if zeros > 31 {
-                return Err(BadSps);
-            }
-        }
-        Ok((1_u32 << zeros) - 1 + self.read(zeros)?)
-    }
-
-    /// Exp-Golomb, signed (section 9.1.1).
-    fn se(&mut self) -> Result<i64, BadSps> {
-        let code = i64::from(self.ue()?);
-        Ok(if code % 2 == 1 { (code + 1) / 2 } else { -(code / 2) })
-    }
+    Some(())
 }
 
 /// An SPS of baseline profile with the given macroblock counts, written bit by bit, for tests.
@@ -222,7 +132,7 @@ mod tests {
     #[test]
     fn sizes_are_read() {
         let check = |nal: &[u8], want: Option<(u32, u32)>| {
-            assert_eq!(h264_size(nal), want.map(|(width, height)| PictureSize { width, height }).ok_or(BadSps));
+            assert_eq!(h264_size(nal), want.map(|(width, height)| PictureSize { width, height }));
         };
         check(&baseline(80, 45), Some((1280, 720)));
         check(&baseline(512, 512), Some((8192, 8192)));
@@ -239,27 +149,10 @@ mod tests {
         );
     }
 
-    #[test]
-    fn vp8_sizes_are_read_from_key_frames_only() {
-        let key = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x41];
-        assert_eq!(vp8_size(&key), Some(PictureSize { width: 640, height: 360 }));
-        assert_eq!(vp8_size(&[0x11, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01]), None);
-        assert_eq!(vp8_size(&key[..9]), None);
-    }
-
-    #[test]
-    fn limits_are_on_each_side_and_on_the_whole() {
-        let limits = PictureLimits::default();
-        let admit = |width, height| limits.admit(PictureSize { width, height });
-        assert!(admit(4_096, 2_304) && admit(1_440, 2_560));
-        assert!(!admit(8_192, 8_192) && !admit(8_192, 16) && !admit(4_096, 2_320));
-    }
-
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             let _ = h264_size(&bytes);
-            let _ = vp8_size(&bytes);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How captured sessions are kept: what a session core was given, in order, little-endian, one record after the other.
 //!
 //! A record is a kind (one byte), the session clock (i64, microseconds) and, by kind:
-//! 0 negotiated: codec (0 H.264, 1 VP8, 2 Opus), payload type, RTX payload type or 255, SSRC (u32) or 0, mid and fmtp
+//! 0 negotiated: codec (0 H.264, 1 VP8, 2 Opus, 3 VP9, 4 AV1), payload type, RTX payload type or 255, SSRC (u32) or 0, mid and fmtp
 //! (each a u16 length and text);
 //! 1 RTP: SSRC (u32), payload type, sequence (u16), timestamp (u32), marker, payload (u16 length and bytes);
 //! 2 sender report: SSRC (u32), NTP (u64), RTP timestamp (u32).
@@ -13,7 +13,7 @@ use footlight_media::track::TrackId;
 use footlight_stage::sdp::OfferedMedia;
 use footlight_stage::session::{Input, RtpPacket, SenderReport};
 
-const CODECS: [Codec; 3] = [Codec::H264, Codec::Vp8, Codec::Opus];
+const CODECS: [Codec; 5] = [Codec::H264, Codec::Vp8, Codec::Opus, Codec::Vp9, Codec::Av1];
 const NO_RTX: u8 = 255;
 
 /// Appends a record. Inputs that come from nobody outside are left out.

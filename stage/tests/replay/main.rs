@@ -14,7 +14,7 @@ use footlight_media::codec::Codec;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackEvent};
 use footlight_stage::session::{Input, Output, Session};
-use footlight_stage::sps::PictureLimits;
+use footlight_stage::picture_size::PictureLimits;
 use media::Noise;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -77,7 +77,7 @@ fn drain(
                 assert!(earlier.is_none_or(|earlier| frame.time > earlier), "time goes on");
                 match codecs[&frame.track.0] {
                     Codec::Opus => played.audio += 1,
-                    Codec::H264 | Codec::Vp8 => {
+                    Codec::H264 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
                         played.video += 1;
                         played.key += u32::from(frame.key);
                     }

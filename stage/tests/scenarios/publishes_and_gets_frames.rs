@@ -67,6 +67,16 @@ async fn vp8() {
     check(Video::Vp8, Codec::Vp8).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vp9() {
+    check(Video::Vp9, Codec::Vp9).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn av1() {
+    check(Video::Av1, Codec::Av1).await;
+}
+
 /// Browsers that offer simulcast, and some encoders, do not say which SSRCs they will use.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_declared_ssrcs() {

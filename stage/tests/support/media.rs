@@ -1,5 +1,5 @@
-//! Frames to publish, and their packets: enough of RFC 6184 and RFC 7741 to send, written apart from the product's
-//! receiver so that each checks the other.
+//! Frames to publish, and their packets: enough of RFC 6184, RFC 7741, RFC 9628 and the RTP payload format for AV1 to send, written apart from the
+//! product's receiver so that each checks the other.
 
 use std::sync::Arc;
 
@@ -11,13 +11,15 @@ const PAYLOAD_BYTES: usize = 1_180;
 pub enum Video {
     H264,
     Vp8,
+    Vp9,
+    Av1,
 }
 
 /// One encoded frame.
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub key: bool,
-    /// H.264: an Annex B byte stream. VP8: a frame.
+    /// H.264: an Annex B byte stream. VP8 and VP9: a frame. AV1: OBUs with their sizes.
     pub data: Vec<u8>,
 }
 
@@ -64,9 +66,35 @@ impl Clip {
                 data.extend([0x10, 2, 0, 0x9d, 1, 0x2a, width[0], width[1], height[0], height[1]]);
             }
             Video::Vp8 => data.extend([0x11, 2, 0]),
+            Video::Vp9 if key => {
+                // Profile 0, shown, BT.601, the size (VP9 bitstream specification, section 6.2).
+                data.extend(bytes_of(&format!("10000010{:024b}0100{:016b}{:016b}0000", 0x498342, size.0 - 1, size.1 - 1)));
+            }
+            // All references are the first slot, whose size it has.
+            Video::Vp9 => data.extend([0x86, 0x3f, 0xc0, 0x02]),
+            Video::Av1 => {
+                if key {
+                    let sequence = format!("00000000000{:012b}000001111{}", 0, format_args!("1111{:016b}{:016b}1", size.0 - 1, size.1 - 1));
+                    push_obu(&mut data, 1, &bytes_of(&sequence));
+                }
+                let header = if key { 0x10 } else { 0x30 };
+                push_obu(&mut data, 6, &[&[header], body].concat());
+                return data;
+            }
         }
         data.extend(body);
         data
+    }
+
+    /// Frames of an IVF file of VP8, VP9 or AV1, with a key frame each `key_every` frames.
+    pub fn from_ivf(codec: Video, bytes: &[u8], frames_per_second: u32, key_every: usize) -> Self {
+        let (mut rest, mut frames) = (&bytes[32..], Vec::new());
+        while let Some((header, after)) = rest.split_first_chunk::<12>() {
+            let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            frames.push(Frame { key: frames.len() % key_every == 0, data: after[..length].to_vec() });
+            rest = &after[length..];
+        }
+        Self { codec, frames_per_second, frames }
     }
 
     /// The first key frame at or after frame `at`; the clip begins with one.
@@ -95,6 +123,47 @@ impl Clip {
     }
 }
 
+/// Bits as they are written, to whole bytes.
+fn bytes_of(bits: &str) -> Vec<u8> {
+    let byte = |chunk: &[u8]| u8::from_str_radix(&format!("{:0<8}", String::from_utf8_lossy(chunk)), 2).unwrap();
+    bits.as_bytes().chunks(8).map(byte).collect()
+}
+
+/// An OBU with its size (AV1 specification, section 5.3).
+fn push_obu(data: &mut Vec<u8>, kind: u8, body: &[u8]) {
+    data.push(kind << 3 | 2);
+    let mut length = body.len();
+    while length >= 0x80 {
+        data.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    data.push(length as u8);
+    data.extend(body);
+}
+
+/// OBUs without their sizes, and without temporal delimiters, as they travel. All in the file have sizes.
+fn obus(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut obus = Vec::new();
+    while let Some(&header) = bytes.first() {
+        let mut at = 1 + usize::from(header >> 2 & 1);
+        let (mut length, mut shift) = (0, 0);
+        loop {
+            length |= usize::from(bytes[at] & 0x7f) << shift;
+            shift += 7;
+            at += 1;
+            if bytes[at - 1] & 0x80 == 0 {
+                break;
+            }
+        }
+        if header >> 3 & 0xf != 2 {
+            let extension = &bytes[1..1 + usize::from(header >> 2 & 1)];
+            obus.push([&[header & !2], extension, &bytes[at..at + length]].concat());
+        }
+        bytes = &bytes[at + length..];
+    }
+    obus
+}
+
 /// Baseline profile, level 3.1, as many macroblocks as asked for.
 pub fn sps(width: u32, height: u32) -> Vec<u8> {
     let mut bits = format!("{:08b}{:016b}", 66, 0xc01f);
@@ -110,12 +179,7 @@ pub fn sps(width: u32, height: u32) -> Vec<u8> {
     ue(1, "0"); // max_num_ref_frames, no gaps
     ue(width.div_ceil(16) - 1, "");
     ue(height.div_ceil(16) - 1, "11001"); // frames only, direct 8x8, no cropping, no VUI, stop bit
-    let mut nal = vec![0x67];
-    for byte in bits.as_bytes().chunks(8) {
-        let byte = format!("{:0<8}", String::from_utf8_lossy(byte));
-        nal.push(u8::from_str_radix(&byte, 2).unwrap());
-    }
-    nal
+    std::iter::once(0x67).chain(bytes_of(&bits)).collect()
 }
 
 /// NAL units of an Annex B byte stream.
@@ -150,6 +214,30 @@ pub fn packetize(codec: Video, frame: &Frame) -> Vec<Arc<[u8]>> {
             for (number, piece) in frame.data.chunks(PAYLOAD_BYTES - 1).enumerate() {
                 let descriptor = if number == 0 { 0x10 } else { 0 };
                 payloads.push(std::iter::once(descriptor).chain(piece.iter().copied()).collect());
+            }
+        }
+        Video::Vp9 => {
+            let pieces: Vec<&[u8]> = frame.data.chunks(PAYLOAD_BYTES - 3).collect();
+            for (number, piece) in pieces.iter().enumerate() {
+                let begins = if number == 0 { 0x08 } else { 0 };
+                let ends = if number + 1 == pieces.len() { 0x04 } else { 0 };
+                let predicted = if frame.key { 0 } else { 0x40 };
+                // With a picture id of 15 bits, always the same: nobody needs it.
+                let descriptor = [0x80 | predicted | begins | ends, 0x81, 0x23];
+                payloads.push(descriptor.iter().chain(*piece).copied().collect());
+            }
+        }
+        Video::Av1 => {
+            for obu in obus(&frame.data) {
+                let pieces: Vec<&[u8]> = obu.chunks(PAYLOAD_BYTES - 1).collect();
+                for (number, piece) in pieces.iter().enumerate() {
+                    let continues = if number > 0 { 0x80 } else { 0 };
+                    let goes_on = if number + 1 < pieces.len() { 0x40 } else { 0 };
+                    let new_sequence = if frame.key && payloads.is_empty() { 0x08 } else { 0 };
+                    // One element, which therefore has no length.
+                    let aggregation = continues | goes_on | 0x10 | new_sequence;
+                    payloads.push(std::iter::once(aggregation).chain(piece.iter().copied()).collect());
+                }
             }
         }
         Video::H264 => {

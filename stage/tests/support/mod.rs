@@ -138,6 +138,8 @@ impl Client {
             .enable_opus(true, false)
             .enable_h264(setup.video.contains(&Video::H264))
             .enable_vp8(setup.video.contains(&Video::Vp8))
+            .enable_vp9(setup.video.contains(&Video::Vp9))
+            .enable_av1(setup.video.contains(&Video::Av1))
             .set_rtp_mode(true)
             .build(Instant::now());
         rtc.add_local_candidate(candidate);

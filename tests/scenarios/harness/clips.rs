@@ -1,10 +1,29 @@
 //! Pre-encoded pictures to publish, made by the ffmpeg command line, so that no sender's encoder takes part.
 
-use crate::support::media::Clip;
+use crate::support::media::{Clip, Video};
 
 /// `seconds` of H.264 of one grey, which tells publishers apart, at 30 fps with a key frame each second.
 pub fn grey(luma: u8, width: u32, height: u32, seconds: u32) -> Clip {
     encode(&format!("color=c=0x{luma:02x}{luma:02x}{luma:02x}:s={width}x{height}:r=30:d={seconds}"), 200)
+}
+
+/// The same in another codec.
+pub fn grey_in(codec: Video, luma: u8, width: u32, height: u32, seconds: u32) -> Clip {
+    let source = format!("color=c=0x{luma:02x}{luma:02x}{luma:02x}:s={width}x{height}:r=30:d={seconds}");
+    let encoder: &[&str] = match codec {
+        Video::H264 => return encode(&source, 200),
+        Video::Vp8 => &["libvpx", "-deadline", "realtime", "-cpu-used", "8"],
+        Video::Vp9 => &["libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"],
+        Video::Av1 => &["libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"],
+    };
+    let output = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", &source, "-pix_fmt", "yuv420p", "-c:v"])
+        .args(encoder)
+        .args(["-b:v", "200k", "-g", "30", "-keyint_min", "30", "-f", "ivf", "-"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Clip::from_ivf(codec, &output.stdout, 30, 30)
 }
 
 /// Something that moves, at `kbps`.
