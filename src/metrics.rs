@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use footlight_packager::stages::{Histogram, Stage as Row};
 use footlight_stage::driver::{SessionStats, Stage};
-use footlight_stage::session::TrackStats;
+use footlight_stage::track::TrackStats;
 use metrics::{describe_counter, describe_histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
@@ -197,6 +197,12 @@ fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
             }
         }
     };
+    family(
+        "footlight_track_height_pixels",
+        "gauge",
+        "Rows of the picture that is taken: of a simulcast, its layer's.",
+        &|t| t.size.map_or(0.0, |size| size.height.into()),
+    );
     family("footlight_track_jitter_seconds", "gauge", "Interarrival jitter (RFC 3550).", &|t| t.jitter.as_secs_f64());
     let mut counter = |name: &str, help: &str, value: &dyn Fn(&TrackStats) -> u64| {
         family(name, "counter", help, &|t| value(t) as f64)

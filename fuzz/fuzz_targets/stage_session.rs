@@ -4,9 +4,10 @@
 use footlight_media::codec::Codec;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackId};
+use footlight_stage::picture_size::{PictureLimits, PictureSize};
 use footlight_stage::sdp::OfferedMedia;
 use footlight_stage::session::{Input, Output, RtpPacket, SenderReport, Session};
-use footlight_stage::picture_size::PictureLimits;
+use footlight_stage::simulcast::Simulcast;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|inputs: Vec<(u8, u16, u32, Vec<u8>, u32)>| {
@@ -18,7 +19,12 @@ fuzz_target!(|inputs: Vec<(u8, u16, u32, Vec<u8>, u32)>| {
             payload_type: 96 + number as u8,
             fmtp: String::new(),
             rtx_payload_type: (number == 1).then_some(98),
-            ssrc: Some(number as u32),
+            ssrc: (number == 0).then_some(0),
+            simulcast: (number == 1).then(|| Simulcast {
+                rids: ["q", "h", "f"].map(str::to_owned).to_vec(),
+                rid_extension: 10,
+                repaired_rid_extension: Some(11),
+            }),
         };
         session.handle_input(Input::Negotiated { track: TrackId(number as u64), media }, SessionTime::ZERO);
     }
@@ -28,6 +34,10 @@ fuzz_target!(|inputs: Vec<(u8, u16, u32, Vec<u8>, u32)>| {
         now = now.offset_micros(i64::from(step % 2_000_000));
         let input = match kind % 8 {
             0 => Input::Timeout,
+            1 if step & 1 == 0 => {
+                let size = PictureSize { width: timestamp & 0x7ff, height: timestamp >> 16 & 0x7ff };
+                Input::Shown(TrackId(u64::from(sequence % 3)), size)
+            }
             1 => Input::KeyFrameWanted(TrackId(u64::from(sequence % 3))),
             2 => Input::Report(SenderReport {
                 ssrc: u32::from(sequence % 2),
@@ -41,6 +51,7 @@ fuzz_target!(|inputs: Vec<(u8, u16, u32, Vec<u8>, u32)>| {
                 timestamp,
                 marker: kind & 0x80 != 0,
                 recovered: kind & 0x40 != 0,
+                layer: (step & 1 == 0).then_some((step >> 1 & 3) as usize),
                 payload: payload.into(),
             }),
         };

@@ -41,4 +41,13 @@ pub enum TrackEvent {
 pub enum TrackRequest {
     /// The decoder of this track cannot go on before a key frame (PLI, RFC 4585 section 6.3.1).
     KeyFrame(TrackId),
+    /// This track is shown as large as this at most, in pixels: of a peer that sends its picture in several layers (RFC 8853) the one that fits is enough.
+    Shown {
+        /// Whose picture.
+        track: TrackId,
+        /// Pixels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
 }

@@ -71,6 +71,18 @@ pub struct AssemblerCounts {
     pub frames_refused: u64,
 }
 
+impl AssemblerCounts {
+    /// Adds what another's have grown by between `earlier` and `later`.
+    pub fn add(&mut self, later: &Self, earlier: &Self) {
+        self.assembled += later.assembled - earlier.assembled;
+        self.key_frames += later.key_frames - earlier.key_frames;
+        self.holes_abandoned += later.holes_abandoned - earlier.holes_abandoned;
+        self.packets_lost += later.packets_lost - earlier.packets_lost;
+        self.packets_late_or_double += later.packets_late_or_double - earlier.packets_late_or_double;
+        self.frames_refused += later.frames_refused - earlier.frames_refused;
+    }
+}
+
 /// A packet that was overtaken.
 struct Missing {
     /// When the first later packet came.
@@ -117,6 +129,8 @@ pub struct Assembler {
     at_boundary: bool,
     waiting_for_key: bool,
     discontinuity: bool,
+    /// Whether what is missing is worth asking for.
+    asks: bool,
     /// The sequence number that would confirm that the sender began anew (RFC 3550 appendix A.1).
     restart_probe: Option<u16>,
     last_refusal: Option<DepacketizeError>,
@@ -140,6 +154,7 @@ impl Assembler {
             at_boundary: false,
             waiting_for_key: codec.kind() == Kind::Video,
             discontinuity: false,
+            asks: codec.kind() == Kind::Video,
             restart_probe: None,
             last_refusal: None,
             counts: AssemblerCounts::default(),
@@ -149,7 +164,12 @@ impl Assembler {
     /// Forgets what has arrived: the sender begins anew, or the frames' receiver does. What was counted and learned of the network stays.
     pub fn begin_anew(&mut self, depacketizer: Depacketizer) {
         let jitter = self.jitter.clone();
-        *self = Self { jitter, counts: self.counts, ..Self::new(self.codec, depacketizer) };
+        *self = Self { jitter, counts: self.counts, asks: self.asks, ..Self::new(self.codec, depacketizer) };
+    }
+
+    /// Whether what is missing of a picture is asked for; it is at the start. Sound is not worth it.
+    pub fn ask(&mut self, asks: bool) {
+        self.asks = asks && self.codec.kind() == Kind::Video;
     }
 
     /// Whether nothing can leave before a key frame: then the sender must be asked for one.
@@ -202,7 +222,7 @@ impl Assembler {
     pub fn poll_missing(&mut self, now: SessionTime) -> Vec<u16> {
         let (after, interval) = (self.jitter.ask_after(), self.jitter.ask_interval());
         let mut asked = Vec::new();
-        if self.codec.kind() == Kind::Audio {
+        if !self.asks {
             return asked;
         }
         for (number, missing) in self.missing.range_mut(self.next.max(self.highest - ASK_BACK)..) {
@@ -247,14 +267,9 @@ impl Assembler {
             _ => None,
         };
         let (after, interval) = (self.jitter.ask_after(), self.jitter.ask_interval());
-        let asks = match self.codec.kind() {
-            Kind::Audio => None,
-            Kind::Video => {
-                let asked_for = self.missing.range(self.next.max(self.highest - ASK_BACK)..);
-                asked_for.filter_map(|(_, missing)| missing.due(after, interval)).min()
-            }
-        };
-        [gives_up, asks].into_iter().flatten().min()
+        let asked_for = self.missing.range(self.next.max(self.highest - ASK_BACK)..).filter(|_| self.asks);
+        let asks = asked_for.filter_map(|(_, missing)| missing.due(after, interval));
+        gives_up.into_iter().chain(asks).min()
     }
 
     /// Places a 16-bit sequence number on the counting line. `None` for one that is out of all bounds; the second in

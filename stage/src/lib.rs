@@ -27,9 +27,11 @@ pub mod hello;
 pub mod jitter;
 pub mod picture_size;
 pub mod rate;
+pub mod simulcast;
 pub mod sps;
 pub mod stun;
 pub mod sync;
+pub mod track;
 
 pub mod answer;
 pub mod client;

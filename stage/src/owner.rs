@@ -7,6 +7,7 @@
 use crate::driver::{AttachError, Command, Connection, Found, NewSession, SessionStats, Shared, Tapped};
 use crate::fanout::Subscriber;
 use crate::peer::{FromPeer, Gate, Peer, PeerEvent};
+use crate::picture_size::PictureSize;
 use crate::reports::Feedback;
 use crate::rooms::Rooms;
 use crate::sdp::Offer;
@@ -212,13 +213,16 @@ impl Owner {
     }
 
     fn request(&mut self, room: &str, request: TrackRequest) {
-        let TrackRequest::KeyFrame(track) = request;
+        let (track, input) = match request {
+            TrackRequest::KeyFrame(track) => (track, Input::KeyFrameWanted(track)),
+            TrackRequest::Shown { track, width, height } => (track, Input::Shown(track, PictureSize { width, height })),
+        };
         let now = self.now();
         for number in self.rooms.sessions(room) {
             if let Some(running) = self.sessions.get_mut(&number)
                 && running.core.has_track(track)
             {
-                running.core.handle_input(Input::KeyFrameWanted(track), now);
+                running.core.handle_input(input.clone(), now);
                 self.drain(number);
             }
         }

@@ -6,6 +6,7 @@ use crate::port::Port;
 use crate::reports::{self, Feedback, MediaTap, RtcpTap};
 use crate::sdp::{Answer, Offer, OfferedMedia};
 use crate::session::{RtpPacket, SenderReport};
+use crate::simulcast::{REPAIRED_RID_URI, RID_URI};
 use footlight_media::codec::{Codec, Kind};
 use footlight_media::time::SessionTime;
 use rtc::crypto::{RTCCryptoProvider, SignatureScheme, default_provider};
@@ -106,7 +107,7 @@ impl Endpoint {
         let port = self.mux.open_port();
         let (feedback, requests) = mpsc::channel(FEEDBACK_QUEUE);
         let mut media = media_engine(offer).map_err(internal)?;
-        let registry = interceptors(&mut media, &sink, requests).map_err(internal)?;
+        let registry = interceptors(&mut media, offer, &sink, requests).map_err(internal)?;
         let (gathered, gathering) = watch::channel(false);
         let settings = SettingEngineBuilder::new()
             .with_crypto_provider(Arc::clone(&self.crypto))
@@ -204,8 +205,11 @@ fn media_engine(offer: &Offer) -> Result<MediaEngine, webrtc::error::Error> {
             };
             engine.register_codec(RTCRtpCodecParameters { rtp_codec, payload_type }, kind)?;
         }
-        let uri = "urn:ietf:params:rtp-hdrext:sdes:mid".into();
-        engine.register_header_extension(RTCRtpHeaderExtensionCapability { uri }, kind, None)?;
+        let layers: &[&str] = if media.simulcast.is_some() { &[RID_URI, REPAIRED_RID_URI] } else { &[] };
+        for uri in ["urn:ietf:params:rtp-hdrext:sdes:mid"].iter().chain(layers) {
+            let uri = (*uri).to_owned();
+            engine.register_header_extension(RTCRtpHeaderExtensionCapability { uri }, kind, None)?;
+        }
     }
     Ok(engine)
 }
@@ -234,6 +238,7 @@ fn codec(media: &OfferedMedia) -> RTCRtpCodecParameters {
 /// the session itself asks for what is missing, because it knows what is still worth having.
 fn interceptors(
     media: &mut MediaEngine,
+    offer: &Offer,
     sink: &Sink,
     requests: mpsc::Receiver<Feedback>,
 ) -> Result<Registry, webrtc::error::Error> {
@@ -243,10 +248,11 @@ fn interceptors(
             reporting.sender_report(now, report);
         }
     });
+    let simulcast = offer.video.as_ref().and_then(|video| video.simulcast.clone());
     let registry = Registry::new()
         .with(Slot::from(reports::WIRE_SLOT), reports)
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
-        .with(Slot::from(reports::MEDIA_SLOT), MediaTap::new(sink.clone(), requests));
+        .with(Slot::from(reports::MEDIA_SLOT), MediaTap::new(sink.clone(), simulcast, requests));
     configure_twcc_receiver_only(registry, media)
 }
 

@@ -6,6 +6,7 @@
 
 use crate::peer::Sink;
 use crate::session::{RtpPacket, SenderReport};
+use crate::simulcast::Simulcast;
 use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::sender_report::SenderReport as RtcpSenderReport;
@@ -74,6 +75,8 @@ impl<F: FnMut(&dyn rtc::rtcp::Packet, Instant)> Protocol<TaggedPacket, TaggedPac
 /// Takes media out of the chain, puts feedback into it.
 pub(crate) struct MediaTap {
     sink: Sink,
+    /// The picture's layers, where it has several.
+    simulcast: Option<Simulcast>,
     /// Read at each packet: without packets there is nothing to repair.
     feedback: mpsc::Receiver<Feedback>,
     read: VecDeque<TaggedPacket>,
@@ -81,8 +84,15 @@ pub(crate) struct MediaTap {
 }
 
 impl MediaTap {
-    pub(crate) fn new(sink: Sink, feedback: mpsc::Receiver<Feedback>) -> Self {
-        Self { sink, feedback, read: VecDeque::new(), write: VecDeque::new() }
+    pub(crate) fn new(sink: Sink, simulcast: Option<Simulcast>, feedback: mpsc::Receiver<Feedback>) -> Self {
+        Self { sink, simulcast, feedback, read: VecDeque::new(), write: VecDeque::new() }
+    }
+
+    /// The layer that a packet is of, or repairs, where it says so: senders do until they know that it has been understood.
+    fn layer(&self, header: &rtc::rtp::Header) -> Option<usize> {
+        let simulcast = self.simulcast.as_ref()?;
+        let ids = [Some(simulcast.rid_extension), simulcast.repaired_rid_extension];
+        ids.into_iter().flatten().find_map(|id| simulcast.layer(&header.get_extension(id)?))
     }
 }
 
@@ -105,6 +115,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for MediaTap {
             Packet::Rtp(packet) => self.sink.rtp(
                 message.now,
                 RtpPacket {
+                    layer: self.layer(&packet.header),
                     ssrc: packet.header.ssrc,
                     payload_type: packet.header.payload_type,
                     sequence: packet.header.sequence_number,

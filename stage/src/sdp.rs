@@ -5,6 +5,7 @@
 //! and dropped: an ICE-lite server never sends to them, so nothing in them can make it speak to an address of a
 //! stranger's choice.
 
+use crate::simulcast::Simulcast;
 use footlight_media::codec::{Codec, Kind};
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -65,6 +66,8 @@ pub struct OfferedMedia {
     pub rtx_payload_type: Option<u8>,
     /// The first `a=ssrc` of the section, where the offer declares one.
     pub ssrc: Option<u32>,
+    /// The layers, where a picture comes in several. Their SSRCs are learned from their packets.
+    pub simulcast: Option<Simulcast>,
 }
 
 /// An offer that footlight can answer.
@@ -99,6 +102,11 @@ struct Section<'a> {
     rtpmaps: Vec<(u8, &'a str)>,
     fmtps: Vec<(u8, &'a str)>,
     ssrc: Option<u32>,
+    /// Names of what `a=rid` lines send.
+    rids: Vec<&'a str>,
+    simulcast: Option<&'a str>,
+    /// Ids and URIs of `a=extmap` lines.
+    extensions: Vec<(u8, &'a str)>,
 }
 
 impl Offer {
@@ -211,6 +219,16 @@ impl<'a> Section<'a> {
             "rtcp-mux" => self.rtcp_mux = true,
             "rtpmap" => self.rtpmaps.push(numbered(attribute, value)?),
             "fmtp" => self.fmtps.push(numbered(attribute, value)?),
+            "rid" => {
+                self.rids.extend(value.split_once(' ').filter(|(_, rest)| rest.starts_with("send")).map(|(rid, _)| rid))
+            }
+            "simulcast" => self.simulcast = Some(value),
+            "extmap" => {
+                // An id may have a direction behind it (RFC 8285 section 8).
+                let (id, uri) = value.split_once(' ').ok_or_else(|| malformed(attribute))?;
+                let id = id.split('/').next().and_then(|id| id.parse().ok()).ok_or_else(|| malformed(attribute))?;
+                self.extensions.push((id, uri.split(' ').next().unwrap_or(uri)));
+            }
             "ssrc" => {
                 let ssrc = value.split(' ').next().and_then(|ssrc| ssrc.parse().ok());
                 self.ssrc = self.ssrc.or(Some(ssrc.ok_or_else(|| malformed(attribute))?));
@@ -268,7 +286,10 @@ impl<'a> Section<'a> {
                 .then_some(pt)
         });
         let fmtp = fmtp_of(payload_type).to_owned();
-        Some(OfferedMedia { mid: mid.to_owned(), codec, payload_type, fmtp, rtx_payload_type, ssrc: self.ssrc })
+        let simulcast = self.simulcast.filter(|_| kind == Kind::Video);
+        let simulcast = simulcast.and_then(|value| Simulcast::offered(value, &self.rids, &self.extensions));
+        let ssrc = self.ssrc.filter(|_| simulcast.is_none());
+        Some(OfferedMedia { mid: mid.to_owned(), codec, payload_type, fmtp, rtx_payload_type, ssrc, simulcast })
     }
 }
 
@@ -517,7 +538,9 @@ mod tests {
     #[test]
     fn of_the_others_the_client_s_first_is_chosen_in_a_profile_that_is_decoded() {
         let check = |first: &str, fmtp: &str, want| {
-            let others = OFFER.replace("H264/", "VP8/").replace("a=rtpmap:96 VP8/90000", &format!("a=rtpmap:96 {first}/90000\r\na=fmtp:96 {fmtp}"));
+            let others = OFFER
+                .replace("H264/", "VP8/")
+                .replace("a=rtpmap:96 VP8/90000", &format!("a=rtpmap:96 {first}/90000\r\na=fmtp:96 {fmtp}"));
             let video = Offer::parse(&others).unwrap().video.unwrap();
             assert_eq!((video.codec, video.payload_type), want, "{first} {fmtp}");
         };
@@ -526,6 +549,22 @@ mod tests {
         check("AV1", "x-google=1", (Codec::Av1, 96));
         check("VP9", "profile-id=2", (Codec::Vp8, 102));
         check("AV1", "profile=1", (Codec::Vp8, 102));
+    }
+
+    #[test]
+    fn layers_are_read_and_declared_ssrcs_are_not_theirs() {
+        let simulcast = "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
+            a=extmap:11/sendonly urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n\
+            a=rid:q send\r\na=rid:h send pt=96\r\na=rid:x recv\r\na=simulcast:send q;h;x\r\n";
+        let video =
+            Offer::parse(&OFFER.replace("a=mid:1\r\n", &format!("a=mid:1\r\n{simulcast}"))).unwrap().video.unwrap();
+        let layers = video.simulcast.expect("two layers");
+        assert_eq!(
+            (layers.rids.join(" ").as_str(), layers.rid_extension, layers.repaired_rid_extension),
+            ("q h", 10, Some(11))
+        );
+        assert_eq!(video.ssrc, None);
+        assert_eq!(Offer::parse(OFFER).unwrap().video.unwrap().simulcast, None);
     }
 
     #[test]
@@ -559,6 +598,7 @@ mod tests {
         check("a=setup:actpass", "a=setup:holdconn", "holdconn");
         check("a=fmtp:97 apt=96", "a=fmtp:197 apt=96", "197");
         check("a=ssrc:1000", "a=ssrc:many", "many");
+        check("a=mid:1\r\n", "a=mid:1\r\na=extmap:ten urn:x\r\n", "extmap:ten");
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! Call [`Session::handle_input`] with what happened, then [`Session::poll_output`] until it gives nothing, then come
 //! back at [`Session::poll_timeout`] at the latest. Time is the session clock's and is always passed in.
 
-use crate::assemble::{Arrival, Assembled, Assembler, AssemblerCounts};
-use crate::depacketize::{DepacketizeError, Depacketizer};
-use crate::sdp::OfferedMedia;
+use crate::assemble::{Arrival, Assembled};
+use crate::depacketize::DepacketizeError;
 use crate::picture_size::{PictureLimits, PictureSize};
+use crate::sdp::OfferedMedia;
 use crate::sync::{PeerSync, Report};
+use crate::track::{Track, TrackStats, depacketizer};
 use bytes::Bytes;
-use footlight_media::codec::{Codec, Kind};
+use footlight_media::codec::Kind;
 use footlight_media::frame::{EncodedFrame, IngestStamps};
 use footlight_media::time::{SessionTime, Timescale};
 use footlight_media::track::{PeerKey, TrackEvent, TrackId};
@@ -22,12 +23,6 @@ pub const FIRST_PACKET_WAIT: Duration = Duration::from_secs(20);
 /// A peer that sends nothing for this long rests: its tracks are removed, and added again with their next frames (pictures with their next key
 /// frame), so that who is muted, or dead, does not stand still on stage. It is gone only when its consent is (RFC 7675), as ICE says.
 pub const SILENCE_WAIT: Duration = Duration::from_secs(8);
-/// A key frame that was asked for is asked for again after this, then after twice, four times, ... up to the last.
-const FIRST_PLI_REPEAT: Duration = Duration::from_millis(500);
-/// Encoders that ignore requests (FFmpeg) are asked at this interval.
-const LAST_PLI_REPEAT: Duration = Duration::from_secs(2);
-/// A subscriber's wish is passed on at most this often: each key frame costs the sender's bitrate.
-const PLI_THROTTLE: Duration = Duration::from_millis(300);
 /// An SSRC takes a track over when the one before has been silent for this long.
 const SSRC_SILENCE: Duration = Duration::from_secs(2);
 /// Video and audio (RFC 9725 section 4.4.2).
@@ -50,6 +45,8 @@ pub struct RtpPacket {
     pub marker: bool,
     /// It is known to be a retransmission.
     pub recovered: bool,
+    /// The simulcast layer that it is of, or repairs, where it says so: a place in [`crate::simulcast::Simulcast::rids`].
+    pub layer: Option<usize>,
     /// Payload without padding.
     pub payload: Bytes,
 }
@@ -81,6 +78,8 @@ pub enum Input {
     Report(SenderReport),
     /// Somebody cannot go on without a key frame.
     KeyFrameWanted(TrackId),
+    /// A track is shown as large as this at most.
+    Shown(TrackId, PictureSize),
     /// The instant that [`Session::poll_timeout`] named has come.
     Timeout,
 }
@@ -111,79 +110,6 @@ pub enum Output {
     },
     /// No packet came within [`FIRST_PACKET_WAIT`]: the session is over. Nothing follows.
     NeverSent,
-}
-
-/// What one track has counted since its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TrackStats {
-    /// Which.
-    pub track: TrackId,
-    /// Its codec.
-    pub codec: Codec,
-    /// Packets of the track, retransmissions included.
-    pub packets: u64,
-    /// Payload bytes of those packets.
-    pub bytes: u64,
-    /// Retransmissions among those packets.
-    pub retransmissions: u64,
-    /// Packets of an SSRC that is not the track's.
-    pub foreign_packets: u64,
-    /// Sequence numbers that were asked for again.
-    pub nacked: u64,
-    /// Key frame requests sent.
-    pub plis: u64,
-    /// Frames, holes and losses.
-    pub assembler: AssemblerCounts,
-    /// RFC 3550 interarrival jitter.
-    pub jitter: Duration,
-    /// How long a missing packet is waited for at present.
-    pub wait: Duration,
-    /// The size of the last key frame.
-    pub size: Option<PictureSize>,
-    /// When the last packet came.
-    pub last_packet: Option<SessionTime>,
-}
-
-impl TrackStats {
-    /// Of a track that has sent nothing yet.
-    pub fn new(track: TrackId, codec: Codec) -> Self {
-        Self {
-            track,
-            codec,
-            packets: 0,
-            bytes: 0,
-            retransmissions: 0,
-            foreign_packets: 0,
-            nacked: 0,
-            plis: 0,
-            assembler: AssemblerCounts::default(),
-            jitter: Duration::ZERO,
-            wait: Duration::ZERO,
-            size: None,
-            last_packet: None,
-        }
-    }
-}
-
-struct Track {
-    id: TrackId,
-    media: OfferedMedia,
-    ssrc: Option<u32>,
-    assembler: Assembler,
-    added: bool,
-    pli: PliState,
-    refusals_told: u32,
-    stats: TrackStats,
-}
-
-/// When the next key frame request is due.
-#[derive(Debug, Clone, Copy, Default)]
-struct PliState {
-    last: Option<SessionTime>,
-    /// Doubles with each request that was not answered.
-    repeat: Duration,
-    /// A subscriber waits for one that the throttle holds back.
-    wanted: bool,
 }
 
 /// One peer session. See the module's page.
@@ -226,22 +152,31 @@ impl Session {
             Input::Negotiated { track, media } => self.negotiated(track, media),
             Input::Rtp(packet) => self.rtp(packet, now),
             Input::Report(report) => {
-                if let Some(slot) = self.tracks.iter().position(|track| track.ssrc == Some(report.ssrc)) {
-                    self.sync.on_report(slot, Report { ntp: report.ntp, rtp: report.rtp });
+                let mut layers = self.tracks.iter().flat_map(|track| &track.layers);
+                if let Some(layer) = layers.find(|layer| layer.ssrc == Some(report.ssrc)) {
+                    self.sync.on_report(layer.clock, Report { ntp: report.ntp, rtp: report.rtp });
                 }
             }
             Input::KeyFrameWanted(id) => {
                 if let Some(track) = self.tracks.iter_mut().find(|track| track.id == id) {
-                    track.pli.wanted = track.media.codec.kind() == Kind::Video;
+                    track.want_key_frame();
+                }
+            }
+            Input::Shown(id, size) => {
+                if let Some(track) = self.tracks.iter_mut().find(|track| track.id == id) {
+                    track.shown = Some(size);
                 }
             }
             Input::Timeout => {}
         }
         for slot in 0..self.tracks.len() {
-            self.release_frames(slot, now);
-            self.tell_refusal(slot);
-            self.ask_for_missing(slot, now);
-            self.request_key_frame(slot, now);
+            self.tracks[slot].choose_layer(now);
+            for number in 0..self.tracks[slot].layers.len() {
+                self.release_frames(slot, number, now);
+                self.tell_refusal(slot, number);
+                self.ask_for_missing(slot, number, now);
+                self.request_key_frame(slot, number, now);
+            }
         }
         if self.silence_deadline().is_some_and(|deadline| now >= deadline) {
             self.rest_or_end();
@@ -260,8 +195,10 @@ impl Session {
         if self.ended {
             return None;
         }
-        let of_track = |track: &Track| [track.assembler.poll_timeout(), self.pli_due(track)];
-        self.tracks.iter().flat_map(of_track).flatten().chain(self.silence_deadline()).min()
+        let key_frames = self.tracks.iter().filter(|_| !self.resting).flat_map(Track::pli_deadlines);
+        let frames =
+            self.tracks.iter().flat_map(|track| &track.layers).filter_map(|layer| layer.assembler.poll_timeout());
+        frames.chain(key_frames).chain(self.silence_deadline()).min()
     }
 
     /// Ends the session from outside: its tracks are removed.
@@ -296,96 +233,71 @@ impl Session {
 
     /// What has been counted, by track.
     pub fn stats(&mut self) -> Vec<TrackStats> {
-        let counted = |track: &mut Track| TrackStats {
-            assembler: track.assembler.counts(),
-            jitter: track.assembler.jitter().interarrival(),
-            wait: track.assembler.jitter().wait(),
-            ..track.stats
-        };
-        self.tracks.iter_mut().map(counted).collect()
+        self.tracks.iter_mut().map(Track::stats).collect()
     }
 
     fn negotiated(&mut self, id: TrackId, media: OfferedMedia) {
         if self.tracks.len() == MAX_TRACKS {
             return;
         }
-        let codec = media.codec;
-        self.sync.add_track(match codec.kind() {
+        let timescale = match media.codec.kind() {
             Kind::Audio => Timescale::AUDIO_48K,
             Kind::Video => Timescale::VIDEO,
-        });
-        self.tracks.push(Track {
-            id,
-            ssrc: media.ssrc,
-            assembler: Assembler::new(codec, depacketizer(&media, self.limits)),
-            media,
-            added: false,
-            pli: PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() },
-            refusals_told: 0,
-            stats: TrackStats::new(id, codec),
-        });
+        };
+        let first_clock = self.tracks.iter().map(|track| track.layers.len()).sum();
+        let track = Track::new(id, media, self.limits, first_clock);
+        track.layers.iter().for_each(|_| self.sync.add_track(timescale));
+        self.tracks.push(track);
     }
 
     fn rtp(&mut self, packet: RtpPacket, now: SessionTime) {
-        let Some((slot, packet)) = self.unwrap_rtx(packet) else { return };
+        let found =
+            self.tracks.iter_mut().enumerate().find_map(|(slot, track)| Some((slot, track.unwrap_rtx(&packet)?)));
+        let Some((slot, (number, packet))) = found else { return };
         let new = !packet.recovered && !packet.payload.is_empty();
         if self.resting && !new {
             return;
         }
         let track = &mut self.tracks[slot];
-        if track.ssrc != Some(packet.ssrc) {
+        let layer = &mut track.layers[number];
+        if layer.ssrc != Some(packet.ssrc) {
             let silent = |last: SessionTime| now >= last + SSRC_SILENCE;
-            if !track.stats.last_packet.is_none_or(silent) {
+            if !layer.last_packet.is_none_or(silent) {
                 track.stats.foreign_packets += 1;
                 return;
             }
-            track.ssrc = Some(packet.ssrc);
-            if track.stats.packets > 0 {
-                track.assembler.begin_anew(depacketizer(&track.media, self.limits));
-                self.sync.reset_track(slot);
+            layer.ssrc = Some(packet.ssrc);
+            if layer.last_packet.is_some() {
+                layer.assembler.begin_anew(depacketizer(&track.media, self.limits));
+                self.sync.reset_track(layer.clock);
             }
         }
         if new {
             self.last_sent = Some(now);
             self.resting = false;
         }
+        layer.sent(now);
         track.stats.last_packet = Some(now);
         track.stats.packets += 1;
         track.stats.bytes += packet.payload.len() as u64;
         track.stats.retransmissions += u64::from(packet.recovered);
-        let media_us = self.sync.on_packet(slot, packet.timestamp, now, packet.recovered);
+        let media_us = self.sync.on_packet(layer.clock, packet.timestamp, now, packet.recovered);
         if !packet.recovered {
-            track.assembler.jitter().on_packet(now.as_micros(), media_us);
+            layer.assembler.jitter().on_packet(now.as_micros(), media_us);
         }
         let RtpPacket { sequence, timestamp, marker, recovered, payload, .. } = packet;
-        track.assembler.insert(Arrival { sequence, timestamp, marker, payload }, recovered, now);
+        layer.assembler.insert(Arrival { sequence, timestamp, marker, payload }, recovered, now);
     }
 
-    /// The track that a packet belongs to, and the packet as it was first sent: a retransmission carries the original
-    /// sequence number before the payload (RFC 4588 section 4) and is known by its payload type, so that streams whose
-    /// SSRCs the offer does not declare are repaired too.
-    fn unwrap_rtx(&self, mut packet: RtpPacket) -> Option<(usize, RtpPacket)> {
-        for (slot, track) in self.tracks.iter().enumerate() {
-            if track.media.payload_type == packet.payload_type {
-                return Some((slot, packet));
-            }
-            if track.media.rtx_payload_type == Some(packet.payload_type) {
-                // Bandwidth probes are retransmissions of nothing.
-                let original = *packet.payload.first_chunk()?;
-                packet.ssrc = track.ssrc?;
-                packet.sequence = u16::from_be_bytes(original);
-                packet.payload = packet.payload.slice(2..);
-                packet.recovered = true;
-                return Some((slot, packet));
-            }
-        }
-        None
-    }
-
-    fn release_frames(&mut self, slot: usize, now: SessionTime) {
-        while let Some(assembled) = self.tracks[slot].assembler.poll(now) {
-            let Some(time) = self.sync.time(slot, assembled.timestamp) else { continue };
+    /// Frames of the layer that is taken go out; of another only its size is read. Where the layer that is wanted has its key frame, it is taken.
+    fn release_frames(&mut self, slot: usize, number: usize, now: SessionTime) {
+        while let Some(assembled) = self.tracks[slot].layers[number].assembler.poll(now) {
             let track = &mut self.tracks[slot];
+            if !track.takes(number, &assembled.frame) {
+                continue;
+            }
+            let Some(time) = self.sync.time(track.layers[number].clock, assembled.timestamp) else { continue };
+            let time = track.after_the_last(time);
             if !track.added {
                 track.added = true;
                 self.outputs.push_back(Output::Event(TrackEvent::Added {
@@ -395,11 +307,6 @@ impl Session {
                 }));
             }
             let Assembled { frame, discontinuity, first_packet, last_packet, .. } = assembled;
-            if frame.key {
-                track.pli.wanted = false;
-                track.pli.repeat = FIRST_PLI_REPEAT;
-                track.stats.size = frame.size.or(track.stats.size);
-            }
             self.outputs.push_back(Output::Event(TrackEvent::Frame(EncodedFrame {
                 track: track.id,
                 time,
@@ -411,9 +318,9 @@ impl Session {
         }
     }
 
-    fn tell_refusal(&mut self, slot: usize) {
+    fn tell_refusal(&mut self, slot: usize, number: usize) {
         let track = &mut self.tracks[slot];
-        if let Some(why) = track.assembler.take_refusal()
+        if let Some(why) = track.layers[number].assembler.take_refusal()
             && track.refusals_told < MAX_REFUSALS_TOLD
         {
             track.refusals_told += 1;
@@ -421,28 +328,25 @@ impl Session {
         }
     }
 
-    fn ask_for_missing(&mut self, slot: usize, now: SessionTime) {
+    fn ask_for_missing(&mut self, slot: usize, number: usize, now: SessionTime) {
         let track = &mut self.tracks[slot];
-        let Some(ssrc) = track.ssrc else { return };
-        let sequences = track.assembler.poll_missing(now);
+        let layer = &mut track.layers[number];
+        let Some(ssrc) = layer.ssrc else { return };
+        let sequences = layer.assembler.poll_missing(now);
         if !sequences.is_empty() {
             track.stats.nacked += sequences.len() as u64;
             self.outputs.push_back(Output::Nack { ssrc, sequences });
         }
     }
 
-    fn request_key_frame(&mut self, slot: usize, now: SessionTime) {
-        if self.pli_due(&self.tracks[slot]).is_none_or(|due| now < due) {
+    fn request_key_frame(&mut self, slot: usize, number: usize, now: SessionTime) {
+        let track = &mut self.tracks[slot];
+        if track.pli_due(number).is_none_or(|due| now < due || self.resting) {
             return;
         }
-        let track = &mut self.tracks[slot];
-        let Some(ssrc) = track.ssrc else { return };
-        track.pli.repeat = match track.pli.last {
-            Some(_) => (2 * track.pli.repeat).min(LAST_PLI_REPEAT),
-            None => FIRST_PLI_REPEAT,
-        };
-        track.pli.last = Some(now);
-        track.pli.wanted = false;
+        let layer = &mut track.layers[number];
+        let Some(ssrc) = layer.ssrc else { return };
+        layer.pli.sent(now);
         track.stats.plis += 1;
         self.outputs.push_back(Output::Pli { ssrc });
     }
@@ -466,31 +370,15 @@ impl Session {
                 self.outputs.push_back(Output::Event(TrackEvent::Removed { track: track.id }));
             }
             // What it sends next is for decoders that have seen nothing of it.
-            track.assembler.begin_anew(depacketizer(&track.media, self.limits));
-            track.pli = PliState { repeat: FIRST_PLI_REPEAT, ..PliState::default() };
+            track.begin_anew(self.limits);
         }
     }
-
-    /// When a key frame is to be asked for; `None` while none is missed, and while nobody sends.
-    fn pli_due(&self, track: &Track) -> Option<SessionTime> {
-        let first = track.stats.last_packet.filter(|_| !self.resting)?;
-        let stuck = track.assembler.waiting_for_key();
-        match track.pli.last {
-            None if stuck || track.pli.wanted => Some(first),
-            Some(last) if track.pli.wanted => Some(last + PLI_THROTTLE),
-            Some(last) if stuck => Some(last + track.pli.repeat),
-            _ => None,
-        }
-    }
-}
-
-fn depacketizer(media: &OfferedMedia, limits: PictureLimits) -> Depacketizer {
-    Depacketizer::new(media.codec, limits, &media.fmtp)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use footlight_media::codec::Codec;
     use proptest::prelude::*;
 
     const AUDIO: TrackId = TrackId(1);
@@ -505,6 +393,7 @@ mod tests {
             fmtp: String::new(),
             rtx_payload_type: video.then_some(97),
             ssrc: Some(if video { 2_000 } else { 1_000 }),
+            simulcast: None,
         }
     }
 
@@ -531,6 +420,7 @@ mod tests {
             timestamp: number.wrapping_mul(3_000),
             marker: true,
             recovered: false,
+            layer: None,
             payload: Bytes::copy_from_slice(payload),
         }
     }

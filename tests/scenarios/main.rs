@@ -22,6 +22,7 @@ mod commands_say_what_is_wrong;
 mod lip_sync_holds;
 mod publish_puts_a_file_and_a_test_picture_on_stage;
 mod publishers_come_and_go;
+mod simulcast_layers_fit_their_tiles;
 mod the_demo_is_live_with_people_on_stage;
 mod the_studio_page_keeps_its_word;
 mod the_watch_page_plays_the_room_s_next_stream;

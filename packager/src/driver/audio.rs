@@ -197,7 +197,7 @@ mod tests {
         loop {
             match heard.blocking_recv().expect("it says that it has ended") {
                 ThreadEvent::Session(Input::Drained { .. }) => break,
-                ThreadEvent::Session(_) | ThreadEvent::KeyFrameWanted(_) => {}
+                ThreadEvent::Session(_) | ThreadEvent::KeyFrameWanted(_) | ThreadEvent::Shown(..) => {}
                 ThreadEvent::Failed(error) => panic!("{error}"),
             }
         }

@@ -20,6 +20,7 @@ mod rung;
 use crate::bounded::at_most;
 use crate::clock::SessionClock;
 use crate::ladder::Ladder;
+use crate::layout::Size;
 use crate::objects::{self, Batch, Change};
 use crate::session::{Input, Output, Resume, Session};
 use crate::stages::{Histogram, Journey, Stage, TickStamps};
@@ -167,6 +168,8 @@ pub enum DriverError {
 enum ThreadEvent {
     Session(Input),
     KeyFrameWanted(TrackId),
+    /// A track's tile has this size now.
+    Shown(TrackId, Size),
     Failed(crate::ffmpeg::FfmpegError),
 }
 
@@ -208,6 +211,9 @@ pub async fn run(
             Some(event) = events.recv() => match event {
                 ThreadEvent::Session(input) => driver.session(input)?,
                 ThreadEvent::KeyFrameWanted(track) => driver.say(FromPackager::Request(TrackRequest::KeyFrame(track))),
+                ThreadEvent::Shown(track, Size { width, height }) => {
+                    driver.must_say(FromPackager::Request(TrackRequest::Shown { track, width, height }))?;
+                }
                 ThreadEvent::Failed(error) => return Err(error.into()),
             },
             _ = report.tick() => {

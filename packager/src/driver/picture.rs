@@ -1,16 +1,18 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: the compositor's thread waits for its ticks.
 //! The compositor's thread: draws the canvas at each tick and hands it to the rungs.
 
-use super::Shared;
 use super::intake::{Came, Intake};
 use super::rung::{Rung, ToRung};
+use super::{Shared, ThreadEvent};
 use crate::canvas::{Canvas, Painter};
-use crate::compositor::Compositor;
+use crate::compositor::{Compositor, Tile};
 use crate::ffmpeg::{FfmpegError, Picture};
 use crate::ladder::{Ladder, PARTS_PER_SEGMENT};
+use crate::layout::Size;
 use crate::stages::FrameStamps;
 use crate::timeline::SLATE_SEGMENTS;
 use footlight_media::track::{PeerKey, TrackId};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -36,7 +38,7 @@ pub(super) fn start(
     std::thread::Builder::new().name("compositor".into()).spawn(move || {
         let events = shared.events.clone();
         if let Err(error) = Ticker::new(shared, &ladder, part, rungs).run(&queue) {
-            let _nobody_listens_after_the_end = events.blocking_send(super::ThreadEvent::Failed(error));
+            let _nobody_listens_after_the_end = events.blocking_send(ThreadEvent::Failed(error));
         }
     })?;
     Ok(inputs)
@@ -53,6 +55,8 @@ struct Ticker {
     live_from: u64,
     /// The newest frame that was drawn, by its picture's serial number: stamps are reported once.
     reported: Option<u64>,
+    /// The sizes of tiles, as they were told.
+    told: HashMap<TrackId, Size>,
     last: Option<Arc<Canvas>>,
 }
 
@@ -69,6 +73,7 @@ impl Ticker {
             ticks_per_part,
             live_from: if part == 0 { SLATE_SEGMENTS * u64::from(PARTS_PER_SEGMENT) * ticks_per_part } else { 0 },
             reported: None,
+            told: HashMap::new(),
             last: None,
         }
     }
@@ -119,6 +124,7 @@ impl Ticker {
             }
         }
         let tiles = self.compositor.tick(tick);
+        tell_sizes(&mut self.told, &tiles, &self.shared);
         let newest = tiles.iter().map(|t| (t.shown.serial, t.shown.picture.1)).max_by_key(|(serial, _)| *serial);
         let newest = newest.filter(|(serial, _)| self.reported.is_none_or(|reported| *serial > reported));
         let canvas = match &self.last {
@@ -139,5 +145,17 @@ impl Ticker {
             rung.send(message.clone(), !live);
         }
         Ok(())
+    }
+}
+
+/// Tells of tiles that are new or have another size, so that a layer of the picture can be chosen for it.
+fn tell_sizes<P>(told: &mut HashMap<TrackId, Size>, tiles: &[Tile<'_, P>], shared: &Shared) {
+    told.retain(|track, _| tiles.iter().any(|tile| tile.track == *track));
+    for tile in tiles {
+        let (track, size) = (tile.track, tile.rect.size);
+        // Where the loop is busy it is told with the next tick.
+        if told.get(&track) != Some(&size) && shared.events.try_send(ThreadEvent::Shown(track, size)).is_ok() {
+            told.insert(track, size);
+        }
     }
 }

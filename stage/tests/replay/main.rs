@@ -13,8 +13,8 @@ mod media;
 use footlight_media::codec::Codec;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackEvent};
+use footlight_stage::picture_size::{PictureLimits, PictureSize};
 use footlight_stage::session::{Input, Output, Session};
-use footlight_stage::picture_size::PictureLimits;
 use media::Noise;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -123,7 +123,7 @@ fn capture(name: &str) -> Vec<(SessionTime, Input)> {
 /// as captured, and over a network that loses 5 %, doubles 1 % and delays up to 30 ms (nobody answers requests there).
 type Golden = (&'static str, [u32; 6], u64, [u32; 6], u64);
 
-const GOLDEN: [Golden; 8] = include!("golden.in");
+const GOLDEN: [Golden; 14] = include!("golden.in");
 
 #[test]
 fn every_capture_gives_the_same_bytes_on_every_run() {
@@ -143,7 +143,9 @@ fn every_capture_gives_the_same_bytes_on_every_run() {
 /// Without loss nothing is missing: every video frame that was begun after the first key frame is there.
 #[test]
 fn clean_captures_lose_nothing() {
-    for name in ["chromium-h264", "chromium-vp8", "aiortc-vp8", "aiortc-h264", "ffmpeg-h264"] {
+    for name in
+        ["chromium-h264", "chromium-vp8", "chromium-vp9", "chromium-av1", "aiortc-vp8", "aiortc-h264", "ffmpeg-h264"]
+    {
         let inputs = capture(name);
         let played = play(&inputs);
         assert_eq!((played.broken, played.nacked), (0, 0), "{name}");
@@ -158,6 +160,29 @@ fn clean_captures_lose_nothing() {
         assert!(played.video as usize + 1 >= video.len(), "{name}: {} of {}", played.video, video.len());
         assert!(played.key >= 1 && played.audio > 100, "{name}: {played:?}");
     }
+}
+
+/// A browser that sends three layers begins with what comes first and ends with the largest, and the smallest is taken when that is enough.
+#[test]
+fn of_a_browser_s_layers_the_one_that_fits_is_taken() {
+    let height = |shown: Option<PictureSize>| {
+        let inputs = capture("chromium-layers");
+        let mut session = Session::new(PeerKey("peer".into()), PictureLimits::default(), inputs[0].0);
+        let mut heights = Vec::new();
+        for (now, input) in &inputs {
+            session.handle_input(input.clone(), *now);
+            if let (Some(size), Input::Negotiated { track, .. }) = (shown, input) {
+                session.handle_input(Input::Shown(*track, size), *now);
+            }
+            while session.poll_output().is_some() {}
+            heights.extend(session.stats().iter().filter_map(|track| track.size).map(|size| size.height));
+        }
+        heights.dedup();
+        heights
+    };
+    // The browser itself begins with less than the camera's size, and climbs.
+    assert_eq!(height(None).last(), Some(&540));
+    assert_eq!(height(Some(PictureSize { width: 240, height: 135 })).last(), Some(&135));
 }
 
 fn video_payload_type(inputs: &[(SessionTime, Input)]) -> u8 {

@@ -68,13 +68,22 @@ impl Clip {
             Video::Vp8 => data.extend([0x11, 2, 0]),
             Video::Vp9 if key => {
                 // Profile 0, shown, BT.601, the size (VP9 bitstream specification, section 6.2).
-                data.extend(bytes_of(&format!("10000010{:024b}0100{:016b}{:016b}0000", 0x498342, size.0 - 1, size.1 - 1)));
+                data.extend(bytes_of(&format!(
+                    "10000010{:024b}0100{:016b}{:016b}0000",
+                    0x498342,
+                    size.0 - 1,
+                    size.1 - 1
+                )));
             }
             // All references are the first slot, whose size it has.
             Video::Vp9 => data.extend([0x86, 0x3f, 0xc0, 0x02]),
             Video::Av1 => {
                 if key {
-                    let sequence = format!("00000000000{:012b}000001111{}", 0, format_args!("1111{:016b}{:016b}1", size.0 - 1, size.1 - 1));
+                    let sequence = format!(
+                        "00000000000{:012b}000001111{}",
+                        0,
+                        format_args!("1111{:016b}{:016b}1", size.0 - 1, size.1 - 1)
+                    );
                     push_obu(&mut data, 1, &bytes_of(&sequence));
                 }
                 let header = if key { 0x10 } else { 0x30 };

@@ -1,0 +1,67 @@
+//! A Chromium that sends its camera in three layers: the one that fits its tile is taken, and another one when the tile changes, without a break.
+
+use crate::harness::packaging::assert_ffmpeg_decodes;
+use crate::harness::playback::{Viewer, until};
+use crate::harness::publishers::send;
+use crate::harness::server::{SMALL, Server};
+use crate::harness::{browsers, clips};
+use serde_json::json;
+use std::time::Duration;
+
+/// For how long the page publishes: what follows fits into it.
+const PUBLISHED: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(15);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_vp8() {
+    scenario("VP8", [540, 270]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_h264() {
+    // In whole macroblocks.
+    scenario("H264", [544, 272]).await;
+}
+
+/// Of a picture with so many rows as a whole and in half.
+async fn scenario(codec: &str, [whole, half]: [u32; 2]) {
+    let server =
+        Server::start(&["serve"], &SMALL.replace("width: 320, height: 180}\n", "width: 960, height: 540}\n")).await;
+    let stream = server.go_live("room").await;
+    let (studio, _files) = browsers::studio_of(&server, "testsrc=s=960x540:r=30:d=4").await;
+    let argument = json!({"studio": studio, "codec": codec, "seconds": PUBLISHED.as_secs()});
+    let publishing = browsers::run("simulcast.mjs", argument);
+    let watching = async {
+        taken(&server, codec, whole).await;
+        // Two tiles stand side by side: half of the picture is enough for each.
+        let other = send(&server, "room", "other", clips::grey(120, 320, 180, 2)).await;
+        taken(&server, codec, half).await;
+        drop(other);
+        taken(&server, codec, whole).await;
+        let mut viewer = Viewer::new(&server, "room", &stream, "180p");
+        let newest = viewer.playlist(0).await.segments().last().expect("segments").msn;
+        viewer.watch_to(newest + 1).await;
+        assert_eq!(viewer.discontinuities(), 0);
+        assert_ffmpeg_decodes(viewer.file());
+    };
+    let (said, ()) = tokio::join!(publishing, watching);
+    println!("{codec}: {said}");
+    let metrics = server.admin("/metrics").await;
+    for broken in ["footlight_stream_undecodable_frames_total", "footlight_track_refused_frames_total"] {
+        let lines = metrics.lines().filter(|line| line.starts_with(&format!("{broken}{{")));
+        assert!(lines.clone().all(|line| line.ends_with(" 0")), "{:?}", lines.collect::<Vec<_>>());
+    }
+    server.end().await;
+}
+
+/// Waits until the browser's picture is taken with so many rows.
+async fn taken(server: &Server, codec: &str, height: u32) {
+    let label = format!("codec=\"{codec}\"");
+    let (name, end) = ("footlight_track_height_pixels{", format!(" {height}"));
+    until(PATIENCE, || async {
+        let metrics = server.admin("/metrics").await;
+        let mut lines = metrics.lines().filter(|line| line.starts_with(name) && line.contains(&label));
+        lines.any(|line| line.ends_with(&end)).then_some(())
+    })
+    .await;
+}
