@@ -11,6 +11,7 @@ use footlight_media::time::WallTime;
 use footlight_packager::clock::SessionClock;
 use footlight_packager::driver::{FromPackager, Report, Start, ToPackager};
 use footlight_packager::ladder::Ladder;
+use footlight_packager::layout::Layout;
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
 use footlight_packager::session::{Output, Resume, Session};
@@ -20,7 +21,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -117,6 +118,7 @@ pub struct Live {
 enum LiveInput {
     Start { room: String, stream: String },
     Stop { stream: String },
+    Arrange { stream: String, layout: Layout },
     Reported { stream: String, starts: u32, report: Box<Report> },
     Finished { stream: String, event: StreamEvent },
     Happened { stream: String, event: StreamEvent },
@@ -155,6 +157,11 @@ impl Live {
         let _owner_is_gone = self.inputs.send(LiveInput::Stop { stream }).await;
     }
 
+    /// Shows the people of one otherwise, from now on and whatever becomes of its packager.
+    pub async fn arrange_stream(&self, stream: String, layout: Layout) {
+        let _owner_is_gone = self.inputs.send(LiveInput::Arrange { stream, layout }).await;
+    }
+
     /// Waits until every stream has ended, after the shutdown token was cancelled.
     pub async fn ended(&self) {
         self.inputs.closed().await;
@@ -181,6 +188,7 @@ struct Owner {
 
 struct Entry {
     stop: CancellationToken,
+    layout: watch::Sender<Layout>,
     report: StreamReport,
 }
 
@@ -198,6 +206,11 @@ impl Owner {
                 LiveInput::Stop { stream } => {
                     if let Some(entry) = self.streams.get(&stream) {
                         entry.stop.cancel();
+                    }
+                }
+                LiveInput::Arrange { stream, layout } => {
+                    if let Some(entry) = self.streams.get(&stream) {
+                        entry.layout.send_replace(layout);
                     }
                 }
                 LiveInput::Reported { stream, starts, report } => {
@@ -250,7 +263,8 @@ impl Owner {
         let stop = self.shutdown.child_token();
         let (starts, report) = (0, Box::default());
         let report = StreamReport { room: room.clone(), stream: stream.clone(), running_since: None, starts, report };
-        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), report });
+        let (layout, layouts) = watch::channel(Layout::default());
+        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), layout, report });
         tracing::info!(room, stream, "a live stream starts");
         let task = StreamTask {
             common: self.common.clone(),
@@ -259,6 +273,7 @@ impl Owner {
             stop,
             names: Stream::new(room, stream, self.common.window),
             zero_date: self.common.clock.zero_date(),
+            layouts,
             starts: 0,
         };
         let (owner, name) = (self.inputs.clone(), task.names.id().to_owned());
@@ -299,6 +314,8 @@ struct StreamTask {
     names: Stream,
     /// The date of the session clock's zero. Read once a stream: its dates never jump, and the next stream's follow a wall clock that was set.
     zero_date: WallTime,
+    /// The newest is what a packager begins with.
+    layouts: watch::Receiver<Layout>,
     starts: u32,
 }
 
@@ -338,9 +355,12 @@ impl StreamTask {
         let Some(subscription) = self.common.stage.subscribe(self.names.room()).await else {
             return Err(WorkerError::NoStage);
         };
+        let mut layouts = self.layouts.clone();
+        let layout = layouts.borrow_and_update().clone();
         let start = Start {
             stream: self.names.clone(),
             ladder: self.common.ladder.clone(),
+            layout,
             clock: self.common.clock,
             zero_date: self.zero_date,
             playout_delay: self.common.playout_delay,
@@ -354,7 +374,7 @@ impl StreamTask {
             }
             Isolation::Thread => packaging::in_thread(start)?,
         };
-        self.converse(subscription, told, says).await
+        self.converse(subscription, layouts, told, says).await
     }
 
     /// What a predecessor left at the origin. A record that is longer than ours can be was left by somebody who had taken it over.
@@ -368,6 +388,7 @@ impl StreamTask {
     async fn converse(
         &self,
         mut frames: Subscription,
+        mut layouts: watch::Receiver<Layout>,
         mut told: Told,
         mut says: Says,
     ) -> Result<Vec<String>, WorkerError> {
@@ -405,6 +426,9 @@ impl StreamTask {
                     Some(event) => next = Some(ToPackager::Event(event)),
                     None => return Err(WorkerError::NoStage),
                 },
+                Ok(()) = layouts.changed(), if takes == Takes::Now => {
+                    next = Some(ToPackager::Arrange(layouts.borrow_and_update().clone()));
+                }
                 at = objects.published(), if takes == Takes::Now => next = at.map(ToPackager::Published),
                 error = &mut publishing => return Err(error?.into()),
                 message = says.next() => {

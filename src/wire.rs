@@ -11,7 +11,7 @@ use crate::tls::TlsError;
 use crate::web::Web;
 use bytes::Bytes;
 use footlight_control::credentials::{Credentials, CredentialsError};
-use footlight_control::{Command, Control, Event, OpenError};
+use footlight_control::{Command, Control, Event, NotOnStage, OpenError};
 use footlight_edge::key::QueryRule;
 use footlight_edge::remote::{Address, AddressError, Remote};
 use footlight_edge::{Edge, Wiring};
@@ -19,6 +19,7 @@ use footlight_media::track::PeerKey;
 use footlight_origin::serve::Secret;
 use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
+use footlight_packager::layout::{Arrangement, Layout, Scaling};
 use footlight_stage::driver::{Stage, StartError};
 use footlight_stage::whip::{self, Publisher, Refusal, Whip};
 use http::{HeaderValue, Request, Response, Uri, header};
@@ -281,7 +282,7 @@ where
     };
     let live = Live::start(common, happened, shutdown.clone(), &tasks);
     tasks.spawn(end_in_order(shutdown.clone(), live.clone(), streams_ended.clone(), stage.clone()));
-    tasks.spawn(pass_commands(commands, live.clone()));
+    tasks.spawn(pass_commands(commands, live.clone(), stage.clone()));
     tasks.spawn(pass_events(happenings, events));
     let surface = Surface {
         edge: Edge::new(upstream, wiring(&config)),
@@ -315,13 +316,45 @@ async fn end_in_order(shutdown: CancellationToken, live: Live, streams_ended: Ca
 }
 
 /// What control commands.
-async fn pass_commands(mut commands: mpsc::Receiver<Command>, live: Live) {
+async fn pass_commands(mut commands: mpsc::Receiver<Command>, live: Live, stage: Stage) {
     while let Some(command) = commands.recv().await {
         match command {
             Command::StartStream { room, stream } => live.start_stream(room, stream).await,
             Command::StopStream { stream } => live.stop_stream(stream).await,
+            Command::ArrangeStream { room, stream, layout, arranged } => {
+                let known = on_stage(&stage, &room, &layout).await;
+                if known.is_ok() {
+                    live.arrange_stream(stream, picture_layout(layout)).await;
+                }
+                let _nobody_waits = arranged.send(known);
+            }
         }
     }
+}
+
+/// Whether everybody whom a layout names is there.
+async fn on_stage(stage: &Stage, room: &str, layout: &footlight_control::Layout) -> Result<(), NotOnStage> {
+    let sessions = stage.stats().await;
+    let on_stage: Vec<String> = sessions.into_iter().filter(|of| of.room == room).map(|of| of.peer.0).collect();
+    match layout.peers().find(|(_, peer)| !on_stage.iter().any(|there| there == peer)) {
+        Some((field, peer)) => Err(NotOnStage { field, peer: peer.to_owned(), on_stage }),
+        None => Ok(()),
+    }
+}
+
+/// Control's words in the packager's.
+fn picture_layout(layout: footlight_control::Layout) -> Layout {
+    let arrangement = match layout.arrangement {
+        footlight_control::Arrangement::Grid => Arrangement::Grid,
+        footlight_control::Arrangement::Spotlight => Arrangement::Spotlight,
+        footlight_control::Arrangement::Sidebar => Arrangement::Sidebar,
+        footlight_control::Arrangement::PictureInPicture => Arrangement::PictureInPicture,
+    };
+    let scaling = match layout.scaling {
+        footlight_control::Scaling::Fit => Scaling::Fit,
+        footlight_control::Scaling::Fill => Scaling::Fill,
+    };
+    Layout { arrangement, scaling, focus: layout.focus.map(PeerKey), pinned: layout.pinned.map(PeerKey) }
 }
 
 /// What control hears.

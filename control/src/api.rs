@@ -37,6 +37,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/v2/live-streams", get(live_streams::list))
         .route("/v2/live-streams/room/{room}/start", post(live_streams::start))
         .route("/v2/live-streams/room/{room}/stop", post(live_streams::stop_room))
+        .route("/v2/live-streams/{stream}/layout", post(live_streams::arrange))
         .route_layer(from_fn_with_state(control.clone(), auth::management_or_auth));
     open.merge(by_management_token)
         .merge(by_management_or_auth_token)

@@ -5,12 +5,13 @@ use crate::api::{self, cors};
 use crate::catalog::{self, CatalogError, Reader};
 use crate::credentials::Credentials;
 use crate::owner::{Answer, ControlError, Input, NeverRan, Owner};
+use crate::rooms::layout::Layout;
 use crate::rooms::live_stream::{Actor, LiveStream, StartRequest};
 use crate::rooms::room_code::RoomCode;
 use crate::rooms::template::{Role, Template, default_template};
 use crate::rooms::token::{self, Token, TokenError};
 use crate::rooms::{Refused, id};
-use crate::{Command, Event};
+use crate::{Command, Event, NotOnStage};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -247,6 +248,18 @@ impl Control {
 
     pub(crate) async fn stop_room(&self, room: &str, by: Actor) -> Result<Vec<LiveStream>, ControlError> {
         self.ask(|answer| Input::StopRoom { room: room.to_owned(), by, answer }).await
+    }
+
+    /// Shows the people of a stream otherwise.
+    pub(crate) async fn arrange(&self, stream: &str, layout: Layout) -> Result<(), ControlError> {
+        let (arranged, heard) = oneshot::channel();
+        self.ask(|answer| Input::ArrangeStream { id: stream.to_owned(), layout, arranged, answer }).await?;
+        let refused = |nobody: NotOnStage| Refused::NotOnStage {
+            field: nobody.field,
+            peer: nobody.peer,
+            on_stage: if nobody.on_stage.is_empty() { "nobody".to_owned() } else { nobody.on_stage.join(", ") },
+        };
+        Ok(heard.await.map_err(|_| ControlError::Closed)?.map_err(refused)?)
     }
 
     /// Passes an input to the owner and waits for its answer: state changes are answered once they are kept.

@@ -15,11 +15,14 @@ pub mod rooms;
 pub use catalog::CatalogError;
 pub use control::{Ask, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
 pub use owner::{ControlError, NeverRan};
+pub use rooms::layout::{Arrangement, Layout, Scaling};
 pub use rooms::live_stream::LiveStream;
 pub use rooms::room_code::RoomCode;
 
+use tokio::sync::oneshot;
+
 /// What control wants of those who make live streams.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     /// Make a new stream.
     StartStream {
@@ -33,6 +36,28 @@ pub enum Command {
         /// Its id.
         stream: String,
     },
+    /// Show the people of one otherwise.
+    ArrangeStream {
+        /// Its room.
+        room: String,
+        /// Its id.
+        stream: String,
+        /// How.
+        layout: Layout,
+        /// Hears whether it was done.
+        arranged: oneshot::Sender<Result<(), NotOnStage>>,
+    },
+}
+
+/// A layout names somebody who is not on stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotOnStage {
+    /// Which field of it.
+    pub field: &'static str,
+    /// Who was named.
+    pub peer: String,
+    /// Who is there.
+    pub on_stage: Vec<String>,
 }
 
 /// What control hears from those who make live streams.

@@ -6,12 +6,13 @@
 
 use crate::catalog::{CatalogError, Reader, Record, Writer};
 use crate::rooms::date::Timestamp;
+use crate::rooms::layout::Layout;
 use crate::rooms::live_stream::{self, Actor, Happening, LiveStream, Start, StartRequest, Status};
 use crate::rooms::room::{self, Room, RoomRequest};
 use crate::rooms::room_code::{self, RoomCode};
 use crate::rooms::template::Template;
 use crate::rooms::{Invalid, Refused, id};
-use crate::{Command, Event};
+use crate::{Command, Event, NotOnStage};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
@@ -87,6 +88,8 @@ pub(crate) enum Input {
     StopRoom { room: String, by: Actor, answer: Answer<Vec<LiveStream>> },
     /// `POST /v2/live-streams/<id>/stop`.
     StopStream { id: String, by: Actor, answer: Answer<LiveStream> },
+    /// `POST /v2/live-streams/<id>/layout`: answered once it is commanded; `arranged` hears more.
+    ArrangeStream { id: String, layout: Layout, arranged: oneshot::Sender<Result<(), NotOnStage>>, answer: Answer<()> },
     /// Somebody waits for a stream to run.
     UntilRunning { stream: String, answer: oneshot::Sender<Result<(), NeverRan>> },
 }
@@ -176,6 +179,9 @@ impl Owner {
             }
             Input::StopRoom { room, by, answer } => drop(answer.send(self.stop_room(&room, &by).await)),
             Input::StopStream { id, by, answer } => drop(answer.send(self.stop_stream(&id, &by).await)),
+            Input::ArrangeStream { id, layout, arranged, answer } => {
+                drop(answer.send(self.arrange_stream(&id, layout, arranged).await));
+            }
             Input::UntilRunning { stream, answer } => self.until_running(stream, answer).await,
         }
     }
@@ -283,6 +289,20 @@ impl Owner {
         self.pending.push_back(Command::StopStream { stream: stopping.id.clone() });
         self.answer_waiters(&stopping);
         Ok(stopping)
+    }
+
+    async fn arrange_stream(
+        &mut self,
+        id: &str,
+        layout: Layout,
+        arranged: oneshot::Sender<Result<(), NotOnStage>>,
+    ) -> Result<(), ControlError> {
+        let stream = self.reader.stream(id).await?.ok_or_else(|| Refused::UnknownStream(id.to_owned()))?;
+        if !matches!(stream.status, Status::Starting | Status::Running) {
+            return Err(Refused::NotOnAir { stream: stream.id, status: stream.status.as_str() }.into());
+        }
+        self.pending.push_back(Command::ArrangeStream { room: stream.room_id, stream: stream.id, layout, arranged });
+        Ok(())
     }
 
     async fn happened(&mut self, event: Event) {

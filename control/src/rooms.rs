@@ -3,6 +3,7 @@
 
 pub mod date;
 pub mod id;
+pub mod layout;
 pub mod live_stream;
 pub mod room;
 pub mod room_code;
@@ -57,6 +58,24 @@ pub enum Refused {
         room: String,
         /// What was asked.
         act: String,
+    },
+    /// It is over.
+    #[error("live stream {stream} is {status}; only one that goes on can be changed")]
+    NotOnAir {
+        /// The stream.
+        stream: String,
+        /// How far it is.
+        status: &'static str,
+    },
+    /// A layout names somebody who is not there.
+    #[error("{field}: {} is not on stage in this room; on stage are {on_stage}", id::quoted(.peer))]
+    NotOnStage {
+        /// The layout's field.
+        field: &'static str,
+        /// Who was named.
+        peer: String,
+        /// Who is there.
+        on_stage: String,
     },
     /// A room has at most one live stream that goes on.
     #[error("room {room} has live stream {stream} already; stop it with POST /v2/live-streams/{stream}/stop")]

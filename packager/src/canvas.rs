@@ -1,8 +1,9 @@
-//! Paints canvases: the background once, then only the tiles whose picture or place has changed since that canvas was last painted.
+//! Paints canvases: the background once, then only the tiles whose picture or place has changed since that canvas was last painted, and what lies over
+//! them.
 
 use crate::compositor::Tile;
 use crate::ffmpeg::{FfmpegError, Picture, Scaler, whole};
-use crate::layout::{self, Rect, Size};
+use crate::layout::{self, Rect, Scaling, Size};
 use crate::stages::FrameStamps;
 use std::sync::Arc;
 
@@ -13,8 +14,30 @@ const CANVASES: usize = 11;
 pub struct Canvas {
     /// The picture.
     pub picture: Picture,
-    /// What it shows: where, and which picture by its serial number.
-    holds: Vec<(Rect, u64)>,
+    /// What it shows, in the order in which it was painted.
+    holds: Vec<Held>,
+}
+
+/// A picture on a canvas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    /// The part of the picture that is seen.
+    part: Rect,
+    /// Where it is.
+    rect: Rect,
+    /// Which picture.
+    serial: u64,
+}
+
+impl Held {
+    fn of(tile: &Tile<'_, (Picture, FrameStamps)>) -> Self {
+        let source = tile.shown.picture.0.size();
+        let (part, rect) = match tile.scaling {
+            Scaling::Fit => (whole(source), layout::fit(source, tile.rect)),
+            Scaling::Fill => (layout::crop(source, tile.rect.size), tile.rect),
+        };
+        Self { part, rect, serial: tile.shown.serial }
+    }
 }
 
 /// Paints canvases and uses them again.
@@ -34,22 +57,23 @@ impl Painter {
 
     /// A canvas with these tiles; the last one where nothing changed.
     pub fn paint(&mut self, tiles: &[Tile<'_, (Picture, FrameStamps)>]) -> Result<Arc<Canvas>, FfmpegError> {
-        let wanted: Vec<(Rect, u64)> =
-            tiles.iter().map(|t| (layout::fit(t.shown.picture.0.size(), t.rect), t.shown.serial)).collect();
+        let wanted: Vec<Held> = tiles.iter().map(Held::of).collect();
         if let Some(last) = self.last.as_ref().filter(|last| last.holds == wanted) {
             return Ok(Arc::clone(last));
         }
         let mut canvas = self.take();
         let free = Arc::get_mut(&mut canvas).expect("just made, or taken because nobody else holds it");
-        let same_places = free.holds.iter().map(|(rect, _)| rect).eq(wanted.iter().map(|(rect, _)| rect));
+        let same_places = free.holds.iter().map(|held| held.rect).eq(wanted.iter().map(|held| held.rect));
         if !same_places {
             Scaler::default().draw(&self.background, &mut free.picture, whole(self.background.size()))?;
             free.holds.clear();
         }
         self.scalers.resize_with(tiles.len().max(self.scalers.len()), Scaler::default);
-        for (index, (tile, (rect, serial))) in tiles.iter().zip(&wanted).enumerate() {
-            if free.holds.get(index).is_none_or(|(_, held)| held != serial) {
-                self.scalers[index].draw(&tile.shown.picture.0, &mut free.picture, *rect)?;
+        let mut painted: Vec<Rect> = Vec::new();
+        for (index, (tile, want)) in tiles.iter().zip(&wanted).enumerate() {
+            if free.holds.get(index) != Some(want) || painted.iter().any(|below| overlap(*below, want.rect)) {
+                self.scalers[index].draw_part(&tile.shown.picture.0, want.part, &mut free.picture, want.rect)?;
+                painted.push(want.rect);
             }
         }
         free.holds = wanted;
@@ -66,12 +90,21 @@ impl Painter {
         if let Some(free) = self.pool.iter().position(|c| Arc::strong_count(c) == 1) {
             return self.pool.swap_remove(free);
         }
-        Arc::new(Canvas { picture: Picture::black(self.background.size()), holds: vec![(NOWHERE, 0)] })
+        let nothing = Held { part: NOWHERE, rect: NOWHERE, serial: 0 };
+        Arc::new(Canvas { picture: Picture::black(self.background.size()), holds: vec![nothing] })
     }
 }
 
 /// Held by a canvas that has not even a background.
 const NOWHERE: Rect = Rect { x: 0, y: 0, size: Size { width: 0, height: 0 } };
+
+const fn overlap(one: Rect, other: Rect) -> bool {
+    let apart = one.x + one.size.width <= other.x
+        || other.x + other.size.width <= one.x
+        || one.y + one.size.height <= other.y
+        || other.y + other.size.height <= one.y;
+    !apart
+}
 
 /// What is seen where nobody is: a dark stage with light falling on its middle.
 fn slate(size: Size) -> Picture {
@@ -125,9 +158,10 @@ mod tests {
     #[test]
     fn a_changed_tile_is_painted_an_unchanged_canvas_is_shared_and_a_tile_that_goes_leaves_the_background() {
         let mut painter = Painter::new(SIZE);
-        let rects = layout::grid(SIZE, 2);
+        let half = Size { width: 640, height: 360 };
+        let rects = [0, 640].map(|x| Rect { x, y: 180, size: half });
         let (a, b, c) = (timed(100, 1), timed(150, 2), timed(200, 3));
-        let tile = |rect, shown| Tile { rect, track: TrackId(1), shown };
+        let tile = |rect, shown| Tile { rect, scaling: Scaling::Fit, track: TrackId(1), shown };
         let first = painter.paint(&[tile(rects[0], &a), tile(rects[1], &b)]).expect("paints");
         assert_eq!((luma(&first, 320, 360), luma(&first, 960, 360)), (100, 150));
         let same = painter.paint(&[tile(rects[0], &a), tile(rects[1], &b)]).expect("paints");
@@ -140,12 +174,41 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_over_a_picture_stays_over_it() {
+        let mut painter = Painter::new(SIZE);
+        let corner = Rect { x: 928, y: 508, size: Size { width: 320, height: 180 } };
+        let small = timed(200, 1);
+        for serial in 2..30 {
+            // Both canvases come back to be painted again.
+            let large = timed(100 + serial as u8, serial);
+            let tile = |rect, shown| Tile { rect, scaling: Scaling::Fit, track: TrackId(1), shown };
+            let canvas = painter.paint(&[tile(whole(SIZE), &large), tile(corner, &small)]).expect("paints");
+            assert_eq!((luma(&canvas, 100, 100), luma(&canvas, 1_000, 600)), (100 + serial as u8, 200));
+        }
+    }
+
+    #[test]
+    fn a_picture_that_fills_its_tile_is_cut_off_and_one_that_fits_has_bars() {
+        let mut painter = Painter::new(SIZE);
+        let mut halves = timed(100, 1);
+        let (left, picture) = (Rect { x: 0, y: 0, size: Size { width: 160, height: 360 } }, &mut halves.picture.0);
+        picture.fill(left, [200, 128, 128]);
+        let rect = Rect { x: 0, y: 0, size: Size { width: 320, height: 720 } };
+        let tile = |scaling| Tile { rect, scaling, track: TrackId(1), shown: &halves };
+        let fit = painter.paint(&[tile(Scaling::Fit)]).expect("paints");
+        assert_eq!((luma(&fit, 20, 360), luma(&fit, 300, 360)), (200, 100));
+        assert!(luma(&fit, 20, 20) < 60, "a bar");
+        let fill = painter.paint(&[tile(Scaling::Fill)]).expect("paints");
+        assert_eq!((luma(&fill, 2, 2), luma(&fill, 300, 700)), (100, 100), "the left quarter is cut off");
+    }
+
+    #[test]
     fn canvases_are_used_again() {
         let mut painter = Painter::new(SIZE);
-        let rect = layout::grid(SIZE, 1)[0];
+        let rect = whole(SIZE);
         for serial in 0..100 {
             let shown = timed(100, serial);
-            painter.paint(&[Tile { rect, track: TrackId(1), shown: &shown }]).expect("paints");
+            painter.paint(&[Tile { rect, scaling: Scaling::Fit, track: TrackId(1), shown: &shown }]).expect("paints");
         }
         assert!(painter.pool.len() <= 2, "{}", painter.pool.len());
     }

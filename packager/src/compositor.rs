@@ -3,7 +3,7 @@
 //! Each source has a short queue of decoded pictures by time. At a tick it shows the newest one that is due; where none has come it goes on
 //! showing the last. A peer has one tile, and keeps its place among the others for as long as it has a picture.
 
-use crate::layout::{self, Rect, Size};
+use crate::layout::{Layout, Rect, Scaling, Size};
 use crate::timeline::Timeline;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackId};
@@ -37,6 +37,7 @@ struct Source<P> {
 #[derive(Debug)]
 pub struct Compositor<P> {
     canvas: Size,
+    layout: Layout,
     timeline: Timeline,
     /// In the order in which their peers came.
     sources: Vec<Source<P>>,
@@ -49,8 +50,10 @@ pub struct Compositor<P> {
 /// One tile of a tick.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tile<'a, P> {
-    /// Its place on the canvas.
+    /// Its place on the canvas. Later tiles lie over earlier ones.
     pub rect: Rect,
+    /// How the picture is put into it.
+    pub scaling: Scaling,
     /// Whose it is.
     pub track: TrackId,
     /// What is shown.
@@ -59,9 +62,14 @@ pub struct Tile<'a, P> {
 
 impl<P> Compositor<P> {
     /// No sources yet.
-    pub fn new(canvas: Size, timeline: Timeline) -> Self {
+    pub fn new(canvas: Size, layout: Layout, timeline: Timeline) -> Self {
         let room = usize::try_from(timeline.ticks_of_delay() + AHEAD_PICTURES).unwrap_or(usize::MAX);
-        Self { canvas, timeline, sources: Vec::new(), room, next_serial: 0, unshown: 0 }
+        Self { canvas, layout, timeline, sources: Vec::new(), room, next_serial: 0, unshown: 0 }
+    }
+
+    /// Another layout, from the next tick on.
+    pub fn arrange(&mut self, layout: Layout) {
+        self.layout = layout;
     }
 
     /// A peer's picture begins. A second picture of the same peer takes the place of the first once it has something to show.
@@ -98,7 +106,7 @@ impl<P> Compositor<P> {
         self.unshown
     }
 
-    /// What tick `tick` shows, row by row.
+    /// What tick `tick` shows, in the order in which it is drawn.
     pub fn tick(&mut self, tick: u64) -> Vec<Tile<'_, P>> {
         for source in &mut self.sources {
             while source.queue.front().is_some_and(|next| next.tick <= tick) {
@@ -114,13 +122,16 @@ impl<P> Compositor<P> {
                 s.shown.is_some() && !self.sources[i + 1..].iter().any(|l| l.peer == s.peer && l.shown.is_some())
             })
             .map(|(_, s)| s)
-            .take(layout::MAX_TILES)
             .collect();
-        let rects = layout::grid(self.canvas, visible.len());
-        rects
+        let peers: Vec<&PeerKey> = visible.iter().map(|source| &source.peer).collect();
+        let scaling = self.layout.scaling;
+        self.layout
+            .places(self.canvas, &peers)
             .into_iter()
-            .zip(visible)
-            .filter_map(|(rect, s)| s.shown.as_ref().map(|shown| Tile { rect, track: s.track, shown }))
+            .filter_map(|place| {
+                let source = visible[place.source];
+                Some(Tile { rect: place.rect, scaling, track: source.track, shown: source.shown.as_ref()? })
+            })
             .collect()
     }
 }
@@ -128,6 +139,7 @@ impl<P> Compositor<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Arrangement;
     use footlight_media::time::WallTime;
     use std::time::Duration;
 
@@ -144,7 +156,8 @@ mod tests {
     }
 
     fn two_peers() -> Compositor<&'static str> {
-        let mut compositor = Compositor::new(Size { width: 1280, height: 720 }, timeline(Duration::from_millis(160)));
+        let mut compositor =
+            Compositor::new(Size { width: 1280, height: 720 }, Layout::default(), timeline(Duration::from_millis(160)));
         compositor.add(A, PeerKey("a".into()));
         compositor.add(B, PeerKey("b".into()));
         compositor
@@ -182,6 +195,21 @@ mod tests {
     }
 
     #[test]
+    fn another_layout_is_there_with_the_next_tick() {
+        let mut compositor = two_peers();
+        compositor.push(A, at(0), "a");
+        compositor.push(B, at(0), "b");
+        assert_eq!(shown(&mut compositor, 1), ["a", "b"]);
+        let focus = Some(PeerKey("b".into()));
+        compositor.arrange(Layout { arrangement: Arrangement::Sidebar, focus: focus.clone(), ..Layout::default() });
+        assert_eq!(shown(&mut compositor, 2), ["b", "a"]);
+        compositor.arrange(Layout { arrangement: Arrangement::Spotlight, focus, ..Layout::default() });
+        assert_eq!(shown(&mut compositor, 3), ["b"]);
+        compositor.remove(B);
+        assert_eq!(shown(&mut compositor, 4), ["a"], "somebody is seen when who was in focus has left");
+    }
+
+    #[test]
     fn on_a_take_over_the_old_picture_stands_until_the_new_one_has_come() {
         let mut compositor = two_peers();
         compositor.push(A, at(0), "a1");
@@ -205,7 +233,7 @@ mod tests {
     /// Four seconds of a sender's pictures, each there 20 ms after its moment, with ticks drawn when they are due; how many different ones were seen.
     fn seen(sender_fps: i64, delay_ms: i64) -> usize {
         let line = timeline(Duration::from_millis(delay_ms.unsigned_abs()));
-        let mut compositor = Compositor::new(Size { width: 1280, height: 720 }, line);
+        let mut compositor = Compositor::new(Size { width: 1280, height: 720 }, Layout::default(), line);
         compositor.add(A, PeerKey("a".into()));
         let mut seen = Vec::new();
         let mut next = 0;

@@ -123,38 +123,37 @@ unsafe impl Send for Context {}
 impl Scaler {
     /// Draws `source` into `rect` of `target`, which lies inside it and has even edges.
     pub fn draw(&mut self, source: &Picture, target: &mut Picture, rect: Rect) -> Result<(), FfmpegError> {
-        let canvas = target.size();
-        assert!(
-            rect.x + rect.size.width <= canvas.width && rect.y + rect.size.height <= canvas.height,
-            "a tile lies inside the canvas"
-        );
-        if source.0.format() == Pixel::YUV420P && source.size() == rect.size {
-            copy(source, target, rect);
+        self.draw_part(source, whole(source.size()), target, rect)
+    }
+
+    /// Likewise of a part of `source` alone, which lies inside it and whose corner is even.
+    pub fn draw_part(
+        &mut self,
+        source: &Picture,
+        part: Rect,
+        target: &mut Picture,
+        rect: Rect,
+    ) -> Result<(), FfmpegError> {
+        assert!(inside(rect, target.size()) && inside(part, source.size()), "{part:?} to {rect:?}");
+        if source.0.format() == Pixel::YUV420P && part.size == rect.size {
+            copy(source, part, target, rect);
             return Ok(());
         }
-        let context = self.context_for((source.0.format(), source.size(), rect.size))?;
-        let mut planes: [*mut u8; 4] = [std::ptr::null_mut(); 4];
-        let mut strides = [0; 4];
-        // SAFETY: the frames outlive the call; the planes' pointers are moved to the rectangle's corner, and the assertion above keeps the rows and columns
-        // that sws_scale writes (those of the context's target size, which is the rectangle's) inside the target's buffers.
+        let context = self.context_for((source.0.format(), part.size, rect.size))?;
+        // SAFETY: the frames outlive the call; the planes' pointers are moved to the rectangles' corners, and the assertion above keeps the rows and columns
+        // that sws_scale reads and writes (those of the context's sizes, which are the rectangles') inside the frames' buffers.
         unsafe {
-            let to = target.0.as_mut_ptr();
-            for plane in 0..3 {
-                let shift = u32::from(plane > 0);
-                strides[plane] = (*to).linesize[plane];
-                let stride = isize::try_from(strides[plane]).expect("32 bits fit");
-                let (x, y) = ((rect.x >> shift) as isize, (rect.y >> shift) as isize);
-                planes[plane] = (*to).data[plane].offset(y * stride + x);
-            }
-            let from = source.0.as_ptr();
+            let (from, from_strides) = planes(source.0.as_ptr(), part);
+            let (to, to_strides) = planes(target.0.as_mut_ptr(), rect);
+            let rows = i32::try_from(part.size.height).expect("a decoder's picture");
             ffi::sws_scale(
                 context.0.as_mut_ptr(),
-                (*from).data.as_ptr().cast(),
-                (*from).linesize.as_ptr(),
+                from.as_ptr().cast(),
+                from_strides.as_ptr(),
                 0,
-                (*from).height,
-                planes.as_ptr(),
-                strides.as_ptr(),
+                rows,
+                to.as_ptr(),
+                to_strides.as_ptr(),
             );
         }
         Ok(())
@@ -180,18 +179,43 @@ impl Scaler {
     }
 }
 
-/// A tile whose source has its size is copied: an eighth of what scaling costs.
-fn copy(source: &Picture, target: &mut Picture, rect: Rect) {
+const fn inside(rect: Rect, size: Size) -> bool {
+    rect.x + rect.size.width <= size.width && rect.y + rect.size.height <= size.height
+}
+
+/// Pointers to a rectangle's corner in the planes of a 4:2:0 frame, and the strides.
+///
+/// # Safety
+/// The frame is one of three planes, and the corner lies inside it.
+unsafe fn planes(frame: *const ffi::AVFrame, rect: Rect) -> ([*mut u8; 4], [i32; 4]) {
+    let (mut planes, mut strides) = ([std::ptr::null_mut(); 4], [0; 4]);
     for plane in 0..3 {
         let shift = u32::from(plane > 0);
-        let (x, y) = ((rect.x >> shift) as usize, (rect.y >> shift) as usize);
+        // SAFETY: the caller vouches for the frame and the corner.
+        unsafe {
+            strides[plane] = (*frame).linesize[plane];
+            let stride = isize::try_from(strides[plane]).expect("32 bits fit");
+            let (x, y) = ((rect.x >> shift) as isize, (rect.y >> shift) as isize);
+            planes[plane] = (*frame).data[plane].offset(y * stride + x);
+        }
+    }
+    (planes, strides)
+}
+
+/// A tile whose source has its size is copied: an eighth of what scaling costs.
+fn copy(source: &Picture, part: Rect, target: &mut Picture, rect: Rect) {
+    for plane in 0..3 {
+        let shift = u32::from(plane > 0);
+        let corner = |rect: Rect| ((rect.x >> shift) as usize, (rect.y >> shift) as usize);
+        let ((from_x, from_y), (x, y)) = (corner(part), corner(rect));
         let (width, height) = ((rect.size.width >> shift) as usize, (rect.size.height >> shift) as usize);
         let (from, from_stride) = source.plane(plane);
         let to_stride = target.0.stride(plane);
         let to = target.0.data_mut(plane);
         for row in 0..height {
             let at = (y + row) * to_stride + x;
-            to[at..at + width].copy_from_slice(&from[row * from_stride..row * from_stride + width]);
+            let from_at = (from_y + row) * from_stride + from_x;
+            to[at..at + width].copy_from_slice(&from[from_at..from_at + width]);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Measured with swscale's area filter on 2 cores: a tile whose x is a multiple of 64 and whose width is a multiple of 16 costs
 //! half of one that is not. Heights and offsets are even because a 4:2:0 chroma sample covers two by two pixels.
 
+use footlight_media::track::PeerKey;
 use serde::{Deserialize, Serialize};
 
 /// Width and height in luma pixels.
@@ -28,28 +29,182 @@ pub struct Rect {
 /// Most sources that one picture shows: a 4x4 grid. Who comes later is heard and not seen.
 pub const MAX_TILES: usize = 16;
 
+/// How a programme's picture is arranged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Who is where.
+    pub arrangement: Arrangement,
+    /// What becomes of a picture that has other proportions than its tile.
+    pub scaling: Scaling,
+    /// Whose picture is the large one. While they have none, and where nobody is named, it is that of whoever came first.
+    pub focus: Option<PeerKey>,
+    /// Whose picture stands small in a corner over whatever arrangement, as a sign-language interpreter's.
+    pub pinned: Option<PeerKey>,
+}
+
+/// Who is where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arrangement {
+    /// All alike.
+    #[default]
+    Grid,
+    /// One alone.
+    Spotlight,
+    /// One large, the others beside it; below it on an upright canvas.
+    Sidebar,
+    /// One large, the others small over its lower edge.
+    PictureInPicture,
+}
+
+/// What becomes of a picture that has other proportions than its tile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scaling {
+    /// All of it is seen, between bars.
+    #[default]
+    Fit,
+    /// It fills the tile, and what does not fit in is cut off.
+    Fill,
+}
+
+/// A source's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Which source.
+    pub source: usize,
+    /// Its tile.
+    pub rect: Rect,
+}
+
 const X_ALIGN: u32 = 64;
 const WIDTH_ALIGN: u32 = 16;
+/// Small tiles are aligned to [`WIDTH_ALIGN`] alone: 64 pixels would be too much of them.
+const SMALL_TILE: u32 = 256;
 
-/// The tiles of a plain grid for `count` sources on a canvas, row by row. The grid has as many columns as rows or one more; a last row
-/// that is not full is centred. Two sources stand side by side, each as wide as half the canvas and in its proportions.
-pub fn grid(canvas: Size, count: usize) -> Vec<Rect> {
+/// What tiles are shaped like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// 16:9, as most cameras.
+    Wide,
+    /// As there is room: for cameras of any kind that are to fill an upright canvas.
+    Room,
+}
+
+impl Layout {
+    /// Where the sources of these peers go, who are in the order in which they came. Later places lie over earlier ones.
+    pub fn places(&self, canvas: Size, peers: &[&PeerKey]) -> Vec<Place> {
+        let find = |wanted: &Option<PeerKey>| wanted.as_ref().and_then(|peer| peers.iter().position(|of| *of == peer));
+        // Who is alone stands in no corner.
+        let pinned = find(&self.pinned).filter(|_| peers.len() > 1);
+        let focus = find(&self.focus).filter(|focus| pinned != Some(*focus));
+        let room = MAX_TILES - usize::from(pinned.is_some());
+        let mut sources: Vec<usize> = (0..peers.len()).filter(|source| pinned != Some(*source)).take(room).collect();
+        if self.arrangement != Arrangement::Grid
+            && let Some(focus) = focus
+        {
+            sources.retain(|source| *source != focus);
+            sources.insert(0, focus);
+            sources.truncate(room);
+        }
+        let rects = self.rects(canvas, sources.len());
+        let mut places: Vec<Place> =
+            sources.into_iter().zip(rects).map(|(source, rect)| Place { source, rect }).collect();
+        places.extend(pinned.map(|source| Place { source, rect: self.corner(canvas) }));
+        places
+    }
+
+    /// Tiles of an arrangement, the large one first.
+    fn rects(&self, canvas: Size, count: usize) -> Vec<Rect> {
+        let whole = Rect { x: 0, y: 0, size: canvas };
+        let shape = match self.scaling {
+            Scaling::Fill if canvas.height > canvas.width => Shape::Room,
+            _ => Shape::Wide,
+        };
+        let large = |area| grid(area, 1.min(count), shape);
+        let others = count.saturating_sub(1);
+        match self.arrangement {
+            Arrangement::Grid => grid(whole, count, shape),
+            Arrangement::Spotlight => large(whole),
+            Arrangement::Sidebar if others == 0 => large(whole),
+            Arrangement::Sidebar => {
+                let (main, side) = divided(canvas);
+                [large(main), grid(side, others, shape)].concat()
+            }
+            Arrangement::PictureInPicture => [large(whole), strip(canvas, others)].concat(),
+        }
+    }
+
+    /// Where a pinned picture stands: where the arrangement has nothing small.
+    fn corner(&self, canvas: Size) -> Rect {
+        let [right] = strip(canvas, 1)[..] else { unreachable!("one was asked for") };
+        match self.arrangement {
+            Arrangement::Grid | Arrangement::Spotlight => right,
+            Arrangement::Sidebar | Arrangement::PictureInPicture => Rect { x: margin(canvas), ..right },
+        }
+    }
+}
+
+/// The part of the large one, and that of the others.
+fn divided(canvas: Size) -> (Rect, Rect) {
+    let Size { width, height } = canvas;
+    if height > width {
+        let top = even(height / 2);
+        let half = |y, height| Rect { x: 0, y, size: Size { width, height } };
+        return (half(0, top), half(top, height - top));
+    }
+    let left = align_down(width * 3 / 4, x_align(width / 4));
+    let part = |x, width| Rect { x, y: 0, size: Size { width, height } };
+    (part(0, left), part(left, width - left))
+}
+
+/// From a canvas's edge to what stands over it.
+const fn margin(canvas: Size) -> u32 {
+    align_down(canvas.width / 40, WIDTH_ALIGN)
+}
+
+/// Small tiles in a row over the lower edge, from the right.
+fn strip(canvas: Size, count: usize) -> Vec<Rect> {
+    let count = u32::try_from(count.min(MAX_TILES)).expect("at most 16");
+    let margin = margin(canvas);
+    let room = (canvas.width - 2 * margin) / count.max(1);
+    // A quarter of the longer side: on an upright canvas one of its width would be too small to be seen.
+    let width = align_down((canvas.width.max(canvas.height) / 4).min(room), WIDTH_ALIGN).max(WIDTH_ALIGN);
+    let height = even(width * 9 / 16).max(2);
+    let y = even(canvas.height.saturating_sub(margin + height));
+    (1..=count).map(|i| Rect { x: canvas.width - margin - i * width, y, size: Size { width, height } }).collect()
+}
+
+/// The tiles of a plain grid for `count` sources in `area`, row by row; a last row that is not full is centred. There are as many columns as make the
+/// tiles largest, and rather more of them than more rows.
+fn grid(area: Rect, count: usize, shape: Shape) -> Vec<Rect> {
     let count = u32::try_from(count.min(MAX_TILES)).expect("at most 16");
     if count == 0 {
         return Vec::new();
     }
-    let columns = (1..).find(|c| c * c >= count).expect("4 x 4 holds 16");
+    let Size { width, height } = area.size;
+    // Of a tile in so many columns: its width where it is wide, else the lesser of its two sides.
+    let extent = |columns: u32| {
+        let (width, height) = (width / columns, height / count.div_ceil(columns));
+        match shape {
+            Shape::Wide => width.min(height * 16 / 9) / WIDTH_ALIGN,
+            Shape::Room => width.min(height),
+        }
+    };
+    let columns = (1..=count).max_by_key(|columns| extent(*columns)).expect("at least one");
     let rows = count.div_ceil(columns);
-    let tile_height = even(canvas.height / columns);
-    let top = even((canvas.height - rows * tile_height) / 2);
+    let tile_height = even(match shape {
+        Shape::Wide => (height / rows).min(width * 9 / (16 * columns)),
+        Shape::Room => height / rows,
+    });
+    let (top, align) = (area.y + even((height - rows * tile_height) / 2), x_align(width / columns));
     (0..count)
         .map(|i| {
             let (row, column) = (i / columns, i % columns);
             let in_row = if row + 1 == rows { count - row * columns } else { columns };
             // A row that is not full is shifted by half of what it lacks.
-            let edge = |c: u32| align_down((2 * c + columns - in_row) * canvas.width / (2 * columns), X_ALIGN);
+            let edge = |c: u32| area.x + align_down((2 * c + columns - in_row) * width / (2 * columns), align);
             let x = edge(column);
-            let right = if column + 1 == columns && in_row == columns { canvas.width } else { edge(column + 1) };
+            let full_width = column + 1 == columns && in_row == columns;
+            let right = if full_width { area.x + width } else { edge(column + 1) };
             Rect {
                 x,
                 y: top + row * tile_height,
@@ -57,6 +212,21 @@ pub fn grid(canvas: Size, count: usize) -> Vec<Rect> {
             }
         })
         .collect()
+}
+
+const fn x_align(tile_width: u32) -> u32 {
+    if tile_width < SMALL_TILE { WIDTH_ALIGN } else { X_ALIGN }
+}
+
+/// The largest rectangle of the tile's proportions inside a source, centred ("fill"): what is seen of it. Never empty where the source is not.
+pub fn crop(source: Size, tile: Size) -> Rect {
+    let (sw, sh) = (u64::from(source.width), u64::from(source.height));
+    let (tw, th) = (u64::from(tile.width.max(1)), u64::from(tile.height.max(1)));
+    let (width, height) = if sw * th > tw * sh { (sh * tw / th, sh) } else { (sw, sw * th / tw) };
+    let whole = |v: u64, of: u32| u32::try_from(v).expect("not larger than the source").max(of.min(2));
+    let (width, height) = (whole(width, source.width), whole(height, source.height));
+    let size = Size { width, height };
+    Rect { x: even((source.width - width) / 2), y: even((source.height - height) / 2), size }
 }
 
 /// The largest rectangle of the source's proportions inside `tile`, centred ("fit"): bars rather than a cut. Never empty.
@@ -94,13 +264,88 @@ mod tests {
         Rect { x, y, size: Size { width, height } }
     }
 
+    fn peers(count: usize) -> Vec<PeerKey> {
+        (0..count).map(|i| PeerKey(i.to_string())).collect()
+    }
+
+    fn places(layout: &Layout, canvas: Size, count: usize) -> Vec<Place> {
+        layout.places(canvas, &peers(count).iter().collect::<Vec<_>>())
+    }
+
+    fn rects(layout: &Layout, canvas: Size, count: usize) -> Vec<Rect> {
+        places(layout, canvas, count).iter().map(|place| place.rect).collect()
+    }
+
     #[test]
     fn one_to_four_sources_fill_the_canvas_as_people_expect() {
-        assert_eq!(grid(HD, 0), []);
-        assert_eq!(grid(HD, 1), [rect(0, 0, 1280, 720)]);
-        assert_eq!(grid(HD, 2), [rect(0, 180, 640, 360), rect(640, 180, 640, 360)]);
-        assert_eq!(grid(HD, 3), [rect(0, 0, 640, 360), rect(640, 0, 640, 360), rect(320, 360, 640, 360)]);
-        assert_eq!(grid(HD, 4)[3], rect(640, 360, 640, 360));
+        let grid = |count| rects(&Layout::default(), HD, count);
+        assert_eq!(grid(0), []);
+        assert_eq!(grid(1), [rect(0, 0, 1280, 720)]);
+        assert_eq!(grid(2), [rect(0, 180, 640, 360), rect(640, 180, 640, 360)]);
+        assert_eq!(grid(3), [rect(0, 0, 640, 360), rect(640, 0, 640, 360), rect(320, 360, 640, 360)]);
+        assert_eq!(grid(4)[3], rect(640, 360, 640, 360));
+    }
+
+    #[test]
+    fn the_one_in_focus_is_large_and_the_first_where_they_are_not_there() {
+        let sidebar = |focus: &str| Layout {
+            arrangement: Arrangement::Sidebar,
+            focus: Some(PeerKey(focus.into())),
+            ..Layout::default()
+        };
+        let order = |layout: &Layout| places(layout, HD, 4).iter().map(|place| place.source).collect::<Vec<_>>();
+        assert_eq!(order(&sidebar("2")), [2, 0, 1, 3]);
+        assert_eq!(order(&sidebar("nobody")), [0, 1, 2, 3]);
+        assert_eq!(order(&Layout { arrangement: Arrangement::Grid, ..sidebar("2") }), [0, 1, 2, 3]);
+        assert_eq!(order(&Layout { arrangement: Arrangement::Spotlight, ..sidebar("2") }), [2]);
+        assert_eq!(
+            rects(&sidebar("0"), HD, 3),
+            [rect(0, 90, 960, 540), rect(960, 180, 320, 180), rect(960, 360, 320, 180)]
+        );
+        assert_eq!(rects(&sidebar("0"), HD, 1), [rect(0, 0, 1280, 720)]);
+    }
+
+    #[test]
+    fn who_is_pinned_stands_in_a_corner_over_the_others() {
+        let pinned = |arrangement| Layout {
+            arrangement,
+            focus: Some(PeerKey("1".into())),
+            pinned: Some(PeerKey("1".into())),
+            ..Layout::default()
+        };
+        let last = |arrangement, count| places(&pinned(arrangement), HD, count).last().copied();
+        let corner = Place { source: 1, rect: rect(928, 508, 320, 180) };
+        assert_eq!(last(Arrangement::Grid, 3), Some(corner));
+        assert_eq!(last(Arrangement::Spotlight, 2), Some(corner));
+        assert_eq!(last(Arrangement::PictureInPicture, 3).map(|place| place.rect.x), Some(32));
+        assert_eq!(places(&pinned(Arrangement::Grid), HD, 40).len(), MAX_TILES);
+        // Who is alone is seen as large as anybody.
+        let alone = Layout { pinned: Some(PeerKey("0".into())), ..Layout::default() };
+        assert_eq!(rects(&alone, HD, 1), [rect(0, 0, 1280, 720)]);
+    }
+
+    #[test]
+    fn an_upright_canvas_stacks_and_where_pictures_fill_it_no_bars_are_left() {
+        let upright = Size { width: 720, height: 1280 };
+        let of =
+            |arrangement, scaling, count| rects(&Layout { arrangement, scaling, ..Layout::default() }, upright, count);
+        assert_eq!(of(Arrangement::Grid, Scaling::Fit, 2), [rect(0, 236, 720, 404), rect(0, 640, 720, 404)]);
+        assert_eq!(of(Arrangement::Grid, Scaling::Fill, 2), [rect(0, 0, 720, 640), rect(0, 640, 720, 640)]);
+        assert_eq!(of(Arrangement::Grid, Scaling::Fill, 4)[3], rect(320, 640, 400, 640));
+        assert_eq!(of(Arrangement::Sidebar, Scaling::Fill, 2), [rect(0, 0, 720, 640), rect(0, 640, 720, 640)]);
+    }
+
+    #[test]
+    fn what_does_not_fit_in_is_cut_off_on_both_sides() {
+        let check = |source: (u32, u32), tile: (u32, u32), want| {
+            let size = |(width, height)| Size { width, height };
+            assert_eq!(crop(size(source), size(tile)), want, "{source:?} {tile:?}");
+        };
+        check((1280, 720), (640, 360), rect(0, 0, 1280, 720));
+        check((1280, 720), (360, 640), rect(436, 0, 405, 720));
+        check((720, 1280), (640, 360), rect(0, 436, 720, 405));
+        check((1, 1), (640, 360), rect(0, 0, 1, 1));
+        check((10_000, 2), (16, 360), rect(4_998, 0, 2, 2));
     }
 
     #[test]
@@ -115,24 +360,36 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tiles_are_aligned_inside_the_canvas_and_never_overlap(
+        fn tiles_are_aligned_inside_the_canvas_and_overlap_nothing_but_a_large_one(
             w in 20u32..120, h in 20u32..120, count in 0usize..20, sw in 1u32..5000, sh in 1u32..5000,
+            kind in 0usize..4, fill: bool, pinned: bool,
         ) {
             let canvas = Size { width: w * 16, height: h * 16 };
-            let tiles = grid(canvas, count);
-            prop_assert_eq!(tiles.len(), count.min(MAX_TILES));
+            let arrangement = [
+                Arrangement::Grid, Arrangement::Spotlight, Arrangement::Sidebar, Arrangement::PictureInPicture
+            ][kind];
+            let scaling = if fill { Scaling::Fill } else { Scaling::Fit };
+            let pinned = pinned.then(|| PeerKey("0".into()));
+            let layout = Layout { arrangement, scaling, focus: None, pinned: pinned.clone() };
+            let tiles = rects(&layout, canvas, count);
+            prop_assert!(tiles.len() <= count.min(MAX_TILES) && tiles.is_empty() == (count == 0));
+            let over = tiles.len() - usize::from(pinned.is_some() && count > 1);
             for (i, t) in tiles.iter().enumerate() {
-                prop_assert!(t.x + t.size.width <= canvas.width && t.y + t.size.height <= canvas.height);
-                prop_assert!(t.x % X_ALIGN == 0 && t.size.width % WIDTH_ALIGN == 0 && t.y % 2 == 0 && t.size.height % 2 == 0);
-                prop_assert!(t.size.width > 0 && t.size.height > 0);
-                for other in &tiles[..i] {
+                prop_assert!(t.x + t.size.width <= canvas.width && t.y + t.size.height <= canvas.height, "{t:?}");
+                let aligned = [t.x % WIDTH_ALIGN, t.size.width % WIDTH_ALIGN, t.y % 2, t.size.height % 2];
+                prop_assert!(aligned == [0; 4] && t.size.width > 0 && t.size.height > 0, "{t:?}");
+                for other in tiles[..i].iter().filter(|_| i < over).skip(usize::from(kind == 3)) {
                     let apart = t.x >= other.x + other.size.width || other.x >= t.x + t.size.width
                         || t.y >= other.y + other.size.height || other.y >= t.y + t.size.height;
                     prop_assert!(apart, "{t:?} {other:?}");
                 }
-                let f = fit(Size { width: sw, height: sh }, *t);
+                let source = Size { width: sw, height: sh };
+                let f = fit(source, *t);
                 prop_assert!(f.x >= t.x && f.x + f.size.width <= t.x + t.size.width);
                 prop_assert!(f.y >= t.y && f.y + f.size.height <= t.y + t.size.height);
+                let c = crop(source, t.size);
+                prop_assert!(c.x + c.size.width <= sw && c.y + c.size.height <= sh);
+                prop_assert!(c.size.width > 0 && c.size.height > 0 && (c.x | c.y) & 1 == 0);
             }
         }
     }

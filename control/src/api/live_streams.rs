@@ -10,6 +10,7 @@ use crate::catalog::StreamFilter;
 use crate::fields::Fields;
 use crate::owner::{ControlError, Input};
 use crate::rooms::date::Timestamp;
+use crate::rooms::layout::Layout;
 use crate::rooms::live_stream::{Actor, LiveStream, Recording, StartRequest, Status};
 use crate::rooms::{Invalid, Refused, id};
 use axum::extract::State;
@@ -135,6 +136,29 @@ pub(super) async fn stop(
 ) -> Result<Json<LiveStreamView>, Problem> {
     let stopped = control.ask(|answer| Input::StopStream { id: stream, by: Actor::Server, answer }).await?;
     Ok(Json(view(&control, stopped)))
+}
+
+/// Show the people of a live stream otherwise, from now on.
+///
+/// Not in 100ms's API. What is absent is as at a stream's start: a grid, in which all of each picture is seen. An auth token of the room whose role may
+/// stream does, too.
+#[utoipa::path(post, path = "/v2/live-streams/{stream}/layout", operation_id = "arrange_live_stream", tag = "live streams", request_body = Layout,
+    security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
+    responses((status = 200, body = Layout), (status = "default", body = Problem)))]
+pub(super) async fn arrange(
+    State(control): State<Control>,
+    Path(stream): Path<String>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Body, Problem>,
+) -> Result<Json<Layout>, Problem> {
+    if let Caller::Peer(auth) = caller {
+        // A peer hears of streams of its own room alone.
+        let room = control.reader().stream(&stream).await?.map_or_else(|| auth.room.clone(), |found| found.room_id);
+        control.authorize_live(&room, auth, "arrange the live stream").await?;
+    }
+    let layout = Layout::parse(body?.0)?;
+    control.arrange(&stream, layout.clone()).await?;
+    Ok(Json(layout))
 }
 
 /// One live stream.

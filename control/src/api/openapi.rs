@@ -25,6 +25,7 @@ use utoipa::{Modify, OpenApi};
         live_streams::start,
         live_streams::stop_room,
         live_streams::stop,
+        live_streams::arrange,
         live_streams::list,
         live_streams::get,
     ),

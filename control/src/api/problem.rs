@@ -100,7 +100,9 @@ impl From<Refused> for Problem {
         let status = match refused {
             Refused::Invalid(invalid) => return invalid.into(),
             // 100ms knows no 409; see docs/decisions/a-second-start-is-an-error-to-a-server.md.
-            Refused::AlreadyRunning { .. } => StatusCode::BAD_REQUEST,
+            Refused::AlreadyRunning { .. } | Refused::NotOnAir { .. } | Refused::NotOnStage { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             Refused::UnknownRoom(_)
             | Refused::UnknownTemplate(_)
             | Refused::UnknownStream(_)

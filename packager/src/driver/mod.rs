@@ -20,7 +20,7 @@ mod rung;
 use crate::bounded::at_most;
 use crate::clock::SessionClock;
 use crate::ladder::Ladder;
-use crate::layout::Size;
+use crate::layout::{Layout, Size};
 use crate::objects::{self, Batch, Change};
 use crate::session::{Input, Output, Resume, Session};
 use crate::stages::{Histogram, Journey, Stage, TickStamps};
@@ -63,6 +63,8 @@ pub struct Start {
     pub stream: objects::Stream,
     /// What is encoded.
     pub ladder: Ladder,
+    /// Who is seen where.
+    pub layout: Layout,
     /// The clock that frames are stamped with.
     pub clock: SessionClock,
     /// The date of the clock's zero.
@@ -78,6 +80,8 @@ pub struct Start {
 pub enum ToPackager {
     /// Something happened to a track.
     Event(TrackEvent),
+    /// Another layout, from the next tick on.
+    Arrange(Layout),
     /// The oldest changes of [`FromPackager::Publish`] that were not yet confirmed are at the origin, since this time.
     Published(SessionTime),
     /// The stream is over: finish it.
@@ -204,6 +208,7 @@ pub async fn run(
         tokio::select! {
             input = inputs.next() => match input {
                 Some(ToPackager::Event(event)) => driver.track_event(event)?,
+                Some(ToPackager::Arrange(layout)) => driver.pictures.must(picture::PictureInput::Arrange(layout))?,
                 Some(ToPackager::Published(at)) => driver.published(at)?,
                 Some(ToPackager::Stop) => driver.stop(),
                 None => return Err(DriverError::Orphaned),
@@ -312,7 +317,7 @@ impl Driver {
             .enumerate()
             .map(|(lane, rung)| rung::start(shared.clone(), lane, rung.clone(), start.ladder.clone(), part))
             .collect::<Result<Vec<_>, _>>()?;
-        let pictures = picture::start(shared.clone(), &start.ladder, part, rungs)?;
+        let pictures = picture::start(shared.clone(), &start.ladder, start.layout, part, rungs)?;
         let lanes = start.ladder.rungs.len()..start.ladder.rungs.len() + start.ladder.audio.len();
         let first_unit = session.first_unit(lanes.start, part);
         let sound = audio::start(shared.clone(), lanes, start.ladder.audio, first_unit)?;

@@ -8,7 +8,7 @@ use crate::canvas::{Canvas, Painter};
 use crate::compositor::{Compositor, Tile};
 use crate::ffmpeg::{FfmpegError, Picture};
 use crate::ladder::{Ladder, PARTS_PER_SEGMENT};
-use crate::layout::Size;
+use crate::layout::{Layout, Size};
 use crate::stages::FrameStamps;
 use crate::timeline::SLATE_SEGMENTS;
 use footlight_media::track::{PeerKey, TrackId};
@@ -25,11 +25,13 @@ pub(super) enum PictureInput {
     Added { track: TrackId, peer: PeerKey },
     Picture { stamps: FrameStamps, picture: Picture },
     Removed { track: TrackId },
+    Arrange(Layout),
 }
 
 pub(super) fn start(
     shared: Shared,
     ladder: &Ladder,
+    layout: Layout,
     part: u64,
     rungs: Vec<Rung>,
 ) -> std::io::Result<SyncSender<PictureInput>> {
@@ -37,7 +39,7 @@ pub(super) fn start(
     let ladder = ladder.clone();
     std::thread::Builder::new().name("compositor".into()).spawn(move || {
         let events = shared.events.clone();
-        if let Err(error) = Ticker::new(shared, &ladder, part, rungs).run(&queue) {
+        if let Err(error) = Ticker::new(shared, &ladder, layout, part, rungs).run(&queue) {
             let _nobody_listens_after_the_end = events.blocking_send(ThreadEvent::Failed(error));
         }
     })?;
@@ -61,9 +63,9 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn new(shared: Shared, ladder: &Ladder, part: u64, rungs: Vec<Rung>) -> Self {
+    fn new(shared: Shared, ladder: &Ladder, layout: Layout, part: u64, rungs: Vec<Rung>) -> Self {
         let ticks_per_part = u64::from(ladder.ticks_per_part());
-        let compositor = Compositor::new(ladder.canvas, shared.timeline);
+        let compositor = Compositor::new(ladder.canvas, layout, shared.timeline);
         Self {
             shared,
             compositor,
@@ -101,6 +103,7 @@ impl Ticker {
             match intake.next(left) {
                 Came::Input(PictureInput::Added { track, peer }) => self.compositor.add(track, peer),
                 Came::Input(PictureInput::Removed { track }) => self.compositor.remove(track),
+                Came::Input(PictureInput::Arrange(layout)) => self.compositor.arrange(layout),
                 Came::Input(PictureInput::Picture { stamps, picture }) => {
                     self.compositor.push(stamps.track, stamps.time, (picture, stamps));
                 }

@@ -6,7 +6,7 @@ use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
 use footlight_packager::driver::{self, FromPackager, Start, ToPackager};
 use footlight_packager::ladder::{AudioRendition, Ladder, Rung};
-use footlight_packager::layout::Size;
+use footlight_packager::layout::{Layout, Size};
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
 use futures_util::stream;
@@ -51,6 +51,7 @@ impl Packaging {
         let start = Start {
             stream: stream(),
             ladder,
+            layout: Layout::default(),
             clock,
             zero_date: WallTime::from_micros(1_800_000_000_000_000),
             playout_delay: Duration::from_millis(150),

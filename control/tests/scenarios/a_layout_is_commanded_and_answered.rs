@@ -1,0 +1,73 @@
+//! A layout goes to whoever makes the stream, and what they say of it comes back.
+
+use crate::harness::Harness;
+use axum::body::Body;
+use footlight_control::{Arrangement, Command, Control, Event, Layout, NotOnStage};
+use http::{Method, Request, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// The body of the answer to a POST, which waits for whoever makes the stream.
+async fn ask(control: Control, path: String, token: String, body: Value) -> Value {
+    let request = Request::post(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let response = control.router().oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
+    serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
+}
+
+/// Posts a layout while whoever makes streams answers it.
+async fn arrange(h: &mut Harness, stream: &str, body: Value, made: Result<(), NotOnStage>) -> (Layout, Value) {
+    let (path, control) = (format!("/v2/live-streams/{stream}/layout"), h.control.clone());
+    let asking = tokio::spawn(ask(control, path, h.management(), body));
+    let Some(Command::ArrangeStream { room, layout, arranged, .. }) = h.commands.recv().await else {
+        panic!("nothing else is asked for")
+    };
+    assert_eq!(room, "demo");
+    arranged.send(made).unwrap();
+    (layout, asking.await.unwrap())
+}
+
+#[tokio::test]
+async fn by_a_server() {
+    let mut h = Harness::new().await;
+    h.control.ensure_room("demo").await.unwrap();
+    let stream = h.control.start_stream("demo").await.unwrap().id;
+    assert!(matches!(h.commands.recv().await, Some(Command::StartStream { .. })));
+
+    let body = json!({"type": "sidebar", "focus": "ada"});
+    let (layout, answer) = arrange(&mut h, &stream, body, Ok(())).await;
+    let want = Layout { arrangement: Arrangement::Sidebar, focus: Some("ada".into()), ..Layout::default() };
+    assert_eq!(layout, want);
+    assert_eq!(answer, json!({"type": "sidebar", "scaling": "fit", "focus": "ada", "pinned": null}));
+
+    let on_stage = vec!["ada".to_owned(), "grace".to_owned()];
+    let nobody = NotOnStage { field: "focus", peer: "alan".into(), on_stage };
+    let (_, refused) = arrange(&mut h, &stream, json!({"focus": "alan"}), Err(nobody)).await;
+    assert_eq!(refused["code"], 400);
+    assert_eq!(refused["message"], "focus: \"alan\" is not on stage in this room; on stage are ada, grace");
+
+    let path = format!("/v2/live-streams/{stream}/layout");
+    h.post(&path, json!({"type": "wall"})).await.refused(400, "use one of grid");
+    h.post("/v2/live-streams/none/layout", json!({})).await.refused(404, "none");
+    h.happen(Event::StreamEnded { stream: stream.clone() }).await;
+    h.post(&path, json!({})).await.refused(400, "is completed");
+}
+
+#[tokio::test]
+async fn by_who_may_stream_in_the_room() {
+    let mut h = Harness::new().await;
+    h.control.ensure_room("demo").await.unwrap();
+    h.control.ensure_room("other").await.unwrap();
+    let stream = h.control.start_stream("demo").await.unwrap().id;
+    assert!(matches!(h.commands.recv().await, Some(Command::StartStream { .. })));
+    let path = format!("/v2/live-streams/{stream}/layout");
+    for (room, role) in [("demo", "viewer-on-stage"), ("other", "broadcaster")] {
+        let token = h.auth(room, role);
+        h.send(Method::POST, &path, Some(&token), "{}".into()).await.refused(403, "may not arrange the live stream");
+    }
+    let (token, control) = (h.auth("demo", "broadcaster"), h.control.clone());
+    let asking = tokio::spawn(ask(control, path, token, json!({})));
+    let Some(Command::ArrangeStream { arranged, .. }) = h.commands.recv().await else { panic!("it may") };
+    arranged.send(Ok(())).unwrap();
+    assert_eq!(asking.await.unwrap()["type"], "grid");
+}
