@@ -15,6 +15,11 @@ pub const SAMPLE_RATE: u32 = 48_000;
 /// 8192x8192 costs 394 MB.
 const MAX_PIXELS: i64 = 4096 * 2304;
 
+/// Pixels of its longer side.
+const MAX_SIDE: u32 = 4096;
+/// Pictures that one frame may bring: a picture in so many spatial layers, of which the last is the best.
+const MAX_LAYERS: usize = 8;
+
 /// Decodes one track's pictures.
 pub struct VideoDecoder {
     decoder: decoder::Opened,
@@ -26,24 +31,33 @@ impl VideoDecoder {
         Ok(Self { decoder: open(codec)? })
     }
 
-    /// Decodes one frame that is shown at `time`; answers with the pictures that came out, with their times.
-    pub fn decode(&mut self, data: &[u8], time: SessionTime) -> Result<Vec<(SessionTime, Picture)>, FfmpegError> {
+    /// Decodes one frame that is shown at `time`; answers with the picture that came out, with its time. Of several, as of spatial layers, it is the last.
+    pub fn decode(&mut self, data: &[u8], time: SessionTime) -> Result<Option<(SessionTime, Picture)>, FfmpegError> {
         let mut packet = codec::packet::Packet::copy(data);
         packet.set_pts(Some(time.as_micros()));
         send(&mut self.decoder, &packet)?;
-        let mut pictures = Vec::new();
-        loop {
+        let mut last = None;
+        // Three bytes of AV1 can ask for a picture to be shown again.
+        for _ in 0..=MAX_LAYERS {
             let mut frame = frame::Video::empty();
             if self.decoder.receive_frame(&mut frame).is_err() {
-                return Ok(pictures);
+                return Ok(last);
+            }
+            if frame.width().max(frame.height()) > MAX_SIDE {
+                return Err(FfmpegError::Input(format!(
+                    "{}x{}, at most {MAX_SIDE} a side",
+                    frame.width(),
+                    frame.height()
+                )));
             }
             let time = frame.pts().map_or(time, SessionTime::from_micros);
             // Anything but 8-bit 4:2:0 (screen content in 4:4:4) is refused rather than drawn wrongly; full range is converted where it is scaled.
             if ![Pixel::YUV420P, Pixel::YUVJ420P].contains(&frame.format()) {
                 return Err(FfmpegError::Input(format!("pixel format {:?}, need 4:2:0 of 8 bits", frame.format())));
             }
-            pictures.push((time, Picture(frame)));
+            last = Some((time, Picture(frame)));
         }
+        Err(FfmpegError::Input(format!("more than {MAX_LAYERS} pictures in a frame")))
     }
 }
 
@@ -62,13 +76,18 @@ pub struct AudioDecoder {
     resampler: Resampler,
 }
 
+/// Behind packets that were lost Opus predicts from what it does not have and may be three hundred times too loud.
+const fn full_scale(sample: f32) -> f32 {
+    if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
+}
+
 impl AudioDecoder {
     /// A decoder for `codec`.
     pub fn new(codec: Codec) -> Result<Self, FfmpegError> {
         Ok(Self { decoder: open(codec)?, resampler: Resampler::new()? })
     }
 
-    /// Decodes one packet into 48 kHz stereo, longer by `stretch` samples (shorter where negative).
+    /// Decodes one packet into 48 kHz stereo, at most full scale, longer by `stretch` samples (shorter where negative).
     pub fn decode(&mut self, data: &[u8], stretch: i32) -> Result<Pcm, FfmpegError> {
         send(&mut self.decoder, &codec::packet::Packet::copy(data))?;
         let mut pcm = Pcm::default();
@@ -79,6 +98,7 @@ impl AudioDecoder {
             }
             self.resampler.append(&frame, stretch, &mut pcm)?;
         }
+        pcm.left.iter_mut().chain(&mut pcm.right).for_each(|sample| *sample = full_scale(*sample));
         Ok(pcm)
     }
 }

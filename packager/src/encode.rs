@@ -246,8 +246,8 @@ mod tests {
             annex_b.extend_from_slice(nal);
         }
         let mut decoder = VideoDecoder::new(Codec::H264).expect("opens");
-        let pictures = decoder.decode(&annex_b, SessionTime::from_micros(40_000)).expect("decodes");
-        let (time, picture) = pictures.first().expect("no delay");
+        let decoded = decoder.decode(&annex_b, SessionTime::from_micros(40_000)).expect("decodes");
+        let (time, picture) = decoded.expect("no delay");
         assert_eq!((time.as_micros(), picture.size()), (40_000, rung.size));
         assert!(picture.plane(0).0[0].abs_diff(180) <= 2);
     }

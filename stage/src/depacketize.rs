@@ -17,7 +17,7 @@ pub struct Depacketized {
     pub data: Bytes,
     /// Whether a decoder can begin here.
     pub key: bool,
-    /// The size that a key frame announces.
+    /// The size that it announces: every key frame does, and some others of VP9.
     pub size: Option<PictureSize>,
 }
 

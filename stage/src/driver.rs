@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Detach { id: String, done: oneshot::Sender<()> },
     Subscribe { room: String, events: oneshot::Sender<mpsc::Receiver<TrackEvent>> },
     Request { room: String, request: TrackRequest },
+    OnStage { room: String, peers: oneshot::Sender<Vec<PeerKey>> },
     Stats { stats: oneshot::Sender<Vec<SessionStats>> },
     Tap { taps: oneshot::Sender<mpsc::Receiver<Tapped>> },
 }
@@ -181,6 +182,13 @@ impl Stage {
         let room = room.to_owned();
         let events = self.ask(|events| Command::Subscribe { room, events }).await?;
         Some(Subscription { events })
+    }
+
+    /// Who is on stage in a room, in the order in which they came; nobody where the stage has ended.
+    pub async fn on_stage(&self, room: &str) -> Vec<PeerKey> {
+        let (peers, answer) = oneshot::channel();
+        let _the_stage_has_ended = self.commands.send(Command::OnStage { room: room.to_owned(), peers }).await;
+        answer.await.unwrap_or_default()
     }
 
     /// Passes a wish on to the sender of a track. A hint: unknown tracks are ignored, repeats are throttled.

@@ -91,6 +91,11 @@ impl Jitter {
         Smoothed::update(&mut self.round_trip, after);
     }
 
+    /// Takes over what another stream on the same way has learned of it.
+    pub fn learn_from(&mut self, other: &Self) {
+        (self.disorder, self.round_trip) = (other.disorder, other.round_trip);
+    }
+
     /// RFC 3550's interarrival jitter.
     pub fn interarrival(&self) -> Duration {
         Duration::from_micros((self.interarrival_us_x16 / 16).unsigned_abs())

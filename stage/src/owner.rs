@@ -131,6 +131,9 @@ impl Owner {
             }
             Command::Subscribe { room, events } => self.subscribe(room, events),
             Command::Request { room, request } => self.request(&room, request),
+            Command::OnStage { room, peers } => {
+                let _ = peers.send(self.on_stage(&room));
+            }
             Command::Tap { taps } => {
                 let (tap, inputs) = mpsc::channel(TAP_QUEUE);
                 self.tap = taps.send(inputs).is_ok().then_some(tap);
@@ -226,6 +229,14 @@ impl Owner {
                 self.drain(number);
             }
         }
+    }
+
+    /// Those in a room whose connection stands; each has one session.
+    fn on_stage(&self, room: &str) -> Vec<PeerKey> {
+        let sessions = self.rooms.sessions(room);
+        let running = sessions.iter().filter_map(|number| self.sessions.get(number));
+        let connected = running.filter(|running| running.gate.connected.load(Ordering::Relaxed));
+        connected.map(|running| running.peer.clone()).collect()
     }
 
     fn arrived(&mut self, arrival: FromPeer) {

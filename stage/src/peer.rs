@@ -334,7 +334,7 @@ impl Sink {
     }
 
     /// Tells of the connection's end, once, after what waits however long that takes: nothing would tell of it again.
-    fn failed(&self) {
+    pub(crate) fn failed(&self) {
         if self.gate.failed.swap(true, Ordering::Relaxed) {
             return;
         }

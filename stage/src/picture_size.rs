@@ -1,7 +1,8 @@
 //! How large a peer's picture may be.
 //!
 //! A 197 KB file that claims 8192x8192 cost a decoder 394 MB, so what a picture's headers claim is read before any decoder sees it, and compared with
-//! [`PictureLimits`]: H.264 in `sps`, the others in `depacketize`.
+//! [`PictureLimits`]: H.264 in `sps`, the others in `depacketize`. What a frame of AV1, or a later one of a VP9 superframe, says beyond that is left to the
+//! decoder's own bounds.
 
 /// What a peer's picture may measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

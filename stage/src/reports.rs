@@ -72,11 +72,17 @@ impl<F: FnMut(&dyn rtc::rtcp::Packet, Instant)> Protocol<TaggedPacket, TaggedPac
     }
 }
 
+/// SSRCs that may name a layer in a connection's life: each of its layers, and what repairs it, begins anew a few times at most. The crate keeps a stream,
+/// with reports of its own each second, for every one that it has ever seen.
+const NAMED_SSRCS: usize = 32;
+
 /// Takes media out of the chain, puts feedback into it.
 pub(crate) struct MediaTap {
     sink: Sink,
     /// The picture's layers, where it has several.
     simulcast: Option<Simulcast>,
+    /// SSRCs that have named a layer.
+    named: Vec<u32>,
     /// Read at each packet: without packets there is nothing to repair.
     feedback: mpsc::Receiver<Feedback>,
     read: VecDeque<TaggedPacket>,
@@ -85,14 +91,21 @@ pub(crate) struct MediaTap {
 
 impl MediaTap {
     pub(crate) fn new(sink: Sink, simulcast: Option<Simulcast>, feedback: mpsc::Receiver<Feedback>) -> Self {
-        Self { sink, simulcast, feedback, read: VecDeque::new(), write: VecDeque::new() }
+        Self { sink, simulcast, named: Vec::new(), feedback, read: VecDeque::new(), write: VecDeque::new() }
     }
 
     /// The layer that a packet is of, or repairs, where it says so: senders do until they know that it has been understood.
-    fn layer(&self, header: &rtc::rtp::Header) -> Option<usize> {
+    fn layer(&mut self, header: &rtc::rtp::Header) -> Option<usize> {
         let simulcast = self.simulcast.as_ref()?;
         let ids = [Some(simulcast.rid_extension), simulcast.repaired_rid_extension];
-        ids.into_iter().flatten().find_map(|id| simulcast.layer(&header.get_extension(id)?))
+        let layer = ids.into_iter().flatten().find_map(|id| simulcast.layer(&header.get_extension(id)?))?;
+        if !self.named.contains(&header.ssrc) {
+            self.named.push(header.ssrc);
+            if self.named.len() > NAMED_SSRCS {
+                self.sink.failed();
+            }
+        }
+        Some(layer)
     }
 }
 
@@ -112,10 +125,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for MediaTap {
             });
         }
         match message.message.packet {
-            Packet::Rtp(packet) => self.sink.rtp(
-                message.now,
-                RtpPacket {
-                    layer: self.layer(&packet.header),
+            Packet::Rtp(packet) => {
+                let layer = self.layer(&packet.header);
+                let packet = RtpPacket {
+                    layer,
                     ssrc: packet.header.ssrc,
                     payload_type: packet.header.payload_type,
                     sequence: packet.header.sequence_number,
@@ -123,8 +136,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for MediaTap {
                     marker: packet.header.marker,
                     recovered: false,
                     payload: packet.payload,
-                },
-            ),
+                };
+                self.sink.rtp(message.now, packet);
+            }
             _ => self.read.push_back(message),
         }
         Ok(())

@@ -272,16 +272,19 @@ impl Session {
                 self.sync.reset_track(layer.clock);
             }
         }
+        layer.last_packet = Some(now);
+        let clock = layer.clock;
         if new {
             self.last_sent = Some(now);
             self.resting = false;
+            track.sent(number, packet.timestamp, now);
         }
-        layer.sent(now);
         track.stats.last_packet = Some(now);
         track.stats.packets += 1;
         track.stats.bytes += packet.payload.len() as u64;
         track.stats.retransmissions += u64::from(packet.recovered);
-        let media_us = self.sync.on_packet(layer.clock, packet.timestamp, now, packet.recovered);
+        let media_us = self.sync.on_packet(clock, packet.timestamp, now, packet.recovered);
+        let layer = &mut track.layers[number];
         if !packet.recovered {
             layer.assembler.jitter().on_packet(now.as_micros(), media_us);
         }

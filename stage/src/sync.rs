@@ -208,8 +208,11 @@ impl PeerSync {
     /// Session time minus the sender's NTP time, as the most delayed of the tracks with reports shows it: then no
     /// track's frames arrive after their time. `None` where reports say nothing or nothing credible.
     fn common_anchor(&self) -> Option<i64> {
-        let mut anchors =
-            self.tracks.iter().filter_map(|track| Some(track.window.least()?.saturating_sub(track.ntp_offset_us?)));
+        // What a track's packets said of the network before it stopped is no longer so: a simulcast layer that the network had no room for.
+        let newest = self.tracks.iter().filter_map(|track| track.window.newest()).max()?;
+        let current =
+            self.tracks.iter().filter(|track| track.window.newest().is_some_and(|of| newest - of < WINDOW_BUCKETS));
+        let mut anchors = current.filter_map(|track| Some(track.window.least()?.saturating_sub(track.ntp_offset_us?)));
         let first = anchors.next()?;
         let (least, most) = anchors.fold((first, first), |(least, most), anchor| (least.min(anchor), most.max(anchor)));
         (most.saturating_sub(least) <= MAX_CREDIBLE_US).then_some(most)
@@ -263,6 +266,11 @@ impl ArrivalWindow {
         while self.minima.front().is_some_and(|(first, _)| tenth - first >= WINDOW_BUCKETS) {
             self.minima.pop_front();
         }
+    }
+
+    /// The tenth in which the last packet came.
+    fn newest(&self) -> Option<i64> {
+        self.minima.back().map(|(tenth, _)| *tenth)
     }
 
     fn least(&self) -> Option<i64> {
@@ -490,6 +498,39 @@ mod tests {
             let time = sync.time(VIDEO, rtp).unwrap();
             assert!((-20..=20_000).contains(&time.micros_since(at(us))), "frame {frame}");
         }
+    }
+
+    /// A simulcast layer that was sent while the network was slow, and stopped, does not hold the others back for ever.
+    #[test]
+    fn a_track_that_stopped_says_nothing_of_the_network_any_more() {
+        const LAYER: usize = 2;
+        let sender = Sender { audio_rtp: 7, video_rtp: 9, ntp_lie_us: 0 };
+        let mut sync = peer();
+        sync.add_track(Timescale::VIDEO);
+        let mut late = 0;
+        for ms in 0..40_000 {
+            let us = ms * 1_000;
+            // For three seconds everything is late by 250 ms.
+            let delay = if (2_000..5_000).contains(&ms) { 250_000 } else { 0 };
+            let captured = us - delay;
+            if ms % 20 == 0 {
+                sync.on_packet(AUDIO, sender.audio(captured), at(us), false);
+                late = sync.time(AUDIO, sender.audio(captured)).unwrap().micros_since(at(captured));
+            }
+            if ms % 33 == 0 {
+                sync.on_packet(VIDEO, sender.video(captured), at(us), false);
+                sync.time(VIDEO, sender.video(captured));
+            }
+            if ms % 33 == 0 && ms < 5_000 {
+                sync.on_packet(LAYER, sender.video(captured), at(us), false);
+            }
+            if ms % 1_000 == 0 {
+                for (slot, rtp) in [(AUDIO, sender.audio(us)), (VIDEO, sender.video(us)), (LAYER, sender.video(us))] {
+                    sync.on_report(slot, Report { ntp: sender.ntp(us), rtp });
+                }
+            }
+        }
+        assert!(late < 20_000, "sound is {late} us late");
     }
 
     proptest! {

@@ -11,6 +11,10 @@ use footlight_media::time::SessionTime;
 use footlight_media::track::TrackId;
 use std::time::Duration;
 
+/// Pictures that other layers have begun while one began none: then it has stopped.
+const PICTURES_AHEAD: u32 = 3;
+/// Nobody sends pictures more seldom than this; who pauses for longer was muted, and may come back with other layers.
+const LONGEST_PICTURE: Duration = Duration::from_secs(5);
 /// A key frame that was asked for is asked for again after this, then after twice, four times, ... up to the last.
 const FIRST_PLI_REPEAT: Duration = Duration::from_millis(500);
 /// Encoders that ignore requests (FFmpeg) are asked at this interval.
@@ -82,38 +86,53 @@ pub(crate) struct Layer {
     pub(crate) pli: PliState,
     size: Option<PictureSize>,
     pub(crate) last_packet: Option<SessionTime>,
-    /// Since when it has been sent without a pause.
-    sent_since: SessionTime,
+    sending: Sending,
+    /// Whether it is, as of the last choice.
+    is_sent: bool,
     /// What of its assembler's counts has been looked at.
     counted: AssemblerCounts,
+}
+
+/// Whether a layer is sent, by its own pictures and by those that the others have begun meanwhile: at one picture a second none is sent for long, and none
+/// has stopped.
+#[derive(Debug, Clone, Default)]
+struct Sending {
+    last: Option<SessionTime>,
+    /// Since when it has been sent without a pause.
+    since: SessionTime,
+    /// Pictures that it has begun.
+    pictures: u32,
+    timestamp: Option<u32>,
+    /// Those of each layer when it last sent something.
+    others: Vec<u32>,
 }
 
 /// When the next key frame request is due.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PliState {
     last: Option<SessionTime>,
-    /// Doubles with each request that was not answered.
+    /// From the last request to the next; doubles with each that was not answered.
     repeat: Duration,
     /// Somebody waits for one that the throttle holds back.
     wanted: bool,
 }
 
 impl PliState {
-    const NEW: Self = Self { last: None, repeat: FIRST_PLI_REPEAT, wanted: false };
+    const NEW: Self = Self { last: None, repeat: Self::NONE, wanted: false };
+
+    const NONE: Duration = Duration::ZERO;
 
     /// One was asked for.
     pub(crate) fn sent(&mut self, now: SessionTime) {
-        self.repeat = match self.last {
-            Some(_) => (2 * self.repeat).min(LAST_PLI_REPEAT),
-            None => FIRST_PLI_REPEAT,
-        };
+        self.repeat = (2 * self.repeat).clamp(FIRST_PLI_REPEAT, LAST_PLI_REPEAT);
         self.last = Some(now);
         self.wanted = false;
     }
 
+    /// What was asked for has come, or something else is asked for.
     fn answered(&mut self) {
         self.wanted = false;
-        self.repeat = FIRST_PLI_REPEAT;
+        self.repeat = Self::NONE;
     }
 }
 
@@ -127,23 +146,24 @@ impl Layer {
             pli: PliState::NEW,
             size: None,
             last_packet: None,
-            sent_since: SessionTime::ZERO,
+            sending: Sending::default(),
+            is_sent: false,
             counted: AssemblerCounts::default(),
         }
     }
+}
 
-    /// A packet of it has come.
-    pub(crate) fn sent(&mut self, now: SessionTime) {
-        if self.last_packet.is_none_or(|last| now >= last + LAYER_SILENCE) {
-            self.sent_since = now;
-        }
-        self.last_packet = Some(now);
+impl Sending {
+    /// Whether it goes on: its last picture is not long ago, or the others have not gone on without it.
+    fn goes_on(&self, all: &[u32], now: SessionTime) -> bool {
+        let ahead = || all.iter().zip(&self.others).map(|(pictures, then)| pictures - then).max();
+        let within = |pause| self.last.is_some_and(|last| now < last + pause);
+        within(LAYER_SILENCE) || within(LONGEST_PICTURE) && ahead().is_some_and(|ahead| ahead < PICTURES_AHEAD)
     }
 
-    fn candidate(&self, now: SessionTime) -> Candidate {
-        let sent = self.last_packet.is_some_and(|last| now < last + LAYER_SILENCE);
-        let sent_us = now.micros_since(self.sent_since).max(0).unsigned_abs();
-        Candidate { size: self.size, sent_for: sent.then(|| Duration::from_micros(sent_us)) }
+    fn candidate(&self, size: Option<PictureSize>, all: &[u32], now: SessionTime) -> Candidate {
+        let sent_us = now.micros_since(self.since).max(0).unsigned_abs();
+        Candidate { size, sent_for: self.goes_on(all, now).then(|| Duration::from_micros(sent_us)) }
     }
 }
 
@@ -231,28 +251,60 @@ impl Track {
         packet.layer.filter(|number| *number < self.layers.len()).or_else(known)
     }
 
+    /// Something new of layer `number` has come: neither a retransmission nor padding, which go on where it has stopped.
+    pub(crate) fn sent(&mut self, number: usize, timestamp: u32, now: SessionTime) {
+        if self.layers.len() == 1 {
+            return;
+        }
+        let all: Vec<u32> = self.layers.iter().map(|layer| layer.sending.pictures).collect();
+        let sending = &mut self.layers[number].sending;
+        if !sending.goes_on(&all, now) {
+            sending.since = now;
+        }
+        if sending.timestamp.replace(timestamp) != Some(timestamp) {
+            sending.pictures += 1;
+        }
+        sending.last = Some(now);
+        sending.others = all;
+        sending.others[number] = sending.pictures;
+    }
+
     /// Sees whether another layer fits better by now, and asks it for a key frame.
     pub(crate) fn choose_layer(&mut self, now: SessionTime) {
         if self.layers.len() == 1 {
             return;
         }
-        let candidates: Vec<Candidate> = self.layers.iter().map(|layer| layer.candidate(now)).collect();
+        let all: Vec<u32> = self.layers.iter().map(|layer| layer.sending.pictures).collect();
+        let candidate = |layer: &Layer| layer.sending.candidate(layer.size, &all, now);
+        let candidates: Vec<Candidate> = self.layers.iter().map(candidate).collect();
+        for (layer, candidate) in self.layers.iter_mut().zip(&candidates) {
+            layer.is_sent = candidate.sent_for.is_some();
+        }
         let chosen = simulcast::choose(&candidates, self.current, self.shown);
         if chosen == self.target {
             return;
         }
+        // Who was to be taken is no longer asked for a key frame.
+        if let Some(before) = self.target {
+            self.layers[before].pli.answered();
+        }
         self.target = chosen;
         if let Some(chosen) = chosen.filter(|chosen| Some(*chosen) != self.current) {
-            self.layers[chosen].pli.wanted = true;
-            self.layers[chosen].pli.repeat = FIRST_PLI_REPEAT;
+            let learned = self.current.map(|current| self.layers[current].assembler.jitter().clone());
+            let layer = &mut self.layers[chosen];
+            layer.pli.answered();
+            layer.pli.wanted = true;
+            // Nothing of it was asked for again, so it knows nothing of the way yet.
+            learned.iter().for_each(|learned| layer.assembler.jitter().learn_from(learned));
         }
         self.ask_for_what_is_taken();
     }
 
+    /// Or is to be; and of what is not known yet, as no large key frame would ever be whole on a network that loses packets.
     fn ask_for_what_is_taken(&mut self) {
         let taken = [self.current, self.target];
         for (number, layer) in self.layers.iter_mut().enumerate() {
-            layer.assembler.ask(taken.contains(&Some(number)));
+            layer.assembler.ask(taken.contains(&Some(number)) || layer.size.is_none());
         }
     }
 
@@ -261,7 +313,12 @@ impl Track {
         let layer = &mut self.layers[number];
         if frame.key {
             layer.pli.answered();
-            layer.size = frame.size.or(layer.size);
+        }
+        // VP9 may change it in between.
+        let known = layer.size.is_some();
+        layer.size = frame.size.or(layer.size);
+        if !known && layer.size.is_some() && self.layers.len() > 1 {
+            self.ask_for_what_is_taken();
         }
         let switches = self.current != Some(number) && (self.current.is_none() || self.target == Some(number));
         if frame.key && switches {
@@ -270,10 +327,13 @@ impl Track {
         }
         let (taken, layer) = (self.current == Some(number), &mut self.layers[number]);
         let counts = layer.assembler.counts();
+        let refused = self.stats.assembler.frames_refused + counts.frames_refused - layer.counted.frames_refused;
         if taken {
             self.stats.assembler.add(&counts, &layer.counted);
             self.stats.size = layer.size;
         }
+        // Of whatever layer, that is a fault.
+        self.stats.assembler.frames_refused = refused;
         layer.counted = counts;
         taken
     }
@@ -302,12 +362,12 @@ impl Track {
             (false, true) => true,
             (true, _) => layer.assembler.waiting_for_key(),
             // Or its size would never be known.
-            (false, false) => layer.assembler.waiting_for_key() && layer.size.is_none(),
+            (false, false) => layer.assembler.waiting_for_key() && layer.size.is_none() && layer.is_sent,
         };
         match layer.pli.last {
             None if stuck || layer.pli.wanted => Some(first),
             Some(last) if layer.pli.wanted => Some(last + PLI_THROTTLE),
-            Some(last) if stuck => Some(last + layer.pli.repeat),
+            Some(last) if stuck => Some(last + layer.pli.repeat.max(PLI_THROTTLE)),
             _ => None,
         }
     }
@@ -359,6 +419,8 @@ mod tests {
         /// Frames until a key frame.
         key_in: [Option<u8>; LAYERS],
         sending: [bool; LAYERS],
+        /// From one picture to the next.
+        frame_ms: i64,
         /// A packet of this layer is lost each so often.
         losing: Option<(usize, u16)>,
         asked_again: HashMap<u32, usize>,
@@ -385,6 +447,7 @@ mod tests {
                 sequence: [0; LAYERS],
                 key_in: [Some(0); LAYERS],
                 sending: [true; LAYERS],
+                frame_ms: 33,
                 losing: None,
                 asked_again: HashMap::new(),
             }
@@ -417,7 +480,9 @@ mod tests {
         fn run(&mut self, ms: i64) -> Vec<(usize, i64, EncodedFrame)> {
             let (begin, mut frames) = (self.ms, Vec::new());
             while self.ms < begin + ms {
-                for layer in (0..LAYERS).filter(|layer| self.ms % 33 == 0 && self.sending[*layer]).collect::<Vec<_>>() {
+                for layer in
+                    (0..LAYERS).filter(|layer| self.ms % self.frame_ms == 0 && self.sending[*layer]).collect::<Vec<_>>()
+                {
                     let key = self.key_in[layer] == Some(0);
                     self.key_in[layer] = self.key_in[layer].and_then(|frames| frames.checked_sub(1));
                     let packet = self.packet(layer, key);
@@ -493,6 +558,29 @@ mod tests {
         let back = sender.run(3_000);
         let first = back.iter().find(|(layer, ..)| *layer == 2).expect("the best one comes back");
         assert!((1_000..1_300).contains(&first.1), "after {} ms", first.1);
+    }
+
+    #[test]
+    fn at_one_picture_a_second_the_best_layer_stays() {
+        let mut sender = Sender::new();
+        sender.run(3_000);
+        for frame_ms in [500, 1_000] {
+            sender.frame_ms = frame_ms;
+            let frames = sender.run(10_000);
+            assert!(frames.len() >= 9 && frames.iter().all(|(layer, ..)| *layer == 2), "{:?}", frames.len());
+        }
+        // And is replaced after three pictures of the others.
+        sender.sending[2] = false;
+        assert_switch(&sender.run(12_000), 2, 1, 6_000);
+    }
+
+    #[test]
+    fn a_layer_whose_first_key_frame_was_lost_is_asked_for_again_until_it_is_known() {
+        let mut sender = Sender::new();
+        // The first packet of the largest layer, which is its key frame.
+        sender.losing = Some((2, u16::MAX));
+        let frames = sender.run(3_000);
+        assert!(frames.iter().any(|(layer, ..)| *layer == 2), "it is taken");
     }
 
     #[test]

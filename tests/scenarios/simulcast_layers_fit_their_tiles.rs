@@ -43,14 +43,14 @@ async fn scenario(codec: &str, [whole, half]: [u32; 2]) {
         viewer.watch_to(newest + 1).await;
         assert_eq!(viewer.discontinuities(), 0);
         assert_ffmpeg_decodes(viewer.file());
+        let metrics = server.admin("/metrics").await;
+        for broken in ["footlight_stream_undecodable_frames_total", "footlight_track_refused_frames_total"] {
+            let lines: Vec<&str> = metrics.lines().filter(|line| line.starts_with(&format!("{broken}{{"))).collect();
+            assert!(!lines.is_empty() && lines.iter().all(|line| line.ends_with(" 0")), "{lines:?}");
+        }
     };
     let (said, ()) = tokio::join!(publishing, watching);
     println!("{codec}: {said}");
-    let metrics = server.admin("/metrics").await;
-    for broken in ["footlight_stream_undecodable_frames_total", "footlight_track_refused_frames_total"] {
-        let lines = metrics.lines().filter(|line| line.starts_with(&format!("{broken}{{")));
-        assert!(lines.clone().all(|line| line.ends_with(" 0")), "{:?}", lines.collect::<Vec<_>>());
-    }
     server.end().await;
 }
 

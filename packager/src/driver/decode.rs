@@ -97,7 +97,7 @@ fn run(
         crate::failpoint::crash_if_asked(&frame.data);
         match decoder.decode(&frame.data, frame.time) {
             Ok(decoded) => {
-                for (time, picture) in decoded {
+                if let Some((time, picture)) = decoded {
                     shared.counters.decoded_frames.fetch_add(1, Ordering::Relaxed);
                     let decoded = shared.clock.now();
                     let stamps = FrameStamps { track: frame.track, time, ingest: frame.stamps, decoded };

@@ -1,7 +1,7 @@
 //! H.264 (RFC 6184): payloads of packetization modes 0 and 1 to an Annex B byte stream.
 
 use super::{DepacketizeError, Depacketized, KeyStart};
-use crate::picture_size::PictureLimits;
+use crate::picture_size::{PictureLimits, PictureSize};
 use crate::sps::h264_size;
 use bytes::Bytes;
 
@@ -72,7 +72,8 @@ impl H264 {
         }
         let key = frame.has(nal::IDR);
         if key && !(frame.has(nal::SPS) && frame.has(nal::PPS)) {
-            return Ok(Depacketized { data: self.with_parameter_sets(&frame)?, key, size });
+            let (data, announced) = self.with_parameter_sets(&frame)?;
+            return Ok(Depacketized { data, key, size: size.or(Some(announced)) });
         }
         Ok(Depacketized { data: frame.data.into(), key, size })
     }
@@ -97,7 +98,7 @@ impl H264 {
     }
 
     /// A key frame whose parameter sets came earlier or in the SDP, with them in front.
-    fn with_parameter_sets(&self, frame: &H264Frame) -> Result<Bytes, DepacketizeError> {
+    fn with_parameter_sets(&self, frame: &H264Frame) -> Result<(Bytes, PictureSize), DepacketizeError> {
         let Some(sps) = &self.sps else { return Err(DepacketizeError::Empty) };
         let size = h264_size(sps).ok_or(DepacketizeError::Size(None))?;
         if self.pps.is_empty() {
@@ -112,7 +113,7 @@ impl H264 {
             data.extend_from_slice(set);
         }
         data.extend_from_slice(&frame.data);
-        Ok(data.into())
+        Ok((data.into(), size))
     }
 }
 
@@ -278,6 +279,7 @@ mod tests {
         join(&mut depacketizer, &[&stap(&[&sps(), &PPS, bare])]).unwrap();
         let frame = join(&mut depacketizer, &[bare]).unwrap();
         assert_eq!(frame.data[..], annexb(&[&sps(), &PPS, bare])[..]);
+        assert_eq!(frame.size, Some(PictureSize { width: 640, height: 368 }));
     }
 
     #[test]

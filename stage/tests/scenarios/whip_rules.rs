@@ -236,7 +236,7 @@ async fn offers_that_cannot_be_taken_are_refused_whole() {
     check("not SDP", "hello".into(), 400).await;
     check("cut off", good[..good.len() / 2].into(), 406).await;
     check("over 64 KB", huge, 413).await;
-    check("no supported video codec", good.replace("H264/", "H265/").replace("VP8/", "AV1/"), 406).await;
+    check("no supported video codec", good.replace("H264/", "H265/").replace("VP8/", "H266/"), 406).await;
     check("no supported audio codec", good.replace("opus/", "PCMU/"), 406).await;
     check("recvonly", good.replace("a=sendonly", "a=recvonly"), 406).await;
     check("no bundle", good.replace("a=group:BUNDLE", "a=group:LS"), 406).await;
