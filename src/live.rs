@@ -16,9 +16,10 @@ use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
 use footlight_packager::session::{Output, Resume, Session};
 use footlight_stage::driver::{Stage, Subscription};
-use futures_util::SinkExt;
+use futures_util::{FutureExt, SinkExt};
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -72,6 +73,8 @@ pub struct Common {
     pub memory_bytes: u64,
     /// What is encoded.
     pub ladder: Ladder,
+    /// How loud the mix is made, in LUFS; `None`: as loud as it comes.
+    pub loudness_lufs: Option<f64>,
     /// Segments in a playlist.
     pub window: usize,
     /// See `Timeline::delay`.
@@ -118,7 +121,7 @@ pub struct Live {
 enum LiveInput {
     Start { room: String, stream: String },
     Stop { stream: String },
-    Arrange { stream: String, layout: Layout },
+    Arrange { stream: String, layout: Layout, taken: oneshot::Sender<bool> },
     Reported { stream: String, starts: u32, report: Box<Report> },
     Finished { stream: String, event: StreamEvent },
     Happened { stream: String, event: StreamEvent },
@@ -157,9 +160,11 @@ impl Live {
         let _owner_is_gone = self.inputs.send(LiveInput::Stop { stream }).await;
     }
 
-    /// Shows the people of one otherwise, from now on and whatever becomes of its packager.
-    pub async fn arrange_stream(&self, stream: String, layout: Layout) {
-        let _owner_is_gone = self.inputs.send(LiveInput::Arrange { stream, layout }).await;
+    /// Shows the people of one otherwise, from now on and whatever becomes of its packager. `false` where it is over.
+    pub async fn arrange_stream(&self, stream: String, layout: Layout) -> bool {
+        let (taken, answer) = oneshot::channel();
+        let _owner_is_gone = self.inputs.send(LiveInput::Arrange { stream, layout, taken }).await;
+        answer.await.unwrap_or(false)
     }
 
     /// Waits until every stream has ended, after the shutdown token was cancelled.
@@ -208,10 +213,9 @@ impl Owner {
                         entry.stop.cancel();
                     }
                 }
-                LiveInput::Arrange { stream, layout } => {
-                    if let Some(entry) = self.streams.get(&stream) {
-                        entry.layout.send_replace(layout);
-                    }
+                LiveInput::Arrange { stream, layout, taken } => {
+                    let entry = self.streams.get(&stream);
+                    let _nobody_waits = taken.send(entry.map(|entry| entry.layout.send_replace(layout)).is_some());
                 }
                 LiveInput::Reported { stream, starts, report } => {
                     if let Some(entry) = self.streams.get_mut(&stream) {
@@ -325,7 +329,9 @@ impl StreamTask {
         let (event, leftovers) = loop {
             self.starts += 1;
             let born = Instant::now();
-            let death = match self.live().await {
+            // A bug of ours ends a packager's life as one of its own does.
+            let life = AssertUnwindSafe(self.live()).catch_unwind().await;
+            let death = match life.unwrap_or(Err(WorkerError::Panicked)) {
                 Ok(leftovers) => break (StreamEvent::Ended, leftovers),
                 Err(death) => death,
             };
@@ -361,6 +367,7 @@ impl StreamTask {
             stream: self.names.clone(),
             ladder: self.common.ladder.clone(),
             layout,
+            loudness_lufs: self.common.loudness_lufs,
             clock: self.common.clock,
             zero_date: self.zero_date,
             playout_delay: self.common.playout_delay,
@@ -542,7 +549,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_stream_whose_task_panics_has_failed_and_does_not_hold_up_the_end() {
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let config = footlight_stage::config::Config {
@@ -557,6 +564,7 @@ mod tests {
             isolation: Isolation::Thread,
             memory_bytes: 0,
             ladder: ladder(),
+            loudness_lufs: None,
             window: 8,
             playout_delay: Duration::ZERO,
             clock: SessionClock::starting_now(),

@@ -11,7 +11,7 @@ use crate::tls::TlsError;
 use crate::web::Web;
 use bytes::Bytes;
 use footlight_control::credentials::{Credentials, CredentialsError};
-use footlight_control::{Command, Control, Event, NotOnStage, OpenError};
+use footlight_control::{Command, Control, Event, NotArranged, OpenError};
 use footlight_edge::key::QueryRule;
 use footlight_edge::remote::{Address, AddressError, Remote};
 use footlight_edge::{Edge, Wiring};
@@ -276,6 +276,7 @@ where
         isolation: config.packager.isolation,
         memory_bytes: config.packager.memory_mb << 20,
         ladder: config.ladder(),
+        loudness_lufs: config.packager.loudness_lufs,
         window: config.packager.window_segments,
         playout_delay: Duration::from_millis(config.packager.playout_delay_ms),
         clock,
@@ -322,22 +323,25 @@ async fn pass_commands(mut commands: mpsc::Receiver<Command>, live: Live, stage:
             Command::StartStream { room, stream } => live.start_stream(room, stream).await,
             Command::StopStream { stream } => live.stop_stream(stream).await,
             Command::ArrangeStream { room, stream, layout, arranged } => {
-                let known = on_stage(&stage, &room, &layout).await;
-                if known.is_ok() {
-                    live.arrange_stream(stream, picture_layout(layout)).await;
-                }
-                let _nobody_waits = arranged.send(known);
+                let done = match on_stage(&stage, &room, &layout).await {
+                    Ok(()) if live.arrange_stream(stream, picture_layout(layout)).await => Ok(()),
+                    Ok(()) => Err(NotArranged::Over),
+                    Err(not) => Err(not),
+                };
+                let _nobody_waits = arranged.send(done);
             }
         }
     }
 }
 
 /// Whether everybody whom a layout names is there.
-async fn on_stage(stage: &Stage, room: &str, layout: &footlight_control::Layout) -> Result<(), NotOnStage> {
-    let sessions = stage.stats().await;
-    let on_stage: Vec<String> = sessions.into_iter().filter(|of| of.room == room).map(|of| of.peer.0).collect();
+async fn on_stage(stage: &Stage, room: &str, layout: &footlight_control::Layout) -> Result<(), NotArranged> {
+    if layout.peers().next().is_none() {
+        return Ok(());
+    }
+    let on_stage: Vec<String> = stage.on_stage(room).await.into_iter().map(|peer| peer.0).collect();
     match layout.peers().find(|(_, peer)| !on_stage.iter().any(|there| there == peer)) {
-        Some((field, peer)) => Err(NotOnStage { field, peer: peer.to_owned(), on_stage }),
+        Some((field, peer)) => Err(NotArranged::NotOnStage { field, peer: peer.to_owned(), on_stage }),
         None => Ok(()),
     }
 }

@@ -84,6 +84,9 @@ pub enum WorkerError {
     /// A task has panicked: a bug.
     #[error("a packager's task: {0}")]
     Task(#[from] JoinError),
+    /// What looks after the packager has panicked: a bug.
+    #[error("what looks after the packager has panicked")]
+    Panicked,
     /// The fences could not be put up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),

@@ -11,7 +11,7 @@ use crate::rooms::room_code::RoomCode;
 use crate::rooms::template::{Role, Template, default_template};
 use crate::rooms::token::{self, Token, TokenError};
 use crate::rooms::{Refused, id};
-use crate::{Command, Event, NotOnStage};
+use crate::{Command, Event, NotArranged};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -240,6 +240,18 @@ impl Control {
     }
 }
 
+/// People in an error's text: some of them, where they are many.
+fn named(people: &[String]) -> String {
+    const NAMED: usize = 20;
+    if people.is_empty() {
+        return "nobody".to_owned();
+    }
+    let some: Vec<String> = people.iter().take(NAMED).map(|name| id::quoted(name)).collect();
+    let more = people.len().saturating_sub(NAMED);
+    let others = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{others}", some.join(", "))
+}
+
 /// What the API asks.
 impl Control {
     pub(crate) async fn start(&self, room: &str, request: StartRequest, by: Actor) -> Result<LiveStream, ControlError> {
@@ -254,10 +266,11 @@ impl Control {
     pub(crate) async fn arrange(&self, stream: &str, layout: Layout) -> Result<(), ControlError> {
         let (arranged, heard) = oneshot::channel();
         self.ask(|answer| Input::ArrangeStream { id: stream.to_owned(), layout, arranged, answer }).await?;
-        let refused = |nobody: NotOnStage| Refused::NotOnStage {
-            field: nobody.field,
-            peer: nobody.peer,
-            on_stage: if nobody.on_stage.is_empty() { "nobody".to_owned() } else { nobody.on_stage.join(", ") },
+        let refused = |why| match why {
+            NotArranged::Over => Refused::NotOnAir { stream: stream.to_owned(), status: "over" },
+            NotArranged::NotOnStage { field, peer, on_stage } => {
+                Refused::NotOnStage { field, peer, on_stage: named(&on_stage) }
+            }
         };
         Ok(heard.await.map_err(|_| ControlError::Closed)?.map_err(refused)?)
     }

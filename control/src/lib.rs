@@ -45,19 +45,24 @@ pub enum Command {
         /// How.
         layout: Layout,
         /// Hears whether it was done.
-        arranged: oneshot::Sender<Result<(), NotOnStage>>,
+        arranged: oneshot::Sender<Result<(), NotArranged>>,
     },
 }
 
-/// A layout names somebody who is not on stage.
+/// Why a layout was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotOnStage {
-    /// Which field of it.
-    pub field: &'static str,
-    /// Who was named.
-    pub peer: String,
-    /// Who is there.
-    pub on_stage: Vec<String>,
+pub enum NotArranged {
+    /// It names somebody who is not on stage.
+    NotOnStage {
+        /// Which field of it.
+        field: &'static str,
+        /// Who was named.
+        peer: String,
+        /// Who is there.
+        on_stage: Vec<String>,
+    },
+    /// The stream has just ended.
+    Over,
 }
 
 /// What control hears from those who make live streams.

@@ -12,7 +12,7 @@ use crate::rooms::room::{self, Room, RoomRequest};
 use crate::rooms::room_code::{self, RoomCode};
 use crate::rooms::template::Template;
 use crate::rooms::{Invalid, Refused, id};
-use crate::{Command, Event, NotOnStage};
+use crate::{Command, Event, NotArranged};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
@@ -89,7 +89,7 @@ pub(crate) enum Input {
     /// `POST /v2/live-streams/<id>/stop`.
     StopStream { id: String, by: Actor, answer: Answer<LiveStream> },
     /// `POST /v2/live-streams/<id>/layout`: answered once it is commanded; `arranged` hears more.
-    ArrangeStream { id: String, layout: Layout, arranged: oneshot::Sender<Result<(), NotOnStage>>, answer: Answer<()> },
+    ArrangeStream { id: String, layout: Layout, arranged: oneshot::Sender<Result<(), NotArranged>>, answer: Answer<()> },
     /// Somebody waits for a stream to run.
     UntilRunning { stream: String, answer: oneshot::Sender<Result<(), NeverRan>> },
 }
@@ -151,9 +151,10 @@ impl Owner {
                 },
             }
         }
-        // Whoever asks from now on is told that the server is ending; the streams' ends are heard out, or the next start would take
-        // them for lost.
+        // Whoever asks from now on, or waits for what is commanded no more, is told that the server is ending; the streams' ends are heard out, or the
+        // next start would take them for lost.
         drop(inputs);
+        self.pending.clear();
         let hear_out = async {
             while let Some(event) = events.recv().await {
                 self.happened(event).await;
@@ -295,7 +296,7 @@ impl Owner {
         &mut self,
         id: &str,
         layout: Layout,
-        arranged: oneshot::Sender<Result<(), NotOnStage>>,
+        arranged: oneshot::Sender<Result<(), NotArranged>>,
     ) -> Result<(), ControlError> {
         let stream = self.reader.stream(id).await?.ok_or_else(|| Refused::UnknownStream(id.to_owned()))?;
         if !matches!(stream.status, Status::Starting | Status::Running) {

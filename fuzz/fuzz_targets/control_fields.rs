@@ -3,6 +3,7 @@
 
 use footlight_control::fields::Fields;
 use footlight_control::rooms::date::Timestamp;
+use footlight_control::rooms::layout::Layout;
 use footlight_control::rooms::room::{RoomRequest, upsert};
 use libfuzzer_sys::fuzz_target;
 use rand::SeedableRng;
@@ -11,6 +12,9 @@ use rand::rngs::StdRng;
 const LONGEST_ERROR_BYTES: usize = 600;
 
 fuzz_target!(|body: &[u8]| {
+    if let Ok(fields) = Fields::parse(body) {
+        bounded(Layout::parse(fields).map(Some));
+    }
     let mut fields = match Fields::parse(body) {
         Ok(fields) => fields,
         Err(error) => return assert!(error.to_string().len() < LONGEST_ERROR_BYTES),

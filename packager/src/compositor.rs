@@ -106,6 +106,11 @@ impl<P> Compositor<P> {
         self.unshown
     }
 
+    /// The tracks that there are, whether they are seen or not.
+    pub fn tracks(&self) -> impl Iterator<Item = TrackId> {
+        self.sources.iter().map(|source| source.track)
+    }
+
     /// What tick `tick` shows, in the order in which it is drawn.
     pub fn tick(&mut self, tick: u64) -> Vec<Tile<'_, P>> {
         for source in &mut self.sources {

@@ -87,7 +87,9 @@ impl Picture {
             let shift = u32::from(plane > 0);
             let stride = self.0.stride(plane);
             let (x, y) = ((rect.x >> shift) as usize, (rect.y >> shift) as usize);
-            let (width, height) = ((rect.size.width >> shift) as usize, (rect.size.height >> shift) as usize);
+            // Of an odd size there is a sample of chroma for what is left over.
+            let [width, height] =
+                [rect.size.width, rect.size.height].map(|length| ((length + shift) >> shift) as usize);
             let rows = self.0.data_mut(plane).chunks_mut(stride).enumerate().skip(y).take(height);
             for (row, samples) in rows {
                 for (column, sample) in samples[x..x + width].iter_mut().enumerate() {
@@ -111,7 +113,13 @@ pub const fn whole(size: Size) -> Rect {
 #[derive(Default)]
 pub struct Scaler {
     context: Option<(ScalerKey, Context)>,
+    /// For what cannot be drawn in its place.
+    aside: Option<Picture>,
 }
+
+/// swscale writes rows of 8-bit samples in strides of 16 (`yuv2planeX` on x86), so that one of chroma that is no multiple of that spoils what stands beside
+/// it.
+const WHOLE_ROWS: u32 = 32;
 
 type ScalerKey = (Pixel, Size, Size);
 
@@ -139,9 +147,18 @@ impl Scaler {
             copy(source, part, target, rect);
             return Ok(());
         }
+        if !rect.size.width.is_multiple_of(WHOLE_ROWS) && rect != whole(target.size()) {
+            let kept = self.aside.take().filter(|aside| aside.size() == rect.size);
+            let mut aside = kept.unwrap_or_else(|| Picture::black(rect.size));
+            let drawn = self.draw_part(source, part, &mut aside, whole(rect.size));
+            copy(&aside, whole(rect.size), target, rect);
+            self.aside = Some(aside);
+            return drawn;
+        }
         let context = self.context_for((source.0.format(), part.size, rect.size))?;
         // SAFETY: the frames outlive the call; the planes' pointers are moved to the rectangles' corners, and the assertion above keeps the rows and columns
-        // that sws_scale reads and writes (those of the context's sizes, which are the rectangles') inside the frames' buffers.
+        // that sws_scale reads and writes (those of the context's sizes, which are the rectangles') inside the frames' buffers; a whole frame's rows have
+        // room behind them for the rest of a stride.
         unsafe {
             let (from, from_strides) = planes(source.0.as_ptr(), part);
             let (to, to_strides) = planes(target.0.as_mut_ptr(), rect);
@@ -179,8 +196,10 @@ impl Scaler {
     }
 }
 
-const fn inside(rect: Rect, size: Size) -> bool {
-    rect.x + rect.size.width <= size.width && rect.y + rect.size.height <= size.height
+fn inside(rect: Rect, size: Size) -> bool {
+    // In 64 bits: what is wrong must not come round.
+    let ends = |from: u32, length: u32, of: u32| u64::from(from) + u64::from(length) <= u64::from(of);
+    ends(rect.x, rect.size.width, size.width) && ends(rect.y, rect.size.height, size.height)
 }
 
 /// Pointers to a rectangle's corner in the planes of a 4:2:0 frame, and the strides.
@@ -230,27 +249,73 @@ mod tests {
 
     #[test]
     fn a_picture_is_drawn_into_its_tile_and_nowhere_else() {
-        let check = |source: Size| {
+        let check = |source: Size, tile: Rect| {
             let mut canvas = Picture::black(size(128, 64));
             let mut red = Picture::black(source);
             red.fill(whole(source), [81, 90, 240]);
-            let tile = Rect { x: 64, y: 16, size: size(32, 32) };
             Scaler::default().draw(&red, &mut canvas, tile).expect("draws");
             for (plane, want) in [(0, 81_u8), (1, 90), (2, 240)] {
                 let shift = u32::from(plane > 0);
                 let (data, stride) = canvas.plane(plane);
                 for y in 0..(64 >> shift) {
                     for x in 0..(128 >> shift) {
-                        let inside = (64 >> shift..96 >> shift).contains(&x) && (16 >> shift..48 >> shift).contains(&y);
+                        let across = (tile.x >> shift) as usize..((tile.x + tile.size.width) >> shift) as usize;
+                        let down = (tile.y >> shift) as usize..((tile.y + tile.size.height) >> shift) as usize;
+                        let inside = across.contains(&x) && down.contains(&y);
                         let want = if inside { want } else { BLACK[plane] };
                         let got = data[y * stride + x];
-                        assert!(got.abs_diff(want) <= 1, "{source:?} plane {plane} at {x},{y}: {got}, not {want}");
+                        assert!(
+                            got.abs_diff(want) <= 1,
+                            "{source:?} to {tile:?}, plane {plane} at {x},{y}: {got}, not {want}"
+                        );
                     }
                 }
             }
         };
-        check(size(32, 32));
-        check(size(320, 180));
-        check(size(18, 10));
+        for tile in [
+            Rect { x: 64, y: 16, size: size(32, 32) },
+            Rect { x: 16, y: 16, size: size(48, 32) },
+            Rect { x: 80, y: 2, size: size(48, 62) },
+            Rect { x: 48, y: 0, size: size(16, 64) },
+        ] {
+            for source in [size(32, 32), size(320, 180), size(18, 10), size(17, 3), size(1, 1)] {
+                check(source, tile);
+            }
+        }
+    }
+
+    /// A picture whose samples say where they are: luma and the first chroma rise to the right, the second downwards.
+    fn gradient(size: Size) -> Picture {
+        let mut picture = Picture::black(size);
+        picture.paint(whole(size), |plane, column, row| {
+            let along = if plane == 2 { row } else { column };
+            u8::try_from((along << usize::from(plane > 0)) / 4).expect("at most 1,020 pixels")
+        });
+        picture
+    }
+
+    #[test]
+    fn of_a_part_that_part_is_seen_scaled_or_not() {
+        let source = gradient(size(640, 360));
+        // From 160 to 480, and from 90 to 270, as large as it is and at half.
+        let part = Rect { x: 160, y: 90, size: size(320, 180) };
+        for (tile, shrink) in [(size(320, 180), 1), (size(160, 90), 2)] {
+            let mut canvas = Picture::black(size(640, 360));
+            let rect = Rect { x: 64, y: 32, size: tile };
+            Scaler::default().draw_part(&source, part, &mut canvas, rect).expect("draws");
+            for (x, y) in [(0, 0), (tile.width - 2, 0), (0, tile.height - 2), (tile.width - 2, tile.height - 2)] {
+                let (x, y) = (x as usize, y as usize);
+                let want = [(160 + x * shrink) / 4, (160 + x * shrink) / 4, (90 + y * shrink) / 4];
+                for (plane, want) in want.into_iter().enumerate() {
+                    let (data, stride) = canvas.plane(plane);
+                    let half = usize::from(plane > 0);
+                    let got = data[((32 + y) >> half) * stride + ((64 + x) >> half)];
+                    assert!(
+                        usize::from(got).abs_diff(want) <= 2,
+                        "plane {plane} at {x},{y} of {tile:?}: {got}, not {want}"
+                    );
+                }
+            }
+        }
     }
 }

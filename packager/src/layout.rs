@@ -105,15 +105,16 @@ impl Layout {
             sources.insert(0, focus);
             sources.truncate(room);
         }
-        let rects = self.rects(canvas, sources.len());
-        let mut places: Vec<Place> =
-            sources.into_iter().zip(rects).map(|(source, rect)| Place { source, rect }).collect();
-        places.extend(pinned.map(|source| Place { source, rect: self.corner(canvas) }));
-        places
+        let corner = pinned.map(|source| Place { source, rect: self.corner(canvas) });
+        let free = corner.map_or(0, |corner| corner.rect.size.width);
+        let rects = self.rects(canvas, sources.len(), free);
+        let places = sources.into_iter().zip(rects).map(|(source, rect)| Place { source, rect }).chain(corner);
+        // Where so many have no room, some are heard and not seen.
+        places.filter(|place| place.rect.size.width > 0 && place.rect.size.height > 0).collect()
     }
 
-    /// Tiles of an arrangement, the large one first.
-    fn rects(&self, canvas: Size, count: usize) -> Vec<Rect> {
+    /// Tiles of an arrangement, the large one first. `pinned` is the width of what stands in the corner.
+    fn rects(&self, canvas: Size, count: usize, pinned: u32) -> Vec<Rect> {
         let whole = Rect { x: 0, y: 0, size: canvas };
         let shape = match self.scaling {
             Scaling::Fill if canvas.height > canvas.width => Shape::Room,
@@ -129,17 +130,24 @@ impl Layout {
                 let (main, side) = divided(canvas);
                 [large(main), grid(side, others, shape)].concat()
             }
-            Arrangement::PictureInPicture => [large(whole), strip(canvas, others)].concat(),
+            Arrangement::PictureInPicture => [large(whole), strip(canvas, others, pinned)].concat(),
         }
     }
 
     /// Where a pinned picture stands: where the arrangement has nothing small.
     fn corner(&self, canvas: Size) -> Rect {
-        let [right] = strip(canvas, 1)[..] else { unreachable!("one was asked for") };
-        match self.arrangement {
-            Arrangement::Grid | Arrangement::Spotlight => right,
-            Arrangement::Sidebar | Arrangement::PictureInPicture => Rect { x: margin(canvas), ..right },
-        }
+        let margin = margin(canvas);
+        let large = match self.arrangement {
+            Arrangement::Sidebar => divided(canvas).0.size,
+            Arrangement::Grid | Arrangement::Spotlight | Arrangement::PictureInPicture => canvas,
+        };
+        let width = small_width(large, large.width.saturating_sub(2 * margin));
+        let size = Size { width, height: even(width * 9 / 16) };
+        let x = match self.arrangement {
+            Arrangement::Grid | Arrangement::Spotlight => canvas.width - margin - width,
+            Arrangement::Sidebar | Arrangement::PictureInPicture => margin,
+        };
+        Rect { x, y: even((large.height - margin).saturating_sub(size.height)), size }
     }
 }
 
@@ -157,20 +165,25 @@ fn divided(canvas: Size) -> (Rect, Rect) {
 }
 
 /// From a canvas's edge to what stands over it.
-const fn margin(canvas: Size) -> u32 {
-    align_down(canvas.width / 40, WIDTH_ALIGN)
+fn margin(canvas: Size) -> u32 {
+    align_down((canvas.width / 40).min(canvas.height / 8), WIDTH_ALIGN)
 }
 
-/// Small tiles in a row over the lower edge, from the right.
-fn strip(canvas: Size, count: usize) -> Vec<Rect> {
+/// The width of a small tile: a quarter of the canvas's longer side, as one of an upright canvas's width would be too small to be seen, where there is
+/// room for it. It may be nothing on a canvas that is no larger than a stamp.
+fn small_width(canvas: Size, room: u32) -> u32 {
+    let high = canvas.height.saturating_sub(2 * margin(canvas)) * 16 / 9;
+    align_down((canvas.width.max(canvas.height) / 4).min(room).min(high), WIDTH_ALIGN)
+}
+
+/// Small tiles in a row over the lower edge, from the right, with so much left free on the left.
+fn strip(canvas: Size, count: usize, free: u32) -> Vec<Rect> {
     let count = u32::try_from(count.min(MAX_TILES)).expect("at most 16");
     let margin = margin(canvas);
-    let room = (canvas.width - 2 * margin) / count.max(1);
-    // A quarter of the longer side: on an upright canvas one of its width would be too small to be seen.
-    let width = align_down((canvas.width.max(canvas.height) / 4).min(room), WIDTH_ALIGN).max(WIDTH_ALIGN);
-    let height = even(width * 9 / 16).max(2);
-    let y = even(canvas.height.saturating_sub(margin + height));
-    (1..=count).map(|i| Rect { x: canvas.width - margin - i * width, y, size: Size { width, height } }).collect()
+    let width = small_width(canvas, canvas.width.saturating_sub(2 * margin + free) / count.max(1));
+    let size = Size { width, height: even(width * 9 / 16) };
+    let y = even(canvas.height - margin - size.height);
+    (1..=count).map(|i| Rect { x: canvas.width - margin - i * width, y, size }).collect()
 }
 
 /// The tiles of a plain grid for `count` sources in `area`, row by row; a last row that is not full is centred. There are as many columns as make the
@@ -227,6 +240,17 @@ pub fn crop(source: Size, tile: Size) -> Rect {
     let (width, height) = (whole(width, source.width), whole(height, source.height));
     let size = Size { width, height };
     Rect { x: even((source.width - width) / 2), y: even((source.height - height) / 2), size }
+}
+
+/// How large a picture of `source`'s proportions is that is cut to fill `tile`: the tile, and what is cut off.
+pub fn uncropped(source: Size, tile: Size) -> Size {
+    let part = crop(source, tile).size;
+    let whole = |tile: u32, of: u32, part: u32| u64::from(tile) * u64::from(of) / u64::from(part.max(1));
+    let to_u32 = |v: u64| u32::try_from(v).unwrap_or(u32::MAX);
+    Size {
+        width: to_u32(whole(tile.width, source.width, part.width)),
+        height: to_u32(whole(tile.height, source.height, part.height)),
+    }
 }
 
 /// The largest rectangle of the source's proportions inside `tile`, centred ("fit"): bars rather than a cut. Never empty.
@@ -361,10 +385,10 @@ mod tests {
     proptest! {
         #[test]
         fn tiles_are_aligned_inside_the_canvas_and_overlap_nothing_but_a_large_one(
-            w in 20u32..120, h in 20u32..120, count in 0usize..20, sw in 1u32..5000, sh in 1u32..5000,
+            w in 4u32..=240, h in 32u32..=1920, count in 0usize..20, sw in 1u32..5000, sh in 1u32..5000,
             kind in 0usize..4, fill: bool, pinned: bool,
         ) {
-            let canvas = Size { width: w * 16, height: h * 16 };
+            let canvas = Size { width: w * 16, height: h * 2 };
             let arrangement = [
                 Arrangement::Grid, Arrangement::Spotlight, Arrangement::Sidebar, Arrangement::PictureInPicture
             ][kind];
@@ -372,13 +396,15 @@ mod tests {
             let pinned = pinned.then(|| PeerKey("0".into()));
             let layout = Layout { arrangement, scaling, focus: None, pinned: pinned.clone() };
             let tiles = rects(&layout, canvas, count);
-            prop_assert!(tiles.len() <= count.min(MAX_TILES) && tiles.is_empty() == (count == 0));
-            let over = tiles.len() - usize::from(pinned.is_some() && count > 1);
+            prop_assert!(tiles.len() <= count.min(MAX_TILES));
             for (i, t) in tiles.iter().enumerate() {
                 prop_assert!(t.x + t.size.width <= canvas.width && t.y + t.size.height <= canvas.height, "{t:?}");
                 let aligned = [t.x % WIDTH_ALIGN, t.size.width % WIDTH_ALIGN, t.y % 2, t.size.height % 2];
                 prop_assert!(aligned == [0; 4] && t.size.width > 0 && t.size.height > 0, "{t:?}");
-                for other in tiles[..i].iter().filter(|_| i < over).skip(usize::from(kind == 3)) {
+                // A pinned one lies over a large one, and so do those of picture in picture; all tiles of a grid are.
+                let last = pinned.is_some() && count > 1 && i + 1 == tiles.len();
+                let large = if last && kind == 0 { i } else { usize::from(last || kind == 3) };
+                for other in tiles[..i].iter().skip(large) {
                     let apart = t.x >= other.x + other.size.width || other.x >= t.x + t.size.width
                         || t.y >= other.y + other.size.height || other.y >= t.y + t.size.height;
                     prop_assert!(apart, "{t:?} {other:?}");

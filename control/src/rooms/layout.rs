@@ -5,9 +5,6 @@ use crate::fields::Fields;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Longest name of a peer: user ids are theirs who sign tokens.
-const MAX_PEER_BYTES: usize = 1024;
-
 /// Who is where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -50,7 +47,7 @@ pub struct Layout {
 
 impl Layout {
     /// Reads a body; what is absent is as at a stream's start.
-    pub(crate) fn parse(mut fields: Fields) -> Result<Self, Invalid> {
+    pub fn parse(mut fields: Fields) -> Result<Self, Invalid> {
         let arrangement = word(
             &mut fields,
             "type",
@@ -92,8 +89,8 @@ fn peer(fields: &mut Fields, name: &str) -> Result<Option<String>, Invalid> {
     let peer = fields.text(name)?;
     match &peer {
         Some(peer) if peer.is_empty() => Err(Invalid(format!("{name}: \"\" is nobody; give a user id, or null"))),
-        Some(peer) if peer.len() > MAX_PEER_BYTES => {
-            Err(Invalid(format!("{name}: {} bytes, at most {MAX_PEER_BYTES}", peer.len())))
+        Some(peer) if peer.len() > id::MAX_USER_BYTES => {
+            Err(Invalid(format!("{name}: {} bytes, at most {}", peer.len(), id::MAX_USER_BYTES)))
         }
         _ => Ok(peer),
     }
@@ -130,6 +127,6 @@ mod tests {
         check(r#"{"scaling": "crop"}"#, "scaling: \"crop\" is none; use one of fit, fill");
         check(r#"{"focus": ""}"#, "focus: \"\" is nobody; give a user id, or null");
         check(r#"{"focus": "a", "pinned": "a"}"#, "pinned: \"a\" is in focus; a peer has one place");
-        check(&format!(r#"{{"pinned": "{}"}}"#, "x".repeat(1025)), "pinned: 1025 bytes, at most 1024");
+        check(&format!(r#"{{"pinned": "{}"}}"#, "x".repeat(129)), "pinned: 129 bytes, at most 128");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::Harness;
 use axum::body::Body;
-use footlight_control::{Arrangement, Command, Control, Event, Layout, NotOnStage};
+use footlight_control::{Arrangement, Command, Control, Event, Layout, NotArranged};
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ async fn ask(control: Control, path: String, token: String, body: Value) -> Valu
 }
 
 /// Posts a layout while whoever makes streams answers it.
-async fn arrange(h: &mut Harness, stream: &str, body: Value, made: Result<(), NotOnStage>) -> (Layout, Value) {
+async fn arrange(h: &mut Harness, stream: &str, body: Value, made: Result<(), NotArranged>) -> (Layout, Value) {
     let (path, control) = (format!("/v2/live-streams/{stream}/layout"), h.control.clone());
     let asking = tokio::spawn(ask(control, path, h.management(), body));
     let Some(Command::ArrangeStream { room, layout, arranged, .. }) = h.commands.recv().await else {
@@ -41,10 +41,13 @@ async fn by_a_server() {
     assert_eq!(answer, json!({"type": "sidebar", "scaling": "fit", "focus": "ada", "pinned": null}));
 
     let on_stage = vec!["ada".to_owned(), "grace".to_owned()];
-    let nobody = NotOnStage { field: "focus", peer: "alan".into(), on_stage };
+    let nobody = NotArranged::NotOnStage { field: "focus", peer: "alan".into(), on_stage };
     let (_, refused) = arrange(&mut h, &stream, json!({"focus": "alan"}), Err(nobody)).await;
     assert_eq!(refused["code"], 400);
-    assert_eq!(refused["message"], "focus: \"alan\" is not on stage in this room; on stage are ada, grace");
+    assert_eq!(refused["message"], "focus: \"alan\" is not on stage in this room; on stage are \"ada\", \"grace\"");
+
+    let (_, refused) = arrange(&mut h, &stream, json!({}), Err(NotArranged::Over)).await;
+    assert!(refused["message"].as_str().unwrap().contains("is over; only one that goes on"), "{refused}");
 
     let path = format!("/v2/live-streams/{stream}/layout");
     h.post(&path, json!({"type": "wall"})).await.refused(400, "use one of grid");
@@ -61,10 +64,13 @@ async fn by_who_may_stream_in_the_room() {
     let stream = h.control.start_stream("demo").await.unwrap().id;
     assert!(matches!(h.commands.recv().await, Some(Command::StartStream { .. })));
     let path = format!("/v2/live-streams/{stream}/layout");
-    for (room, role) in [("demo", "viewer-on-stage"), ("other", "broadcaster")] {
-        let token = h.auth(room, role);
-        h.send(Method::POST, &path, Some(&token), "{}".into()).await.refused(403, "may not arrange the live stream");
-    }
+    let token = h.auth("demo", "viewer-on-stage");
+    h.send(Method::POST, &path, Some(&token), "{}".into()).await.refused(403, "may not arrange the live stream");
+    // A stream of another room is as one that is not there.
+    let token = h.auth("other", "broadcaster");
+    let there = h.send(Method::POST, &path, Some(&token), "{}".into()).await;
+    there.refused(404, "there is no such live stream");
+    assert!(!there.body.to_string().contains("demo"), "{there:?}");
     let (token, control) = (h.auth("demo", "broadcaster"), h.control.clone());
     let asking = tokio::spawn(ask(control, path, token, json!({})));
     let Some(Command::ArrangeStream { arranged, .. }) = h.commands.recv().await else { panic!("it may") };

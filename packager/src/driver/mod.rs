@@ -208,7 +208,7 @@ pub async fn run(
         tokio::select! {
             input = inputs.next() => match input {
                 Some(ToPackager::Event(event)) => driver.track_event(event)?,
-                Some(ToPackager::Arrange(layout)) => driver.pictures.must(picture::PictureInput::Arrange(layout))?,
+                Some(ToPackager::Arrange(layout)) => driver.layout.set(layout),
                 Some(ToPackager::Published(at)) => driver.published(at)?,
                 Some(ToPackager::Stop) => driver.stop(),
                 None => return Err(DriverError::Orphaned),
@@ -216,9 +216,7 @@ pub async fn run(
             Some(event) = events.recv() => match event {
                 ThreadEvent::Session(input) => driver.session(input)?,
                 ThreadEvent::KeyFrameWanted(track) => driver.say(FromPackager::Request(TrackRequest::KeyFrame(track))),
-                ThreadEvent::Shown(track, Size { width, height }) => {
-                    driver.must_say(FromPackager::Request(TrackRequest::Shown { track, width, height }))?;
-                }
+                ThreadEvent::Shown(track, size) => drop(driver.shown.insert(track, size)),
                 ThreadEvent::Failed(error) => return Err(error.into()),
             },
             _ = report.tick() => {
@@ -226,6 +224,7 @@ pub async fn run(
                 driver.say(FromPackager::Report(Box::new(driver.report())));
             }
         }
+        driver.say_what_is_shown();
         if let Some(leftovers) = driver.ended() {
             let last = FromPackager::Ended { leftovers };
             return driver.outputs.send(last).await.map_err(|_| DriverError::Orphaned);
@@ -263,6 +262,9 @@ struct Driver {
     session: Session,
     shared: Shared,
     routes: HashMap<TrackId, Route>,
+    layout: picture::LayoutSlot,
+    /// How large tracks are shown, where that has not been said yet.
+    shown: HashMap<TrackId, Size>,
     pictures: Feed<picture::PictureInput>,
     sound: Feed<audio::AudioInput>,
     /// For each rendition, the part that was being filled when it last got on, and when that was.
@@ -317,7 +319,9 @@ impl Driver {
             .enumerate()
             .map(|(lane, rung)| rung::start(shared.clone(), lane, rung.clone(), start.ladder.clone(), part))
             .collect::<Result<Vec<_>, _>>()?;
-        let pictures = picture::start(shared.clone(), &start.ladder, start.layout, part, rungs)?;
+        let layout = picture::LayoutSlot::default();
+        layout.set(start.layout);
+        let pictures = picture::start(shared.clone(), &start.ladder, layout.clone(), part, rungs)?;
         let lanes = start.ladder.rungs.len()..start.ladder.rungs.len() + start.ladder.audio.len();
         let first_unit = session.first_unit(lanes.start, part);
         let sound = audio::start(shared.clone(), lanes, start.ladder.audio, first_unit)?;
@@ -326,6 +330,8 @@ impl Driver {
             session,
             shared,
             routes: HashMap::new(),
+            layout,
+            shown: HashMap::new(),
             pictures: Feed::new("the compositor", pictures),
             sound: Feed::new("the audio thread", sound),
             lanes,
@@ -453,6 +459,16 @@ impl Driver {
     fn say(&self, message: FromPackager) {
         if self.outputs.capacity() > BATCHES {
             let _nobody_listens = self.outputs.try_send(message);
+        }
+    }
+
+    /// Only the newest size of each track counts, and it waits for room.
+    fn say_what_is_shown(&mut self) {
+        while self.outputs.capacity() > BATCHES
+            && let Some(track) = self.shown.keys().next().copied()
+            && let Some(Size { width, height }) = self.shown.remove(&track)
+        {
+            self.say(FromPackager::Request(TrackRequest::Shown { track, width, height }));
         }
     }
 

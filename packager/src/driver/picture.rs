@@ -8,14 +8,14 @@ use crate::canvas::{Canvas, Painter};
 use crate::compositor::{Compositor, Tile};
 use crate::ffmpeg::{FfmpegError, Picture};
 use crate::ladder::{Ladder, PARTS_PER_SEGMENT};
-use crate::layout::{Layout, Size};
+use crate::layout::{self, Layout, Scaling, Size};
 use crate::stages::FrameStamps;
 use crate::timeline::SLATE_SEGMENTS;
 use footlight_media::track::{PeerKey, TrackId};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Inputs that wait for a tick: 16 sources at 60 fps and a compositor that is four ticks late.
@@ -25,13 +25,31 @@ pub(super) enum PictureInput {
     Added { track: TrackId, peer: PeerKey },
     Picture { stamps: FrameStamps, picture: Picture },
     Removed { track: TrackId },
-    Arrange(Layout),
+}
+
+/// The layout, as the loop sets it and each tick reads it: of several in one tick only the last is ever seen, and none takes a picture's place in the queue.
+#[derive(Clone, Default)]
+pub(super) struct LayoutSlot(Arc<Mutex<Option<Layout>>>);
+
+impl LayoutSlot {
+    pub(super) fn set(&self, layout: Layout) {
+        *self.lock() = Some(layout);
+    }
+
+    fn take(&self) -> Option<Layout> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Layout>> {
+        // Whoever panicked with it left a whole value.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 pub(super) fn start(
     shared: Shared,
     ladder: &Ladder,
-    layout: Layout,
+    layout: LayoutSlot,
     part: u64,
     rungs: Vec<Rung>,
 ) -> std::io::Result<SyncSender<PictureInput>> {
@@ -49,6 +67,7 @@ pub(super) fn start(
 struct Ticker {
     shared: Shared,
     compositor: Compositor<(Picture, FrameStamps)>,
+    layout: LayoutSlot,
     painter: Painter,
     rungs: Vec<Rung>,
     tick: u64,
@@ -63,12 +82,13 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn new(shared: Shared, ladder: &Ladder, layout: Layout, part: u64, rungs: Vec<Rung>) -> Self {
+    fn new(shared: Shared, ladder: &Ladder, layout: LayoutSlot, part: u64, rungs: Vec<Rung>) -> Self {
         let ticks_per_part = u64::from(ladder.ticks_per_part());
-        let compositor = Compositor::new(ladder.canvas, layout, shared.timeline);
+        let compositor = Compositor::new(ladder.canvas, Layout::default(), shared.timeline);
         Self {
             shared,
             compositor,
+            layout,
             painter: Painter::new(ladder.canvas),
             rungs,
             tick: part * ticks_per_part,
@@ -103,7 +123,6 @@ impl Ticker {
             match intake.next(left) {
                 Came::Input(PictureInput::Added { track, peer }) => self.compositor.add(track, peer),
                 Came::Input(PictureInput::Removed { track }) => self.compositor.remove(track),
-                Came::Input(PictureInput::Arrange(layout)) => self.compositor.arrange(layout),
                 Came::Input(PictureInput::Picture { stamps, picture }) => {
                     self.compositor.push(stamps.track, stamps.time, (picture, stamps));
                 }
@@ -126,8 +145,12 @@ impl Ticker {
                 return Ok(());
             }
         }
+        if let Some(layout) = self.layout.take() {
+            self.compositor.arrange(layout);
+        }
+        let unseen: Vec<TrackId> = self.compositor.tracks().collect();
         let tiles = self.compositor.tick(tick);
-        tell_sizes(&mut self.told, &tiles, &self.shared);
+        tell_sizes(&mut self.told, &unseen, &tiles, &self.shared);
         let newest = tiles.iter().map(|t| (t.shown.serial, t.shown.picture.1)).max_by_key(|(serial, _)| *serial);
         let newest = newest.filter(|(serial, _)| self.reported.is_none_or(|reported| *serial > reported));
         let canvas = match &self.last {
@@ -151,14 +174,30 @@ impl Ticker {
     }
 }
 
-/// Tells of tiles that are new or have another size, so that a layer of the picture can be chosen for it.
-fn tell_sizes<P>(told: &mut HashMap<TrackId, Size>, tiles: &[Tile<'_, P>], shared: &Shared) {
-    told.retain(|track, _| tiles.iter().any(|tile| tile.track == *track));
-    for tile in tiles {
-        let (track, size) = (tile.track, tile.rect.size);
+/// Tells how large each track is shown, where that is new, so that a layer of its picture can be chosen for it: one that has no tile is not worth more than
+/// the least. `all` are the tracks that there are.
+fn tell_sizes(
+    told: &mut HashMap<TrackId, Size>,
+    all: &[TrackId],
+    tiles: &[Tile<'_, (Picture, FrameStamps)>],
+    shared: &Shared,
+) {
+    told.retain(|track, _| all.contains(track));
+    for &track in all {
+        let size = tiles.iter().find(|tile| tile.track == track).map_or(LEAST, shown);
         // Where the loop is busy it is told with the next tick.
         if told.get(&track) != Some(&size) && shared.events.try_send(ThreadEvent::Shown(track, size)).is_ok() {
             told.insert(track, size);
         }
+    }
+}
+
+const LEAST: Size = Size { width: 1, height: 1 };
+
+/// How large a tile's whole picture is, what is cut off included.
+fn shown(tile: &Tile<'_, (Picture, FrameStamps)>) -> Size {
+    match tile.scaling {
+        Scaling::Fit => tile.rect.size,
+        Scaling::Fill => layout::uncropped(tile.shown.picture.0.size(), tile.rect.size),
     }
 }
