@@ -19,6 +19,8 @@ pub mod glyphs;
 pub mod gzip;
 pub mod ladder;
 pub mod layout;
+pub mod limiter;
+pub mod loudness;
 pub mod mixer;
 pub mod objects;
 pub mod opus;

@@ -9,6 +9,8 @@ const PLAYOUT_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 const PACKAGER_MEMORY_MB: RangeInclusive<u64> = 1_024..=1_048_576;
 /// Up to a day.
 const WINDOW_SEGMENTS: RangeInclusive<u64> = 1..=43_200;
+/// From a quiet film to the loudest that is broadcast.
+const LOUDNESS_LUFS: RangeInclusive<f64> = -36.0..=-9.0;
 /// A server that takes nobody is none.
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 /// Down to what one stream's window takes.
@@ -28,6 +30,10 @@ impl Config {
         in_range("packager.playout_delay_ms", self.packager.playout_delay_ms, PLAYOUT_DELAY_MS)?;
         in_range("packager.memory_mb", self.packager.memory_mb, PACKAGER_MEMORY_MB)?;
         in_range("packager.window_segments", count(self.packager.window_segments), WINDOW_SEGMENTS)?;
+        if let Some(lufs) = self.packager.loudness_lufs.filter(|lufs| !LOUDNESS_LUFS.contains(lufs)) {
+            let (least, most) = (LOUDNESS_LUFS.start(), LOUDNESS_LUFS.end());
+            return Err(format!("packager.loudness_lufs is {lufs}; give {least} to {most}, or null"));
+        }
         in_range("webrtc.max_sessions", count(self.webrtc.max_sessions), COUNT)?;
         in_range("origin.memory_mb", self.origin.memory_mb, MEMORY_MB)?;
         in_range("edge.cache_mb", self.edge.cache_mb, MEMORY_MB)?;

@@ -25,6 +25,7 @@ mod publish_puts_a_file_and_a_test_picture_on_stage;
 mod publishers_come_and_go;
 mod simulcast_layers_fit_their_tiles;
 mod the_demo_is_live_with_people_on_stage;
+mod the_mix_is_as_loud_as_it_should_be;
 mod the_studio_page_keeps_its_word;
 mod the_watch_page_plays_the_room_s_next_stream;
 mod the_watch_page_says_that_it_cannot_play;

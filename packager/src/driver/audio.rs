@@ -7,6 +7,8 @@ use crate::decode::AudioDecoder;
 use crate::encode::AudioEncoder;
 use crate::ffmpeg::FfmpegError;
 use crate::ladder::AudioRendition;
+use crate::limiter::{self, Limiter};
+use crate::loudness::Leveller;
 use crate::mixer::{CHUNK_SAMPLES, Mixer, Placing};
 use crate::opus;
 use crate::segmenter::{Cut, Unit};
@@ -33,12 +35,15 @@ pub(super) fn start(
     shared: Shared,
     lanes: Range<Lane>,
     renditions: Vec<AudioRendition>,
+    loudness_lufs: Option<f64>,
     first_unit: u64,
 ) -> std::io::Result<SyncSender<AudioInput>> {
     let (inputs, queue) = sync_channel(PACKETS);
     std::thread::Builder::new().name("audio".into()).spawn(move || {
         let events = shared.events.clone();
-        let result = Audio::open(shared, lanes.clone(), &renditions, first_unit).and_then(|audio| audio.run(&queue));
+        let leveller = loudness_lufs.map(Leveller::new);
+        let audio = Audio::open(shared, lanes.clone(), &renditions, leveller, first_unit);
+        let result = audio.and_then(|audio| audio.run(&queue));
         let last: Vec<ThreadEvent> = match result {
             Ok(()) => lanes.map(|lane| ThreadEvent::Session(Input::Drained { lane })).collect(),
             Err(error) => vec![ThreadEvent::Failed(error)],
@@ -50,11 +55,20 @@ pub(super) fn start(
     Ok(inputs)
 }
 
+/// One rendition: what its encoder adds to peaks is kept free for it.
+struct Rendition {
+    lane: Lane,
+    limiter: Limiter,
+    encoder: AudioEncoder,
+}
+
 struct Audio {
     shared: Shared,
-    encoders: Vec<(Lane, AudioEncoder)>,
+    renditions: Vec<Rendition>,
     decoders: HashMap<TrackId, AudioDecoder>,
     mixer: Mixer,
+    /// Where the mix has a loudness that it is brought to.
+    leveller: Option<Leveller>,
     /// The unit that the encoders' next packet is.
     unit: u64,
 }
@@ -64,18 +78,23 @@ impl Audio {
         shared: Shared,
         lanes: Range<Lane>,
         renditions: &[AudioRendition],
+        leveller: Option<Leveller>,
         first_unit: u64,
     ) -> Result<Self, FfmpegError> {
-        let mut encoders = Vec::new();
+        let mut opened = Vec::new();
         for (lane, rendition) in lanes.zip(renditions) {
             let encoder = AudioEncoder::new(rendition)?;
             let header = encoder.header().clone();
-            let opened = ThreadEvent::Session(Input::Opened { lane, header });
-            let _nobody_listens_after_the_end = shared.events.blocking_send(opened);
-            encoders.push((lane, encoder));
+            let event = ThreadEvent::Session(Input::Opened { lane, header });
+            let _nobody_listens_after_the_end = shared.events.blocking_send(event);
+            opened.push(Rendition { lane, limiter: Limiter::new(rendition.bitrate_bps), encoder });
         }
-        let position = i64::try_from(first_unit).unwrap_or(i64::MAX) * i64::try_from(CHUNK_SAMPLES).expect("1,024");
-        Ok(Self { shared, encoders, decoders: HashMap::new(), mixer: Mixer::new(position), unit: first_unit })
+        let chunk = i64::try_from(CHUNK_SAMPLES).expect("1,024");
+        let position = i64::try_from(first_unit).unwrap_or(i64::MAX).saturating_mul(chunk);
+        // So much earlier is mixed what is so much later limited.
+        let mixer = Mixer::new(position.saturating_add(i64::try_from(limiter::DELAY).expect("72")));
+        let (decoders, renditions) = (HashMap::new(), opened);
+        Ok(Self { shared, renditions, decoders, mixer, leveller, unit: first_unit })
     }
 
     fn run(mut self, inputs: &Receiver<AudioInput>) -> Result<(), FfmpegError> {
@@ -84,12 +103,17 @@ impl Audio {
             if !self.wait(inputs)? {
                 return Ok(());
             }
-            let pcm = self.mixer.mix();
+            let mut pcm = self.mixer.mix();
+            if let Some(leveller) = &mut self.leveller {
+                leveller.level(&mut pcm);
+            }
             let late = self.mixer.late_samples();
             self.shared.counters.late_samples.store(late, Ordering::Relaxed);
             let mut out = 0;
-            for (lane, encoder) in &mut self.encoders {
-                let units = encoder.encode(&pcm.left, &pcm.right)?;
+            for Rendition { lane, limiter, encoder } in &mut self.renditions {
+                let mut limited = pcm.clone();
+                limiter.limit(&mut limited);
+                let units = encoder.encode(&limited.left, &limited.right)?;
                 out = units.len() as u64;
                 for (number, access_unit) in (self.unit..).zip(units) {
                     let unit = Unit { number, access_unit: Some(access_unit) };
@@ -185,7 +209,7 @@ mod tests {
         let stop_part = Arc::new(AtomicU64::new(3));
         let shared = Shared { clock, timeline, stop_part, counters: Arc::clone(&counters), events };
         let rendition = AudioRendition { name: "audio".into(), bitrate_bps: 64_000 };
-        let inputs = start(shared, 0..1, vec![rendition], 0).expect("a thread");
+        let inputs = start(shared, 0..1, vec![rendition], None, 0).expect("a thread");
         let track = TrackId(1);
         inputs.send(AudioInput::Added { track, codec: Codec::Opus }).expect("it runs");
         let flood = std::thread::spawn(move || {

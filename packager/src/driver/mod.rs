@@ -65,6 +65,8 @@ pub struct Start {
     pub ladder: Ladder,
     /// Who is seen where.
     pub layout: Layout,
+    /// How loud the mix is made, in LUFS; `None`: as loud as it comes.
+    pub loudness_lufs: Option<f64>,
     /// The clock that frames are stamped with.
     pub clock: SessionClock,
     /// The date of the clock's zero.
@@ -324,7 +326,7 @@ impl Driver {
         let pictures = picture::start(shared.clone(), &start.ladder, layout.clone(), part, rungs)?;
         let lanes = start.ladder.rungs.len()..start.ladder.rungs.len() + start.ladder.audio.len();
         let first_unit = session.first_unit(lanes.start, part);
-        let sound = audio::start(shared.clone(), lanes, start.ladder.audio, first_unit)?;
+        let sound = audio::start(shared.clone(), lanes, start.ladder.audio, start.loudness_lufs, first_unit)?;
         let lanes = session.progress().map(|_| Progress::new(now)).collect();
         Ok(Self {
             session,

@@ -43,6 +43,11 @@ pub fn stream() -> Stream {
 
 impl Packaging {
     pub fn start(ladder: Ladder) -> Self {
+        Self::start_at_loudness(ladder, None)
+    }
+
+    /// With a mix that is brought to so many LUFS.
+    pub fn start_at_loudness(ladder: Ladder, loudness_lufs: Option<f64>) -> Self {
         let (origin, clock) = (Origin::new(Limits::default()), SessionClock::starting_now());
         let (to, mut queue) = mpsc::channel(64);
         let inputs = stream::poll_fn(move |context| queue.poll_recv(context));
@@ -52,6 +57,7 @@ impl Packaging {
             stream: stream(),
             ladder,
             layout: Layout::default(),
+            loudness_lufs,
             clock,
             zero_date: WallTime::from_micros(1_800_000_000_000_000),
             playout_delay: Duration::from_millis(150),
