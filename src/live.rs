@@ -9,9 +9,9 @@ use crate::worker::{Begin, WorkerError};
 use bytes::Bytes;
 use footlight_media::time::WallTime;
 use footlight_packager::clock::SessionClock;
+use footlight_packager::direction::{Direction, Wish};
 use footlight_packager::driver::{FromPackager, Report, Start, ToPackager};
 use footlight_packager::ladder::Ladder;
-use footlight_packager::layout::Layout;
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
 use footlight_packager::session::{Output, Resume, Session};
@@ -121,7 +121,7 @@ pub struct Live {
 enum LiveInput {
     Start { room: String, stream: String },
     Stop { stream: String },
-    Arrange { stream: String, layout: Layout, taken: oneshot::Sender<bool> },
+    Direct { stream: String, wish: Wish, taken: oneshot::Sender<bool> },
     Reported { stream: String, starts: u32, report: Box<Report> },
     Finished { stream: String, event: StreamEvent },
     Happened { stream: String, event: StreamEvent },
@@ -160,10 +160,10 @@ impl Live {
         let _owner_is_gone = self.inputs.send(LiveInput::Stop { stream }).await;
     }
 
-    /// Shows the people of one otherwise, from now on and whatever becomes of its packager. `false` where it is over.
-    pub async fn arrange_stream(&self, stream: String, layout: Layout) -> bool {
+    /// Shows or mixes the people of one otherwise, from now on and whatever becomes of its packager. `false` where it is over.
+    pub async fn direct_stream(&self, stream: String, wish: Wish) -> bool {
         let (taken, answer) = oneshot::channel();
-        let _owner_is_gone = self.inputs.send(LiveInput::Arrange { stream, layout, taken }).await;
+        let _owner_is_gone = self.inputs.send(LiveInput::Direct { stream, wish, taken }).await;
         answer.await.unwrap_or(false)
     }
 
@@ -193,7 +193,7 @@ struct Owner {
 
 struct Entry {
     stop: CancellationToken,
-    layout: watch::Sender<Layout>,
+    direction: watch::Sender<Direction>,
     report: StreamReport,
 }
 
@@ -213,9 +213,10 @@ impl Owner {
                         entry.stop.cancel();
                     }
                 }
-                LiveInput::Arrange { stream, layout, taken } => {
+                LiveInput::Direct { stream, wish, taken } => {
                     let entry = self.streams.get(&stream);
-                    let _nobody_waits = taken.send(entry.map(|entry| entry.layout.send_replace(layout)).is_some());
+                    let done = entry.map(|entry| entry.direction.send_modify(|direction| direction.take(wish)));
+                    let _nobody_waits = taken.send(done.is_some());
                 }
                 LiveInput::Reported { stream, starts, report } => {
                     if let Some(entry) = self.streams.get_mut(&stream) {
@@ -267,8 +268,8 @@ impl Owner {
         let stop = self.shutdown.child_token();
         let (starts, report) = (0, Box::default());
         let report = StreamReport { room: room.clone(), stream: stream.clone(), running_since: None, starts, report };
-        let (layout, layouts) = watch::channel(Layout::default());
-        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), layout, report });
+        let (direction, directions) = watch::channel(Direction::default());
+        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), direction, report });
         tracing::info!(room, stream, "a live stream starts");
         let task = StreamTask {
             common: self.common.clone(),
@@ -277,7 +278,7 @@ impl Owner {
             stop,
             names: Stream::new(room, stream, self.common.window),
             zero_date: self.common.clock.zero_date(),
-            layouts,
+            directions,
             starts: 0,
         };
         let (owner, name) = (self.inputs.clone(), task.names.id().to_owned());
@@ -319,7 +320,7 @@ struct StreamTask {
     /// The date of the session clock's zero. Read once a stream: its dates never jump, and the next stream's follow a wall clock that was set.
     zero_date: WallTime,
     /// The newest is what a packager begins with.
-    layouts: watch::Receiver<Layout>,
+    directions: watch::Receiver<Direction>,
     starts: u32,
 }
 
@@ -361,12 +362,12 @@ impl StreamTask {
         let Some(subscription) = self.common.stage.subscribe(self.names.room()).await else {
             return Err(WorkerError::NoStage);
         };
-        let mut layouts = self.layouts.clone();
-        let layout = layouts.borrow_and_update().clone();
+        let mut directions = self.directions.clone();
+        let direction = directions.borrow_and_update().clone();
         let start = Start {
             stream: self.names.clone(),
             ladder: self.common.ladder.clone(),
-            layout,
+            direction,
             loudness_lufs: self.common.loudness_lufs,
             clock: self.common.clock,
             zero_date: self.zero_date,
@@ -381,7 +382,7 @@ impl StreamTask {
             }
             Isolation::Thread => packaging::in_thread(start)?,
         };
-        self.converse(subscription, layouts, told, says).await
+        self.converse(subscription, directions, told, says).await
     }
 
     /// What a predecessor left at the origin. A record that is longer than ours can be was left by somebody who had taken it over.
@@ -395,7 +396,7 @@ impl StreamTask {
     async fn converse(
         &self,
         mut frames: Subscription,
-        mut layouts: watch::Receiver<Layout>,
+        mut directions: watch::Receiver<Direction>,
         mut told: Told,
         mut says: Says,
     ) -> Result<Vec<String>, WorkerError> {
@@ -433,8 +434,8 @@ impl StreamTask {
                     Some(event) => next = Some(ToPackager::Event(event)),
                     None => return Err(WorkerError::NoStage),
                 },
-                Ok(()) = layouts.changed(), if takes == Takes::Now => {
-                    next = Some(ToPackager::Arrange(layouts.borrow_and_update().clone()));
+                Ok(()) = directions.changed(), if takes == Takes::Now => {
+                    next = Some(ToPackager::Direct(directions.borrow_and_update().clone()));
                 }
                 at = objects.published(), if takes == Takes::Now => next = at.map(ToPackager::Published),
                 error = &mut publishing => return Err(error?.into()),

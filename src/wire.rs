@@ -11,7 +11,7 @@ use crate::tls::TlsError;
 use crate::web::Web;
 use bytes::Bytes;
 use footlight_control::credentials::{Credentials, CredentialsError};
-use footlight_control::{Command, Control, Event, NotArranged, OpenError};
+use footlight_control::{Command, Control, Event, NotDirected, OpenError};
 use footlight_edge::key::QueryRule;
 use footlight_edge::remote::{Address, AddressError, Remote};
 use footlight_edge::{Edge, Wiring};
@@ -19,7 +19,9 @@ use footlight_media::track::PeerKey;
 use footlight_origin::serve::Secret;
 use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
+use footlight_packager::direction::Wish;
 use footlight_packager::layout::{Arrangement, Layout, Scaling};
+use footlight_packager::mixer::{Fader, Mix};
 use footlight_stage::driver::{Stage, StartError};
 use footlight_stage::whip::{self, Publisher, Refusal, Whip};
 use http::{HeaderValue, Request, Response, Uri, header};
@@ -322,31 +324,44 @@ async fn pass_commands(mut commands: mpsc::Receiver<Command>, live: Live, stage:
         match command {
             Command::StartStream { room, stream } => live.start_stream(room, stream).await,
             Command::StopStream { stream } => live.stop_stream(stream).await,
-            Command::ArrangeStream { room, stream, layout, arranged } => {
-                let done = match on_stage(&stage, &room, &layout).await {
-                    Ok(()) if live.arrange_stream(stream, picture_layout(layout)).await => Ok(()),
-                    Ok(()) => Err(NotArranged::Over),
+            Command::DirectStream { room, stream, wish, directed } => {
+                let done = match on_stage(&stage, &room, &wish).await {
+                    Ok(()) if live.direct_stream(stream, packager_wish(wish)).await => Ok(()),
+                    Ok(()) => Err(NotDirected::Over),
                     Err(not) => Err(not),
                 };
-                let _nobody_waits = arranged.send(done);
+                let _nobody_waits = directed.send(done);
             }
         }
     }
 }
 
-/// Whether everybody whom a layout names is there.
-async fn on_stage(stage: &Stage, room: &str, layout: &footlight_control::Layout) -> Result<(), NotArranged> {
-    if layout.peers().next().is_none() {
+/// Whether everybody whom a wish names is there.
+async fn on_stage(stage: &Stage, room: &str, wish: &footlight_control::Wish) -> Result<(), NotDirected> {
+    let named = wish.peers();
+    if named.is_empty() {
         return Ok(());
     }
     let on_stage: Vec<String> = stage.on_stage(room).await.into_iter().map(|peer| peer.0).collect();
-    match layout.peers().find(|(_, peer)| !on_stage.iter().any(|there| there == peer)) {
-        Some((field, peer)) => Err(NotArranged::NotOnStage { field, peer: peer.to_owned(), on_stage }),
+    match named.into_iter().find(|(_, peer)| !on_stage.iter().any(|there| there == peer)) {
+        Some((field, peer)) => Err(NotDirected::NotOnStage { field, peer: peer.to_owned(), on_stage }),
         None => Ok(()),
     }
 }
 
 /// Control's words in the packager's.
+fn packager_wish(wish: footlight_control::Wish) -> Wish {
+    match wish {
+        footlight_control::Wish::Layout(layout) => Wish::Layout(picture_layout(layout)),
+        footlight_control::Wish::Mix(mix) => Wish::Mix(sound_mix(mix)),
+    }
+}
+
+fn sound_mix(mix: footlight_control::Mix) -> Mix {
+    let fader = |fader: footlight_control::Fader| Fader { gain_db: fader.gain_db as f32, muted: fader.muted };
+    Mix(mix.voices.into_iter().map(|(peer, of)| (PeerKey(peer), fader(of))).collect())
+}
+
 fn picture_layout(layout: footlight_control::Layout) -> Layout {
     let arrangement = match layout.arrangement {
         footlight_control::Arrangement::Grid => Arrangement::Grid,

@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 pub(crate) mod cors;
+mod direction;
 mod list;
 mod live_streams;
 mod openapi;
@@ -37,7 +38,8 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/v2/live-streams", get(live_streams::list))
         .route("/v2/live-streams/room/{room}/start", post(live_streams::start))
         .route("/v2/live-streams/room/{room}/stop", post(live_streams::stop_room))
-        .route("/v2/live-streams/{stream}/layout", post(live_streams::arrange))
+        .route("/v2/live-streams/{stream}/layout", post(direction::arrange))
+        .route("/v2/live-streams/{stream}/mix", post(direction::mix))
         .route_layer(from_fn_with_state(control.clone(), auth::management_or_auth));
     open.merge(by_management_token)
         .merge(by_management_or_auth_token)

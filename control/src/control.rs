@@ -5,13 +5,12 @@ use crate::api::{self, cors};
 use crate::catalog::{self, CatalogError, Reader};
 use crate::credentials::Credentials;
 use crate::owner::{Answer, ControlError, Input, NeverRan, Owner};
-use crate::rooms::layout::Layout;
 use crate::rooms::live_stream::{Actor, LiveStream, StartRequest};
 use crate::rooms::room_code::RoomCode;
 use crate::rooms::template::{Role, Template, default_template};
 use crate::rooms::token::{self, Token, TokenError};
 use crate::rooms::{Refused, id};
-use crate::{Command, Event, NotArranged};
+use crate::{Command, Event, NotDirected, Wish};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -262,13 +261,13 @@ impl Control {
         self.ask(|answer| Input::StopRoom { room: room.to_owned(), by, answer }).await
     }
 
-    /// Shows the people of a stream otherwise.
-    pub(crate) async fn arrange(&self, stream: &str, layout: Layout) -> Result<(), ControlError> {
-        let (arranged, heard) = oneshot::channel();
-        self.ask(|answer| Input::ArrangeStream { id: stream.to_owned(), layout, arranged, answer }).await?;
+    /// Shows or mixes the people of a stream otherwise.
+    pub(crate) async fn direct(&self, stream: &str, wish: Wish) -> Result<(), ControlError> {
+        let (directed, heard) = oneshot::channel();
+        self.ask(|answer| Input::DirectStream { id: stream.to_owned(), wish, directed, answer }).await?;
         let refused = |why| match why {
-            NotArranged::Over => Refused::NotOnAir { stream: stream.to_owned(), status: "over" },
-            NotArranged::NotOnStage { field, peer, on_stage } => {
+            NotDirected::Over => Refused::NotOnAir { stream: stream.to_owned(), status: "over" },
+            NotDirected::NotOnStage { field, peer, on_stage } => {
                 Refused::NotOnStage { field, peer, on_stage: named(&on_stage) }
             }
         };

@@ -3,6 +3,7 @@
 
 use crate::rooms::{Invalid, id};
 use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 
 /// Why bytes are no object. The caller's to mend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,9 +66,34 @@ impl Fields {
         self.take(name, "a whole number from 0", |value| value.as_u64().ok_or(value))
     }
 
+    /// A number within a range.
+    pub fn number(&mut self, name: &str, range: RangeInclusive<f64>) -> Result<Option<f64>, Invalid> {
+        let number = self.take(name, "a number", |value| value.as_f64().ok_or(value))?;
+        match number.filter(|number| !range.contains(number)) {
+            Some(number) => {
+                let (low, high) = (range.start(), range.end());
+                Err(Invalid(format!("{}{name}: {number} is out of range; give {low} to {high}", self.prefix)))
+            }
+            None => Ok(number),
+        }
+    }
+
+    /// All fields that are given, each an object, under names that the caller has chosen and `check` takes.
+    pub fn objects(mut self, check: impl Fn(&str) -> Result<(), Invalid>) -> Result<Vec<(String, Self)>, Invalid> {
+        let names: Vec<String> = self.map.keys().cloned().collect();
+        let mut objects = Vec::new();
+        for name in names {
+            check(&name)?;
+            if let Some(fields) = self.fields(&name)? {
+                objects.push((name, fields));
+            }
+        }
+        Ok(objects)
+    }
+
     /// An object whose fields are read in turn.
     pub fn fields(&mut self, name: &str) -> Result<Option<Self>, Invalid> {
-        let prefix = format!("{}{name}.", self.prefix);
+        let prefix = format!("{}{}.", self.prefix, shown_name(name));
         self.take(name, "an object", |value| match value {
             Value::Object(map) => Ok(Self { prefix, map }),
             other => Err(other),
@@ -103,10 +129,18 @@ impl Fields {
         match self.map.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => read(value).map(Some).map_err(|value| {
-                Invalid(format!("{}{name}: {} is {}; give {want}", self.prefix, shown(&value), kind(&value)))
+                let (name, shown, kind) = (shown_name(name), shown(&value), kind(&value));
+                Invalid(format!("{}{name}: {shown} is {kind}; give {want}", self.prefix))
             }),
         }
     }
+}
+
+/// A name in an error text: callers choose some.
+fn shown_name(name: &str) -> String {
+    const SHOWN_CHARS: usize = 30;
+    let shown: String = name.chars().take(SHOWN_CHARS).collect();
+    if shown.len() < name.len() { shown + "…" } else { shown }
 }
 
 /// A value in an error text. Of what is nested its kind says enough, and it may hold secrets.

@@ -17,6 +17,7 @@ pub use control::{Ask, CodeInfo, Config, Control, Obstacle, OpenError, Publisher
 pub use owner::{ControlError, NeverRan};
 pub use rooms::layout::{Arrangement, Layout, Scaling};
 pub use rooms::live_stream::LiveStream;
+pub use rooms::mix::{Fader, Mix};
 pub use rooms::room_code::RoomCode;
 
 use tokio::sync::oneshot;
@@ -36,22 +37,41 @@ pub enum Command {
         /// Its id.
         stream: String,
     },
-    /// Show the people of one otherwise.
-    ArrangeStream {
+    /// Show or mix the people of one otherwise.
+    DirectStream {
         /// Its room.
         room: String,
         /// Its id.
         stream: String,
         /// How.
-        layout: Layout,
+        wish: Wish,
         /// Hears whether it was done.
-        arranged: oneshot::Sender<Result<(), NotArranged>>,
+        directed: oneshot::Sender<Result<(), NotDirected>>,
     },
 }
 
-/// Why a layout was not taken.
+/// How a live stream is to be shown or heard, from now on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wish {
+    /// Who is seen where.
+    Layout(Layout),
+    /// Who is heard how loud.
+    Mix(Mix),
+}
+
+impl Wish {
+    /// Whom it names, each with the field.
+    pub fn peers(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Layout(layout) => layout.peers().collect(),
+            Self::Mix(mix) => mix.voices.keys().map(|peer| ("voices", peer.as_str())).collect(),
+        }
+    }
+}
+
+/// Why a wish was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotArranged {
+pub enum NotDirected {
     /// It names somebody who is not on stage.
     NotOnStage {
         /// Which field of it.

@@ -6,13 +6,12 @@
 
 use crate::catalog::{CatalogError, Reader, Record, Writer};
 use crate::rooms::date::Timestamp;
-use crate::rooms::layout::Layout;
 use crate::rooms::live_stream::{self, Actor, Happening, LiveStream, Start, StartRequest, Status};
 use crate::rooms::room::{self, Room, RoomRequest};
 use crate::rooms::room_code::{self, RoomCode};
 use crate::rooms::template::Template;
 use crate::rooms::{Invalid, Refused, id};
-use crate::{Command, Event, NotArranged};
+use crate::{Command, Event, NotDirected, Wish};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
@@ -88,8 +87,8 @@ pub(crate) enum Input {
     StopRoom { room: String, by: Actor, answer: Answer<Vec<LiveStream>> },
     /// `POST /v2/live-streams/<id>/stop`.
     StopStream { id: String, by: Actor, answer: Answer<LiveStream> },
-    /// `POST /v2/live-streams/<id>/layout`: answered once it is commanded; `arranged` hears more.
-    ArrangeStream { id: String, layout: Layout, arranged: oneshot::Sender<Result<(), NotArranged>>, answer: Answer<()> },
+    /// `POST /v2/live-streams/<id>/layout` and `mix`: answered once it is commanded; `directed` hears more.
+    DirectStream { id: String, wish: Wish, directed: oneshot::Sender<Result<(), NotDirected>>, answer: Answer<()> },
     /// Somebody waits for a stream to run.
     UntilRunning { stream: String, answer: oneshot::Sender<Result<(), NeverRan>> },
 }
@@ -180,8 +179,8 @@ impl Owner {
             }
             Input::StopRoom { room, by, answer } => drop(answer.send(self.stop_room(&room, &by).await)),
             Input::StopStream { id, by, answer } => drop(answer.send(self.stop_stream(&id, &by).await)),
-            Input::ArrangeStream { id, layout, arranged, answer } => {
-                drop(answer.send(self.arrange_stream(&id, layout, arranged).await));
+            Input::DirectStream { id, wish, directed, answer } => {
+                drop(answer.send(self.direct_stream(&id, wish, directed).await));
             }
             Input::UntilRunning { stream, answer } => self.until_running(stream, answer).await,
         }
@@ -292,17 +291,17 @@ impl Owner {
         Ok(stopping)
     }
 
-    async fn arrange_stream(
+    async fn direct_stream(
         &mut self,
         id: &str,
-        layout: Layout,
-        arranged: oneshot::Sender<Result<(), NotArranged>>,
+        wish: Wish,
+        directed: oneshot::Sender<Result<(), NotDirected>>,
     ) -> Result<(), ControlError> {
         let stream = self.reader.stream(id).await?.ok_or_else(|| Refused::UnknownStream(id.to_owned()))?;
         if !matches!(stream.status, Status::Starting | Status::Running) {
             return Err(Refused::NotOnAir { stream: stream.id, status: stream.status.as_str() }.into());
         }
-        self.pending.push_back(Command::ArrangeStream { room: stream.room_id, stream: stream.id, layout, arranged });
+        self.pending.push_back(Command::DirectStream { room: stream.room_id, stream: stream.id, wish, directed });
         Ok(())
     }
 

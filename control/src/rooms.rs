@@ -5,6 +5,7 @@ pub mod date;
 pub mod id;
 pub mod layout;
 pub mod live_stream;
+pub mod mix;
 pub mod room;
 pub mod room_code;
 pub mod template;
@@ -67,10 +68,10 @@ pub enum Refused {
         /// How far it is.
         status: &'static str,
     },
-    /// A layout names somebody who is not there.
+    /// A layout or a mix names somebody who is not there.
     #[error("{field}: {} is not on stage in this room; on stage are {on_stage}", id::quoted(.peer))]
     NotOnStage {
-        /// The layout's field.
+        /// In which field.
         field: &'static str,
         /// Who was named.
         peer: String,

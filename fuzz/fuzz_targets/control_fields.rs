@@ -4,6 +4,7 @@
 use footlight_control::fields::Fields;
 use footlight_control::rooms::date::Timestamp;
 use footlight_control::rooms::layout::Layout;
+use footlight_control::rooms::mix::Mix;
 use footlight_control::rooms::room::{RoomRequest, upsert};
 use libfuzzer_sys::fuzz_target;
 use rand::SeedableRng;
@@ -14,6 +15,9 @@ const LONGEST_ERROR_BYTES: usize = 600;
 fuzz_target!(|body: &[u8]| {
     if let Ok(fields) = Fields::parse(body) {
         bounded(Layout::parse(fields).map(Some));
+    }
+    if let Ok(fields) = Fields::parse(body) {
+        bounded(Mix::parse(fields).map(Some));
     }
     let mut fields = match Fields::parse(body) {
         Ok(fields) => fields,

@@ -170,8 +170,9 @@ impl OpusEncoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{AudioDecoder, VideoDecoder};
+    use crate::decode::VideoDecoder;
     use crate::ffmpeg::whole;
+    use crate::voice::VoiceDecoder;
     use footlight_media::codec::Codec;
 
     const SETTINGS: VideoSettings =
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn a_click_is_heard_when_it_was_put_in_less_the_delay() {
         let mut encoder = OpusEncoder::new(64_000).expect("opens");
-        let mut decoder = AudioDecoder::new(Codec::Opus).expect("opens");
+        let mut decoder = VoiceDecoder::new().expect("opens");
         let mut heard = Vec::new();
         for packet in 0..20 {
             let sample =
@@ -252,7 +253,7 @@ mod tests {
             })
             .collect();
         for losing in 2..40 {
-            let mut decoder = AudioDecoder::new(Codec::Opus).expect("opens");
+            let mut decoder = VoiceDecoder::new().expect("opens");
             for (_, packet) in (0..).zip(&packets).filter(|(number, _)| number % 40 >= losing) {
                 let heard = decoder.decode(packet, 0).expect("decodes");
                 let loudest =

@@ -1,10 +1,11 @@
-//! Decoders for what peers send: H.264, VP8, VP9 and Opus with FFmpeg's own decoders, which cost less than libvpx and libopus; AV1 with dav1d, as FFmpeg's
-//! own needs hardware.
+//! Decoders for the pictures that peers send: H.264, VP8 and VP9 with FFmpeg's own decoders, which cost less than libvpx; AV1 with dav1d, as FFmpeg's own
+//! needs hardware. And sound of whatever rate and format as 48 kHz stereo.
 
 use crate::ffmpeg::{FfmpegError, Picture, words};
 use ffmpeg_next::codec::{self, Id, decoder, packet};
-use ffmpeg_next::format::Pixel;
-use ffmpeg_next::frame;
+use ffmpeg_next::format::sample::Type;
+use ffmpeg_next::format::{Pixel, Sample};
+use ffmpeg_next::{ChannelLayout, frame};
 use footlight_media::codec::Codec;
 use footlight_media::time::SessionTime;
 
@@ -70,39 +71,6 @@ pub struct Pcm {
     pub right: Vec<f32>,
 }
 
-/// Decodes one track's sound and stretches it a little to hold it on the session clock.
-pub struct AudioDecoder {
-    decoder: decoder::Opened,
-    resampler: Resampler,
-}
-
-/// Behind packets that were lost Opus predicts from what it does not have and may be three hundred times too loud.
-const fn full_scale(sample: f32) -> f32 {
-    if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
-}
-
-impl AudioDecoder {
-    /// A decoder for `codec`.
-    pub fn new(codec: Codec) -> Result<Self, FfmpegError> {
-        Ok(Self { decoder: open(codec)?, resampler: Resampler::new()? })
-    }
-
-    /// Decodes one packet into 48 kHz stereo, at most full scale, longer by `stretch` samples (shorter where negative).
-    pub fn decode(&mut self, data: &[u8], stretch: i32) -> Result<Pcm, FfmpegError> {
-        send(&mut self.decoder, &codec::packet::Packet::copy(data))?;
-        let mut pcm = Pcm::default();
-        let mut frame = frame::Audio::empty();
-        while self.decoder.receive_frame(&mut frame).is_ok() {
-            if frame.channels() > 2 {
-                return Err(FfmpegError::Input(format!("{} channels, need 1 or 2", frame.channels())));
-            }
-            self.resampler.append(&frame, stretch, &mut pcm)?;
-        }
-        pcm.left.iter_mut().chain(&mut pcm.right).for_each(|sample| *sample = full_scale(*sample));
-        Ok(pcm)
-    }
-}
-
 /// swresample from whatever a decoder gives to 48 kHz planar stereo, always in its resampling mode, so that a stretch begins without a click.
 pub(crate) struct Resampler {
     context: *mut ffmpeg_next::ffi::SwrContext,
@@ -141,6 +109,16 @@ impl Resampler {
         pcm.left.truncate(at + written);
         pcm.right.truncate(at + written);
         if got < 0 { Err(FfmpegError::setup("resampling", ffmpeg_next::Error::from(got))) } else { Ok(()) }
+    }
+
+    /// Likewise of 48 kHz, left and right one after the other.
+    pub(crate) fn append_stereo(&mut self, samples: &[f32], stretch: i32, pcm: &mut Pcm) -> Result<(), FfmpegError> {
+        let mut input = frame::Audio::new(Sample::F32(Type::Packed), samples.len() / 2, ChannelLayout::STEREO);
+        input.set_rate(SAMPLE_RATE);
+        for (out, both) in input.plane_mut::<(f32, f32)>(0).iter_mut().zip(samples.chunks_exact(2)) {
+            *out = (both[0], both[1]);
+        }
+        self.append(&input, stretch, pcm)
     }
 
     fn prepare(&mut self, frame: &frame::Audio) -> Result<(), FfmpegError> {
@@ -197,9 +175,9 @@ fn open(codec: Codec) -> Result<decoder::Opened, FfmpegError> {
         Codec::Vp8 => (Id::VP8, "vp8"),
         Codec::Vp9 => (Id::VP9, "vp9"),
         Codec::Av1 => (Id::AV1, "libdav1d"),
-        Codec::Opus => (Id::OPUS, "opus"),
+        Codec::Opus => return Err(FfmpegError::Input("Opus is no picture".into())),
     };
-    // By name, because FFmpeg built with libvpx or libopus may prefer those.
+    // By name, because FFmpeg built with libvpx may prefer that.
     let found = decoder::find_by_name(name).or_else(|| decoder::find(id));
     let what = || format!("decoder {name}");
     let found = found.ok_or_else(|| FfmpegError::setup(what(), ffmpeg_next::Error::DecoderNotFound))?;
@@ -211,9 +189,6 @@ fn open(codec: Codec) -> Result<decoder::Opened, FfmpegError> {
         (*raw).flags |= i32::try_from(ffmpeg_next::ffi::AV_CODEC_FLAG_LOW_DELAY).expect("a flag bit");
         (*raw).max_pixels = MAX_PIXELS;
         (*raw).pkt_timebase = ffmpeg_next::ffi::AVRational { num: 1, den: 1_000_000 };
-        if codec == Codec::Opus {
-            (*raw).sample_rate = i32::try_from(SAMPLE_RATE).expect("48,000");
-        }
     }
     context.decoder().open_as(found).map_err(|e| FfmpegError::setup(what(), e))
 }

@@ -212,7 +212,7 @@ pub(crate) fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{AudioDecoder, VideoDecoder};
+    use crate::decode::VideoDecoder;
     use crate::ffmpeg::whole;
     use crate::ladder::tests::one_rung;
     use footlight_media::codec::Codec;
@@ -258,9 +258,6 @@ mod tests {
         for n in 0..50u8 {
             let _refused_or_concealed = video.decode(&[n.wrapping_mul(37); 200], SessionTime::ZERO);
         }
-        let mut audio = AudioDecoder::new(Codec::Opus).expect("opens");
-        let refused = audio.decode(&[0xff; 3], 0);
-        assert!(matches!(refused, Err(FfmpegError::Input(_)) | Ok(_)), "{refused:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod cmaf;
 pub mod compositor;
 pub mod contribution;
 pub mod decode;
+pub mod direction;
 pub mod driver;
 pub mod encode;
 #[cfg(feature = "failpoints")]
@@ -33,3 +34,4 @@ pub mod source;
 pub mod stages;
 pub mod testsrc;
 pub mod timeline;
+pub mod voice;

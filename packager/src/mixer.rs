@@ -5,8 +5,9 @@
 //! less of what overlaps (a gap of DTX, a mute, a sender's report that moved time).
 
 use crate::decode::Pcm;
-use footlight_media::track::TrackId;
-use std::collections::{BTreeMap, VecDeque};
+use footlight_media::track::{PeerKey, TrackId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Samples of one mixed chunk: one AAC frame.
 pub const CHUNK_SAMPLES: usize = 1024;
@@ -44,8 +45,36 @@ pub enum Placing {
     Jump,
 }
 
+/// How loud one peer is mixed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fader {
+    /// Decibels above what the peer sends; below it where negative.
+    pub gain_db: f32,
+    /// Not at all.
+    pub muted: bool,
+}
+
+/// How loud all are: who is not named, as they come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mix(pub HashMap<PeerKey, Fader>);
+
+impl Mix {
+    /// What a peer's samples are multiplied by.
+    fn gain(&self, peer: &PeerKey) -> f32 {
+        match self.0.get(peer) {
+            Some(Fader { muted: true, .. }) => 0.0,
+            Some(Fader { gain_db, .. }) => 10.0_f32.powf(gain_db / 20.0),
+            None => 1.0,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Voice {
+    peer: PeerKey,
+    /// What the last sample was multiplied by, and what the next chunk's last one is to be.
+    gain: f32,
+    next_gain: f32,
     /// Position of the queue's front, in samples since the stream's zero.
     start: i64,
     /// Left and right.
@@ -60,6 +89,7 @@ struct Voice {
 #[derive(Debug)]
 pub struct Mixer {
     voices: BTreeMap<TrackId, Voice>,
+    mix: Mix,
     late_samples: u64,
     /// Position of the next chunk.
     position: i64,
@@ -67,14 +97,23 @@ pub struct Mixer {
 
 impl Mixer {
     /// The first chunk begins at `position`.
-    pub const fn new(position: i64) -> Self {
-        Self { voices: BTreeMap::new(), late_samples: 0, position }
+    pub fn new(position: i64) -> Self {
+        Self { voices: BTreeMap::new(), mix: Mix::default(), late_samples: 0, position }
     }
 
-    /// A voice begins.
-    pub fn add(&mut self, track: TrackId) {
-        let voice = Voice { start: 0, samples: VecDeque::new(), next: None, allowance: VOICE_SAMPLES };
-        self.voices.insert(track, voice);
+    /// A peer's voice begins.
+    pub fn add(&mut self, track: TrackId, peer: PeerKey) {
+        let gain = self.mix.gain(&peer);
+        let (start, samples, next, allowance) = (0, VecDeque::new(), None, VOICE_SAMPLES);
+        self.voices.insert(track, Voice { peer, gain, next_gain: gain, start, samples, next, allowance });
+    }
+
+    /// Mixes otherwise, from the next chunk on and within it.
+    pub fn set_mix(&mut self, mix: Mix) {
+        for voice in self.voices.values_mut() {
+            voice.next_gain = mix.gain(&voice.peer);
+        }
+        self.mix = mix;
     }
 
     /// A voice is over.
@@ -101,6 +140,11 @@ impl Mixer {
             voice.allowance = left;
         }
         left >= 0
+    }
+
+    /// Samples that are missing between what it has brought and a packet that belongs at `at`: lost, or not sent.
+    pub fn missing(&self, track: TrackId, at: i64) -> i64 {
+        self.voices.get(&track).and_then(|voice| voice.next).map_or(0, |next| missing(at, next))
     }
 
     /// How a packet of `samples` samples that belongs at `at` is to be laid.
@@ -197,14 +241,18 @@ impl Voice {
         let old = usize::try_from(position - self.start).unwrap_or(0).min(self.samples.len());
         self.samples.drain(..old);
         self.start += i64::try_from(old).unwrap_or(0);
+        // Over a whole chunk, 21 ms: a step would click.
+        let (from, to) = (self.gain, self.next_gain);
+        self.gain = to;
         if self.start >= end || self.samples.is_empty() {
             return;
         }
         let at = usize::try_from(self.start - position).expect("not before the chunk: what was older is gone");
         let count = (CHUNK_SAMPLES - at).min(self.samples.len());
         for (i, [left, right]) in self.samples.drain(..count).enumerate() {
-            pcm.left[at + i] += left;
-            pcm.right[at + i] += right;
+            let gain = from + (to - from) * (at + i) as f32 / CHUNK_SAMPLES as f32;
+            pcm.left[at + i] += gain * left;
+            pcm.right[at + i] += gain * right;
         }
         self.start += i64::try_from(count).unwrap_or(0);
     }
@@ -221,9 +269,13 @@ mod tests {
         Pcm { left: vec![level; samples], right: vec![level; samples] }
     }
 
+    fn ada() -> PeerKey {
+        PeerKey("ada".into())
+    }
+
     fn one_voice() -> Mixer {
         let mut mixer = Mixer::new(0);
-        mixer.add(A);
+        mixer.add(A, ada());
         mixer
     }
 
@@ -243,6 +295,29 @@ mod tests {
         assert_eq!((mix.left[100], mix.left[1_023]), (0.5, 0.5));
         let mix = mixer.mix();
         assert_eq!((mix.left[35], mix.left[36], mix.left[995], mix.left[996]), (0.5, 0.25, 0.25, 0.0));
+    }
+
+    #[test]
+    fn a_fader_is_moved_without_a_click_and_stays_for_who_comes_back() {
+        let mut mixer = one_voice();
+        push(&mut mixer, 0, &tone(4 * CHUNK_SAMPLES, 0.5));
+        assert_eq!(mixer.mix().left[1_023], 0.5);
+        let fader = |gain_db, muted| Mix([(ada(), Fader { gain_db, muted })].into());
+        mixer.set_mix(fader(-20.0, false));
+        let moved = mixer.mix().left;
+        let steepest = moved.windows(2).map(|two| (two[1] - two[0]).abs()).fold(0.0, f32::max);
+        assert!(moved[0] == 0.5 && moved[1_023] < 0.051 && steepest < 0.001, "{steepest}");
+        mixer.set_mix(fader(20.0, true));
+        mixer.mix();
+        assert_eq!(mixer.mix().left, [0.0; CHUNK_SAMPLES]);
+        mixer.remove(A);
+        mixer.add(A, ada());
+        push(&mut mixer, 4 * 1_024, &tone(2 * CHUNK_SAMPLES, 0.5));
+        assert_eq!(mixer.mix().left, [0.0; CHUNK_SAMPLES]);
+        mixer.set_mix(Mix::default());
+        mixer.mix();
+        push(&mut mixer, 6 * 1_024, &tone(CHUNK_SAMPLES, 0.5));
+        assert_eq!(mixer.mix().left, [0.5; CHUNK_SAMPLES]);
     }
 
     #[test]
@@ -318,7 +393,7 @@ mod tests {
     #[test]
     fn a_voice_brings_two_seconds_at_once_and_twice_real_time_for_long() {
         let mut mixer = one_voice();
-        mixer.add(TrackId(2));
+        mixer.add(TrackId(2), PeerKey("bob".into()));
         let admitted = |mixer: &mut Mixer, samples| (0..10_000).filter(|_| mixer.admits(A, samples)).count();
         assert_eq!(admitted(&mut mixer, 5_760), 16, "96,000 samples are 16 whole packets of 120 ms");
         assert_eq!(admitted(&mut mixer, 0), 32, "what has no length costs 120");
@@ -337,7 +412,7 @@ mod tests {
     fn voices_add_up() {
         let mut mixer = Mixer::new(0);
         for n in 0..16 {
-            mixer.add(TrackId(n));
+            mixer.add(TrackId(n), PeerKey(n.to_string()));
             mixer.push(TrackId(n), 0, Placing::Jump, 2_048, &tone(2_048, 0.5));
         }
         assert_eq!(mixer.mix().left, [8.0; CHUNK_SAMPLES]);

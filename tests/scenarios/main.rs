@@ -14,6 +14,7 @@ mod a_crash_of_one_decoder_costs_its_stream_a_second;
 mod a_flood_of_offers_hurts_no_other_room;
 mod a_full_disk_costs_only_what_is_new;
 mod a_layout_changes_on_air;
+mod a_mix_changes_on_air;
 mod a_packager_that_hangs_is_replaced;
 mod a_peer_may_send_sound_or_picture_alone;
 mod a_slate_plays_before_anyone_publishes;

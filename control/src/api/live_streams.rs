@@ -10,7 +10,6 @@ use crate::catalog::StreamFilter;
 use crate::fields::Fields;
 use crate::owner::{ControlError, Input};
 use crate::rooms::date::Timestamp;
-use crate::rooms::layout::{Arrangement, Layout, Scaling};
 use crate::rooms::live_stream::{Actor, LiveStream, Recording, StartRequest, Status};
 use crate::rooms::{Invalid, Refused, id};
 use axum::extract::State;
@@ -67,20 +66,6 @@ pub(super) struct StartBody {
     destination: Option<String>,
     /// What is to be made of the stream afterwards.
     recording: Option<Recording>,
-}
-
-/// What a layout may say.
-#[derive(ToSchema)]
-#[allow(dead_code)] // Read field by field, so that errors name them; this is its description.
-pub(super) struct LayoutBody {
-    /// Who is where; `grid` where it is absent.
-    r#type: Option<Arrangement>,
-    /// What becomes of a picture that has other proportions than its tile; `fit` where it is absent.
-    scaling: Option<Scaling>,
-    /// Whose picture is the large one, by user id; whoever came first where it is absent.
-    focus: Option<String>,
-    /// Whose picture stands small in a corner over whatever arrangement, by user id.
-    pinned: Option<String>,
 }
 
 fn view(control: &Control, stream: LiveStream) -> LiveStreamView {
@@ -150,32 +135,6 @@ pub(super) async fn stop(
 ) -> Result<Json<LiveStreamView>, Problem> {
     let stopped = control.ask(|answer| Input::StopStream { id: stream, by: Actor::Server, answer }).await?;
     Ok(Json(view(&control, stopped)))
-}
-
-/// Show the people of a live stream otherwise, from now on.
-///
-/// Not in 100ms's API. What is absent is as at a stream's start: a grid, in which all of each picture is seen. An auth token of the room whose role may
-/// stream does, too.
-#[utoipa::path(post, path = "/v2/live-streams/{stream}/layout", operation_id = "arrange_live_stream", tag = "live streams", request_body = LayoutBody,
-    security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
-    responses((status = 200, body = Layout), (status = "default", body = Problem)))]
-pub(super) async fn arrange(
-    State(control): State<Control>,
-    Path(stream): Path<String>,
-    Extension(caller): Extension<Caller>,
-    body: Result<Body, Problem>,
-) -> Result<Json<Layout>, Problem> {
-    if let Caller::Peer(auth) = caller {
-        let room = auth.room.clone();
-        control.authorize_live(&room, auth, "arrange the live stream").await?;
-        // A peer hears of streams of its own room alone.
-        if control.reader().stream(&stream).await?.is_none_or(|found| found.room_id != room) {
-            return Err(ControlError::from(Refused::UnknownStream(stream)).into());
-        }
-    }
-    let layout = Layout::parse(body?.0)?;
-    control.arrange(&stream, layout.clone()).await?;
-    Ok(Json(layout))
 }
 
 /// One live stream.

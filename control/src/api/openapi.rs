@@ -1,7 +1,7 @@
 //! `/openapi.json`: this API, described from the handlers themselves. `tests/openapi.json` is a checked-in copy, so that a change of
 //! the API shows in review.
 
-use super::{live_streams, problem, room_codes, rooms, templates, token};
+use super::{direction, live_streams, problem, room_codes, rooms, templates, token};
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -25,7 +25,8 @@ use utoipa::{Modify, OpenApi};
         live_streams::start,
         live_streams::stop_room,
         live_streams::stop,
-        live_streams::arrange,
+        direction::arrange,
+        direction::mix,
         live_streams::list,
         live_streams::get,
     ),

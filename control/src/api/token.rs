@@ -37,7 +37,7 @@ pub(super) async fn exchange(
     let code = fields.required_text("code")?;
     let user = fields.text("user_id")?.unwrap_or_default();
     if !user.is_empty() {
-        id::check_user(&user)?;
+        id::check_user("user_id", &user)?;
     }
     Ok(Json(TokenAnswer { token: control.exchange(&code, &user).await? }))
 }

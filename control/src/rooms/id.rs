@@ -57,13 +57,13 @@ pub fn check_name(name: &str) -> Result<(), Invalid> {
     Err(Invalid(format!("name: {} is not a room name; use 1 to {MAX_NAME_BYTES} of A-Z a-z 0-9 . - : _", quoted(name))))
 }
 
-/// Refuses a user id that is empty, long, or cannot be printed.
-pub fn check_user(user: &str) -> Result<(), Invalid> {
+/// Refuses a user id, given in `field`, that is empty, long, or cannot be printed.
+pub fn check_user(field: &str, user: &str) -> Result<(), Invalid> {
     if (1..=MAX_USER_BYTES).contains(&user.len()) && !user.contains(char::is_control) {
         return Ok(());
     }
     Err(Invalid(format!(
-        "user_id: {} is not a user id; use 1 to {MAX_USER_BYTES} bytes without control characters",
+        "{field}: {} is not a user id; use 1 to {MAX_USER_BYTES} bytes without control characters",
         quoted(user)
     )))
 }

@@ -87,13 +87,8 @@ fn word<T: Copy + Default>(fields: &mut Fields, name: &str, words: &[(&str, T)])
 
 fn peer(fields: &mut Fields, name: &str) -> Result<Option<String>, Invalid> {
     let peer = fields.text(name)?;
-    match &peer {
-        Some(peer) if peer.is_empty() => Err(Invalid(format!("{name}: \"\" is nobody; give a user id, or null"))),
-        Some(peer) if peer.len() > id::MAX_USER_BYTES => {
-            Err(Invalid(format!("{name}: {} bytes, at most {}", peer.len(), id::MAX_USER_BYTES)))
-        }
-        _ => Ok(peer),
-    }
+    peer.iter().try_for_each(|peer| id::check_user(name, peer))?;
+    Ok(peer)
 }
 
 #[cfg(test)]
@@ -125,8 +120,11 @@ mod tests {
         check(r#"{"type": "wall"}"#, "type: \"wall\" is none; use one of grid, spotlight, sidebar, picture-in-picture");
         check(r#"{"type": 7}"#, "type: 7 is a number; give a string");
         check(r#"{"scaling": "crop"}"#, "scaling: \"crop\" is none; use one of fit, fill");
-        check(r#"{"focus": ""}"#, "focus: \"\" is nobody; give a user id, or null");
+        check(r#"{"focus": ""}"#, "focus: \"\" is not a user id; use 1 to 128 bytes without control characters");
         check(r#"{"focus": "a", "pinned": "a"}"#, "pinned: \"a\" is in focus; a peer has one place");
-        check(&format!(r#"{{"pinned": "{}"}}"#, "x".repeat(129)), "pinned: 129 bytes, at most 128");
+        check(
+            &format!(r#"{{"pinned": "{}"}}"#, "x".repeat(129)),
+            &format!("pinned: \"{}\"… is not a user id; use 1 to 128 bytes without control characters", "x".repeat(40)),
+        );
     }
 }

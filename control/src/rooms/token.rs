@@ -161,8 +161,11 @@ fn signed_claims(credentials: &Credentials, token: &str) -> Result<Claims, Token
 }
 
 fn auth(claims: Claims) -> Result<Auth, TokenError> {
-    let user =
-        claims.user_id.filter(|user| !user.is_empty()).or(claims.jti).filter(|user| id::check_user(user).is_ok());
+    let user = claims
+        .user_id
+        .filter(|user| !user.is_empty())
+        .or(claims.jti)
+        .filter(|user| id::check_user("user_id", user).is_ok());
     match (claims.room_id.filter(|room| id::is_id(room)), claims.role, user) {
         (Some(room), Some(role), Some(user)) => Ok(Auth { room, role, user }),
         _ => Err(TokenError::Malformed),

@@ -1,8 +1,8 @@
-//! A layout goes to whoever makes the stream, and what they say of it comes back.
+//! A layout or a mix goes to whoever makes the stream, and what they say of it comes back.
 
 use crate::harness::Harness;
 use axum::body::Body;
-use footlight_control::{Arrangement, Command, Control, Event, Layout, NotArranged};
+use footlight_control::{Arrangement, Command, Control, Event, Fader, Layout, NotDirected, Wish};
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -15,16 +15,16 @@ async fn ask(control: Control, path: String, token: String, body: Value) -> Valu
     serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
 }
 
-/// Posts a layout while whoever makes streams answers it.
-async fn arrange(h: &mut Harness, stream: &str, body: Value, made: Result<(), NotArranged>) -> (Layout, Value) {
-    let (path, control) = (format!("/v2/live-streams/{stream}/layout"), h.control.clone());
+/// Posts a wish while whoever makes streams answers it.
+async fn direct(h: &mut Harness, path: String, body: Value, made: Result<(), NotDirected>) -> (Wish, Value) {
+    let control = h.control.clone();
     let asking = tokio::spawn(ask(control, path, h.management(), body));
-    let Some(Command::ArrangeStream { room, layout, arranged, .. }) = h.commands.recv().await else {
+    let Some(Command::DirectStream { room, wish, directed, .. }) = h.commands.recv().await else {
         panic!("nothing else is asked for")
     };
     assert_eq!(room, "demo");
-    arranged.send(made).unwrap();
-    (layout, asking.await.unwrap())
+    directed.send(made).unwrap();
+    (wish, asking.await.unwrap())
 }
 
 #[tokio::test]
@@ -34,22 +34,22 @@ async fn by_a_server() {
     let stream = h.control.start_stream("demo").await.unwrap().id;
     assert!(matches!(h.commands.recv().await, Some(Command::StartStream { .. })));
 
+    let path = format!("/v2/live-streams/{stream}/layout");
     let body = json!({"type": "sidebar", "focus": "ada"});
-    let (layout, answer) = arrange(&mut h, &stream, body, Ok(())).await;
+    let (layout, answer) = direct(&mut h, path.clone(), body, Ok(())).await;
     let want = Layout { arrangement: Arrangement::Sidebar, focus: Some("ada".into()), ..Layout::default() };
-    assert_eq!(layout, want);
+    assert_eq!(layout, Wish::Layout(want));
     assert_eq!(answer, json!({"type": "sidebar", "scaling": "fit", "focus": "ada", "pinned": null}));
 
     let on_stage = vec!["ada".to_owned(), "grace".to_owned()];
-    let nobody = NotArranged::NotOnStage { field: "focus", peer: "alan".into(), on_stage };
-    let (_, refused) = arrange(&mut h, &stream, json!({"focus": "alan"}), Err(nobody)).await;
+    let nobody = NotDirected::NotOnStage { field: "focus", peer: "alan".into(), on_stage };
+    let (_, refused) = direct(&mut h, path.clone(), json!({"focus": "alan"}), Err(nobody)).await;
     assert_eq!(refused["code"], 400);
     assert_eq!(refused["message"], "focus: \"alan\" is not on stage in this room; on stage are \"ada\", \"grace\"");
 
-    let (_, refused) = arrange(&mut h, &stream, json!({}), Err(NotArranged::Over)).await;
+    let (_, refused) = direct(&mut h, path.clone(), json!({}), Err(NotDirected::Over)).await;
     assert!(refused["message"].as_str().unwrap().contains("is over; only one that goes on"), "{refused}");
 
-    let path = format!("/v2/live-streams/{stream}/layout");
     h.post(&path, json!({"type": "wall"})).await.refused(400, "use one of grid");
     h.post("/v2/live-streams/none/layout", json!({})).await.refused(404, "none");
     h.happen(Event::StreamEnded { stream: stream.clone() }).await;
@@ -65,7 +65,7 @@ async fn by_who_may_stream_in_the_room() {
     assert!(matches!(h.commands.recv().await, Some(Command::StartStream { .. })));
     let path = format!("/v2/live-streams/{stream}/layout");
     let token = h.auth("demo", "viewer-on-stage");
-    h.send(Method::POST, &path, Some(&token), "{}".into()).await.refused(403, "may not arrange the live stream");
+    h.send(Method::POST, &path, Some(&token), "{}".into()).await.refused(403, "may not direct the live stream");
     // A stream of another room is as one that is not there.
     let token = h.auth("other", "broadcaster");
     let there = h.send(Method::POST, &path, Some(&token), "{}".into()).await;
@@ -73,7 +73,30 @@ async fn by_who_may_stream_in_the_room() {
     assert!(!there.body.to_string().contains("demo"), "{there:?}");
     let (token, control) = (h.auth("demo", "broadcaster"), h.control.clone());
     let asking = tokio::spawn(ask(control, path, token, json!({})));
-    let Some(Command::ArrangeStream { arranged, .. }) = h.commands.recv().await else { panic!("it may") };
-    arranged.send(Ok(())).unwrap();
+    let Some(Command::DirectStream { directed, .. }) = h.commands.recv().await else { panic!("it may") };
+    directed.send(Ok(())).unwrap();
     assert_eq!(asking.await.unwrap()["type"], "grid");
+}
+
+#[tokio::test]
+async fn a_mix() {
+    let mut h = Harness::new().await;
+    h.control.ensure_room("demo").await.unwrap();
+    let stream = h.control.start_stream("demo").await.unwrap().id;
+    assert!(matches!(h.commands.recv().await, Some(Command::StartStream { .. })));
+    let path = format!("/v2/live-streams/{stream}/mix");
+
+    let body = json!({"voices": {"ada": {"gain_db": -6.5}, "grace": {"muted": true}}});
+    let (wish, answer) = direct(&mut h, path.clone(), body, Ok(())).await;
+    assert_eq!(wish.peers(), [("voices", "ada"), ("voices", "grace")]);
+    let Wish::Mix(mix) = wish else { panic!("{wish:?}") };
+    assert_eq!(mix.voices["ada"], Fader { gain_db: -6.5, muted: false });
+    assert_eq!(mix.voices["grace"], Fader { gain_db: 0.0, muted: true });
+    let want = json!({"voices": {"ada": {"gain_db": -6.5, "muted": false}, "grace": {"gain_db": 0.0, "muted": true}}});
+    assert_eq!(answer, want);
+
+    h.post(&path, json!({"voices": {"ada": {"gain_db": 1e9}}})).await.refused(400, "give -60 to 20");
+    h.post("/v2/live-streams/none/mix", json!({})).await.refused(404, "none");
+    let token = h.auth("demo", "viewer-on-stage");
+    h.send(Method::POST, &path, Some(&token), "{}".into()).await.refused(403, "may not direct the live stream");
 }

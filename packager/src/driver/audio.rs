@@ -2,20 +2,21 @@
 //! The audio thread: decodes every voice, mixes them, and encodes the mix once for each audio rendition.
 
 use super::intake::{Came, Intake};
+use super::slot::Slot;
 use super::{Shared, ThreadEvent};
-use crate::decode::AudioDecoder;
+use crate::decode::Pcm;
 use crate::encode::AudioEncoder;
 use crate::ffmpeg::FfmpegError;
 use crate::ladder::AudioRendition;
 use crate::limiter::{self, Limiter};
 use crate::loudness::Leveller;
-use crate::mixer::{CHUNK_SAMPLES, Mixer, Placing};
+use crate::mixer::{CHUNK_SAMPLES, Mix, Mixer, Placing};
 use crate::opus;
 use crate::segmenter::{Cut, Unit};
 use crate::session::{Input, Lane};
-use footlight_media::codec::Codec;
+use crate::voice::VoiceDecoder;
 use footlight_media::frame::EncodedFrame;
-use footlight_media::track::TrackId;
+use footlight_media::track::{PeerKey, TrackId};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -26,7 +27,7 @@ use std::time::Duration;
 const PACKETS: usize = 256;
 
 pub(super) enum AudioInput {
-    Added { track: TrackId, codec: Codec },
+    Added { track: TrackId, peer: PeerKey },
     Frame(EncodedFrame),
     Removed { track: TrackId },
 }
@@ -36,13 +37,14 @@ pub(super) fn start(
     lanes: Range<Lane>,
     renditions: Vec<AudioRendition>,
     loudness_lufs: Option<f64>,
+    mix: Slot<Mix>,
     first_unit: u64,
 ) -> std::io::Result<SyncSender<AudioInput>> {
     let (inputs, queue) = sync_channel(PACKETS);
     std::thread::Builder::new().name("audio".into()).spawn(move || {
         let events = shared.events.clone();
         let leveller = loudness_lufs.map(Leveller::new);
-        let audio = Audio::open(shared, lanes.clone(), &renditions, leveller, first_unit);
+        let audio = Audio::open(shared, lanes.clone(), &renditions, leveller, mix, first_unit);
         let result = audio.and_then(|audio| audio.run(&queue));
         let last: Vec<ThreadEvent> = match result {
             Ok(()) => lanes.map(|lane| ThreadEvent::Session(Input::Drained { lane })).collect(),
@@ -65,8 +67,9 @@ struct Rendition {
 struct Audio {
     shared: Shared,
     renditions: Vec<Rendition>,
-    decoders: HashMap<TrackId, AudioDecoder>,
+    decoders: HashMap<TrackId, VoiceDecoder>,
     mixer: Mixer,
+    mix: Slot<Mix>,
     /// Where the mix has a loudness that it is brought to.
     leveller: Option<Leveller>,
     /// The unit that the encoders' next packet is.
@@ -79,6 +82,7 @@ impl Audio {
         lanes: Range<Lane>,
         renditions: &[AudioRendition],
         leveller: Option<Leveller>,
+        mix: Slot<Mix>,
         first_unit: u64,
     ) -> Result<Self, FfmpegError> {
         let mut opened = Vec::new();
@@ -94,7 +98,7 @@ impl Audio {
         // So much earlier is mixed what is so much later limited.
         let mixer = Mixer::new(position.saturating_add(i64::try_from(limiter::DELAY).expect("72")));
         let (decoders, renditions) = (HashMap::new(), opened);
-        Ok(Self { shared, renditions, decoders, mixer, leveller, unit: first_unit })
+        Ok(Self { shared, renditions, decoders, mixer, mix, leveller, unit: first_unit })
     }
 
     fn run(mut self, inputs: &Receiver<AudioInput>) -> Result<(), FfmpegError> {
@@ -102,6 +106,9 @@ impl Audio {
         while !self.done() {
             if !self.wait(inputs)? {
                 return Ok(());
+            }
+            if let Some(mix) = self.mix.take() {
+                self.mixer.set_mix(mix);
             }
             let mut pcm = self.mixer.mix();
             if let Some(leveller) = &mut self.leveller {
@@ -143,9 +150,9 @@ impl Audio {
             let left = due.micros_since(self.shared.clock.now());
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
             match intake.next(left) {
-                Came::Input(AudioInput::Added { track, codec }) => {
-                    self.decoders.insert(track, AudioDecoder::new(codec)?);
-                    self.mixer.add(track);
+                Came::Input(AudioInput::Added { track, peer }) => {
+                    self.decoders.insert(track, VoiceDecoder::new()?);
+                    self.mixer.add(track, peer);
                 }
                 Came::Input(AudioInput::Removed { track }) => {
                     self.decoders.remove(&track);
@@ -162,17 +169,30 @@ impl Audio {
         let Some(decoder) = self.decoders.get_mut(&frame.track) else { return };
         let at = self.shared.timeline.sample_at(frame.time);
         let sent = opus::samples(&frame.data).unwrap_or(0);
+        let missing = self.mixer.missing(frame.track, at);
         if !self.mixer.admits(frame.track, sent) {
             self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let placing = self.mixer.placing(frame.track, at, sent);
-        let stretch = match placing {
-            Placing::Append { stretch } => stretch,
-            Placing::Jump => 0,
+        let (stretch, follows) = match placing {
+            Placing::Append { stretch } => (stretch, true),
+            Placing::Jump => (0, false),
         };
-        match decoder.decode(&frame.data, stretch) {
-            Ok(pcm) => self.mixer.push(frame.track, at, placing, sent, &pcm),
+        let concealed = if follows && missing > 0 && self.mixer.admits(frame.track, missing) {
+            decoder.conceal(missing, &frame.data)
+        } else {
+            Ok(Pcm::default())
+        };
+        let decoded = concealed.and_then(|concealed| Ok((concealed, decoder.decode(&frame.data, stretch)?)));
+        match decoded {
+            Ok((concealed, pcm)) => {
+                if !concealed.left.is_empty() {
+                    let filling = Placing::Append { stretch: 0 };
+                    self.mixer.push(frame.track, at.saturating_sub(missing), filling, missing, &concealed);
+                }
+                self.mixer.push(frame.track, at, placing, sent, &pcm);
+            }
             Err(error) => {
                 tracing::debug!(track = frame.track.0, %error, "packet refused");
                 self.shared.counters.undecodable_frames.fetch_add(1, Ordering::Relaxed);
@@ -209,9 +229,9 @@ mod tests {
         let stop_part = Arc::new(AtomicU64::new(3));
         let shared = Shared { clock, timeline, stop_part, counters: Arc::clone(&counters), events };
         let rendition = AudioRendition { name: "audio".into(), bitrate_bps: 64_000 };
-        let inputs = start(shared, 0..1, vec![rendition], None, 0).expect("a thread");
+        let inputs = start(shared, 0..1, vec![rendition], None, Slot::new(Mix::default()), 0).expect("a thread");
         let track = TrackId(1);
-        inputs.send(AudioInput::Added { track, codec: Codec::Opus }).expect("it runs");
+        inputs.send(AudioInput::Added { track, peer: PeerKey("ada".into()) }).expect("it runs");
         let flood = std::thread::spawn(move || {
             let (data, stamps) = (Bytes::from_static(LONGEST_PACKET), IngestStamps::default());
             let frame =

@@ -16,11 +16,14 @@ mod intake;
 mod meter;
 mod picture;
 mod rung;
+mod slot;
 
 use crate::bounded::at_most;
 use crate::clock::SessionClock;
+use crate::direction::Direction;
 use crate::ladder::Ladder;
 use crate::layout::{Layout, Size};
+use crate::mixer::Mix;
 use crate::objects::{self, Batch, Change};
 use crate::session::{Input, Output, Resume, Session};
 use crate::stages::{Histogram, Journey, Stage, TickStamps};
@@ -33,6 +36,7 @@ use footlight_media::time::{SessionTime, WallTime};
 use footlight_media::track::{TrackEvent, TrackId, TrackRequest};
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
+use slot::Slot;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,8 +67,8 @@ pub struct Start {
     pub stream: objects::Stream,
     /// What is encoded.
     pub ladder: Ladder,
-    /// Who is seen where.
-    pub layout: Layout,
+    /// Who is seen where, and heard how loud.
+    pub direction: Direction,
     /// How loud the mix is made, in LUFS; `None`: as loud as it comes.
     pub loudness_lufs: Option<f64>,
     /// The clock that frames are stamped with.
@@ -82,8 +86,8 @@ pub struct Start {
 pub enum ToPackager {
     /// Something happened to a track.
     Event(TrackEvent),
-    /// Another layout, from the next tick on.
-    Arrange(Layout),
+    /// What is wanted now, from the next tick and the next chunk of sound on.
+    Direct(Direction),
     /// The oldest changes of [`FromPackager::Publish`] that were not yet confirmed are at the origin, since this time.
     Published(SessionTime),
     /// The stream is over: finish it.
@@ -210,7 +214,7 @@ pub async fn run(
         tokio::select! {
             input = inputs.next() => match input {
                 Some(ToPackager::Event(event)) => driver.track_event(event)?,
-                Some(ToPackager::Arrange(layout)) => driver.layout.set(layout),
+                Some(ToPackager::Direct(direction)) => driver.direct(direction),
                 Some(ToPackager::Published(at)) => driver.published(at)?,
                 Some(ToPackager::Stop) => driver.stop(),
                 None => return Err(DriverError::Orphaned),
@@ -264,7 +268,8 @@ struct Driver {
     session: Session,
     shared: Shared,
     routes: HashMap<TrackId, Route>,
-    layout: picture::LayoutSlot,
+    layout: Slot<Layout>,
+    mix: Slot<Mix>,
     /// How large tracks are shown, where that has not been said yet.
     shown: HashMap<TrackId, Size>,
     pictures: Feed<picture::PictureInput>,
@@ -321,18 +326,19 @@ impl Driver {
             .enumerate()
             .map(|(lane, rung)| rung::start(shared.clone(), lane, rung.clone(), start.ladder.clone(), part))
             .collect::<Result<Vec<_>, _>>()?;
-        let layout = picture::LayoutSlot::default();
-        layout.set(start.layout);
+        let (layout, mix) = (Slot::new(start.direction.layout), Slot::new(start.direction.mix));
         let pictures = picture::start(shared.clone(), &start.ladder, layout.clone(), part, rungs)?;
         let lanes = start.ladder.rungs.len()..start.ladder.rungs.len() + start.ladder.audio.len();
         let first_unit = session.first_unit(lanes.start, part);
-        let sound = audio::start(shared.clone(), lanes, start.ladder.audio, start.loudness_lufs, first_unit)?;
+        let sound =
+            audio::start(shared.clone(), lanes, start.ladder.audio, start.loudness_lufs, mix.clone(), first_unit)?;
         let lanes = session.progress().map(|_| Progress::new(now)).collect();
         Ok(Self {
             session,
             shared,
             routes: HashMap::new(),
             layout,
+            mix,
             shown: HashMap::new(),
             pictures: Feed::new("the compositor", pictures),
             sound: Feed::new("the audio thread", sound),
@@ -354,7 +360,7 @@ impl Driver {
                         Route::Video(self.decoder(track, codec)?)
                     }
                     Kind::Audio => {
-                        self.sound.must(audio::AudioInput::Added { track, codec })?;
+                        self.sound.must(audio::AudioInput::Added { track, peer })?;
                         Route::Audio
                     }
                 };
@@ -462,6 +468,11 @@ impl Driver {
         if self.outputs.capacity() > BATCHES {
             let _nobody_listens = self.outputs.try_send(message);
         }
+    }
+
+    fn direct(&self, direction: Direction) {
+        self.layout.set(direction.layout);
+        self.mix.set(direction.mix);
     }
 
     /// Only the newest size of each track counts, and it waits for room.

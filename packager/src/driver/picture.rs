@@ -3,6 +3,7 @@
 
 use super::intake::{Came, Intake};
 use super::rung::{Rung, ToRung};
+use super::slot::Slot;
 use super::{Shared, ThreadEvent};
 use crate::canvas::{Canvas, Painter};
 use crate::compositor::{Compositor, Tile};
@@ -13,9 +14,9 @@ use crate::stages::FrameStamps;
 use crate::timeline::SLATE_SEGMENTS;
 use footlight_media::track::{PeerKey, TrackId};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Inputs that wait for a tick: 16 sources at 60 fps and a compositor that is four ticks late.
@@ -27,29 +28,10 @@ pub(super) enum PictureInput {
     Removed { track: TrackId },
 }
 
-/// The layout, as the loop sets it and each tick reads it: of several in one tick only the last is ever seen, and none takes a picture's place in the queue.
-#[derive(Clone, Default)]
-pub(super) struct LayoutSlot(Arc<Mutex<Option<Layout>>>);
-
-impl LayoutSlot {
-    pub(super) fn set(&self, layout: Layout) {
-        *self.lock() = Some(layout);
-    }
-
-    fn take(&self) -> Option<Layout> {
-        self.lock().take()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Layout>> {
-        // Whoever panicked with it left a whole value.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 pub(super) fn start(
     shared: Shared,
     ladder: &Ladder,
-    layout: LayoutSlot,
+    layout: Slot<Layout>,
     part: u64,
     rungs: Vec<Rung>,
 ) -> std::io::Result<SyncSender<PictureInput>> {
@@ -67,7 +49,7 @@ pub(super) fn start(
 struct Ticker {
     shared: Shared,
     compositor: Compositor<(Picture, FrameStamps)>,
-    layout: LayoutSlot,
+    layout: Slot<Layout>,
     painter: Painter,
     rungs: Vec<Rung>,
     tick: u64,
@@ -82,7 +64,7 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn new(shared: Shared, ladder: &Ladder, layout: LayoutSlot, part: u64, rungs: Vec<Rung>) -> Self {
+    fn new(shared: Shared, ladder: &Ladder, layout: Slot<Layout>, part: u64, rungs: Vec<Rung>) -> Self {
         let ticks_per_part = u64::from(ladder.ticks_per_part());
         let compositor = Compositor::new(ladder.canvas, Layout::default(), shared.timeline);
         Self {

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use footlight_media::time::WallTime;
 use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
+use footlight_packager::direction::Direction;
 use footlight_packager::driver::{self, FromPackager, Start, ToPackager};
 use footlight_packager::ladder::{AudioRendition, Ladder, Rung};
-use footlight_packager::layout::{Layout, Size};
+use footlight_packager::layout::Size;
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
 use futures_util::stream;
@@ -56,7 +57,7 @@ impl Packaging {
         let start = Start {
             stream: stream(),
             ladder,
-            layout: Layout::default(),
+            direction: Direction::default(),
             loudness_lufs,
             clock,
             zero_date: WallTime::from_micros(1_800_000_000_000_000),

@@ -1,0 +1,96 @@
+//! `/v2/live-streams/<id>/layout` and `mix`: who is seen where and heard how loud. Not in 100ms's API, whose pictures are composed by a browser.
+
+use super::auth::Caller;
+use super::body::Body;
+use super::path::Path;
+use super::problem::Problem;
+use crate::owner::ControlError;
+use crate::rooms::Refused;
+use crate::rooms::layout::{Arrangement, Layout, Scaling};
+use crate::rooms::mix::Mix;
+use crate::{Control, Wish};
+use axum::extract::State;
+use axum::{Extension, Json};
+use std::collections::HashMap;
+use utoipa::ToSchema;
+
+/// What a layout may say.
+#[derive(ToSchema)]
+#[allow(dead_code)] // Read field by field, so that errors name them; this is its description.
+pub(super) struct LayoutBody {
+    /// Who is where; `grid` where it is absent.
+    r#type: Option<Arrangement>,
+    /// What becomes of a picture that has other proportions than its tile; `fit` where it is absent.
+    scaling: Option<Scaling>,
+    /// Whose picture is the large one, by user id; whoever came first where it is absent.
+    focus: Option<String>,
+    /// Whose picture stands small in a corner over whatever arrangement, by user id.
+    pinned: Option<String>,
+}
+
+/// What a mix may say.
+#[derive(ToSchema)]
+#[allow(dead_code)] // Read field by field, so that errors name them; this is its description.
+pub(super) struct MixBody {
+    /// By user id; who is absent is heard as they come.
+    voices: Option<HashMap<String, FaderBody>>,
+}
+
+/// How loud one peer is mixed.
+#[derive(ToSchema)]
+#[allow(dead_code)] // As above.
+struct FaderBody {
+    /// Decibels above what the peer sends, below it where negative: -60 to 20; 0 where it is absent.
+    gain_db: Option<f64>,
+    /// Not heard at all; `false` where it is absent.
+    muted: Option<bool>,
+}
+
+/// Show the people of a live stream otherwise, from now on.
+///
+/// Not in 100ms's API. What is absent is as at a stream's start: a grid, in which all of each picture is seen. An auth token of the room whose role may
+/// stream does, too.
+#[utoipa::path(post, path = "/v2/live-streams/{stream}/layout", operation_id = "arrange_live_stream", tag = "live streams", request_body = LayoutBody,
+    security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
+    responses((status = 200, body = Layout), (status = "default", body = Problem)))]
+pub(super) async fn arrange(
+    State(control): State<Control>,
+    Path(stream): Path<String>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Body, Problem>,
+) -> Result<Json<Layout>, Problem> {
+    may_direct(&control, &stream, caller).await?;
+    let layout = Layout::parse(body?.0)?;
+    control.direct(&stream, Wish::Layout(layout.clone())).await?;
+    Ok(Json(layout))
+}
+
+/// Make people of a live stream louder or quieter, or mute them, from now on.
+///
+/// Not in 100ms's API. It is the whole mix: who is absent is heard as they come. It holds for who leaves and comes back. An auth token of the room whose
+/// role may stream does, too.
+#[utoipa::path(post, path = "/v2/live-streams/{stream}/mix", operation_id = "mix_live_stream", tag = "live streams", request_body = MixBody,
+    security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
+    responses((status = 200, body = Mix), (status = "default", body = Problem)))]
+pub(super) async fn mix(
+    State(control): State<Control>,
+    Path(stream): Path<String>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Body, Problem>,
+) -> Result<Json<Mix>, Problem> {
+    may_direct(&control, &stream, caller).await?;
+    let mix = Mix::parse(body?.0)?;
+    control.direct(&stream, Wish::Mix(mix.clone())).await?;
+    Ok(Json(mix))
+}
+
+async fn may_direct(control: &Control, stream: &str, caller: Caller) -> Result<(), Problem> {
+    let Caller::Peer(auth) = caller else { return Ok(()) };
+    let room = auth.room.clone();
+    control.authorize_live(&room, auth, "direct the live stream").await?;
+    // A peer hears of streams of its own room alone.
+    if control.reader().stream(stream).await?.is_none_or(|found| found.room_id != room) {
+        return Err(ControlError::from(Refused::UnknownStream(stream.to_owned())).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! What those who direct a live stream want of it: who is seen where, and who is heard how loud. Pure.
+
+use crate::layout::Layout;
+use crate::mixer::Mix;
+use serde::{Deserialize, Serialize};
+
+/// All that is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Direction {
+    /// Who is seen where.
+    pub layout: Layout,
+    /// Who is heard how loud.
+    pub mix: Mix,
+}
+
+/// One wish, in whose place the next of its kind comes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wish {
+    /// Who is seen where.
+    Layout(Layout),
+    /// Who is heard how loud.
+    Mix(Mix),
+}
+
+impl Direction {
+    /// Takes a wish.
+    pub fn take(&mut self, wish: Wish) {
+        match wish {
+            Wish::Layout(layout) => self.layout = layout,
+            Wish::Mix(mix) => self.mix = mix,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What the loop sets and a thread reads when it comes to it: of several values only the last counts, and none takes a place in a queue.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The newest value that was not taken yet.
+pub(super) struct Slot<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Slot<T> {
+    /// Holds `value`.
+    pub(super) fn new(value: T) -> Self {
+        Self(Arc::new(Mutex::new(Some(value))))
+    }
+
+    pub(super) fn set(&self, value: T) {
+        *self.lock() = Some(value);
+    }
+
+    pub(super) fn take(&self) -> Option<T> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<T>> {
+        // Whoever panicked with it left a whole value.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
