@@ -56,7 +56,6 @@ impl Leveller {
     }
 
     fn measure(&mut self, pcm: &Pcm) {
-        // A decoder may give what is no number; it is silence to everybody else, too.
         let measured =
             self.meter.add_frames_planar_f32(&[&pcm.left, &pcm.right]).and_then(|()| self.meter.loudness_momentary());
         let Ok(lufs) = measured else { return };

@@ -46,6 +46,8 @@ async fn at_minus_sixteen_lufs() {
 async fn programme(loudness_lufs: Option<f64>) -> Vec<(String, Vec<u8>)> {
     let rendition = |name: &str, bitrate_bps| AudioRendition { name: name.into(), bitrate_bps };
     let ladder = Ladder { audio: vec![rendition("audio", 128_000), rendition("low", 48_000)], ..small_ladder() };
+    // Before the programme begins: what is measured is counted from there.
+    let voices: Vec<Vec<Bytes>> = (0..VOICES).map(voice).collect();
     let mut packaging = Packaging::start_at_loudness(ladder, loudness_lufs);
     packaging.until_running().await;
     let peer = |number: u64| PeerKey(number.to_string());
@@ -53,7 +55,6 @@ async fn programme(loudness_lufs: Option<f64>) -> Vec<(String, Vec<u8>)> {
         let added = TrackEvent::Added { track: TrackId(number), peer: peer(number), codec: Codec::Opus };
         packaging.to.send(ToPackager::Event(added)).await.unwrap();
     }
-    let voices: Vec<Vec<Bytes>> = (0..VOICES).map(voice).collect();
     let mut packets = tokio::time::interval(PACKET);
     let begin = packaging.clock.now();
     for number in 0..SPOKEN.as_millis() / PACKET.as_millis() {
@@ -125,7 +126,7 @@ fn ebur128(file: &[u8], from_seconds: u32) -> Heard {
     let summary = said.rsplit("Summary:").next().unwrap();
     let value = |name: &str| {
         let line = summary.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap_or_else(|| panic!("{said}"));
-        line.split_whitespace().next().unwrap().parse().unwrap_or(f64::NEG_INFINITY)
+        line.split_whitespace().next().unwrap().parse().unwrap()
     };
     Heard { lufs: value("I:"), true_peak_db: value("Peak:") }
 }
