@@ -100,10 +100,11 @@ impl MediaTap {
         let ids = [Some(simulcast.rid_extension), simulcast.repaired_rid_extension];
         let layer = ids.into_iter().flatten().find_map(|id| simulcast.layer(&header.get_extension(id)?))?;
         if !self.named.contains(&header.ssrc) {
-            self.named.push(header.ssrc);
-            if self.named.len() > NAMED_SSRCS {
+            if self.named.len() >= NAMED_SSRCS {
                 self.sink.failed();
+                return None;
             }
+            self.named.push(header.ssrc);
         }
         Some(layer)
     }

@@ -8,7 +8,7 @@ const MAX_LAYERS: usize = 4;
 /// Header extensions that name a packet's layer, and the layer that a retransmission repairs (RFC 8852).
 pub(crate) const RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
 pub(crate) const REPAIRED_RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
-/// A layer that has sent nothing for so long has stopped: the sender has no bitrate for it. Two pictures of five a second lie closer.
+/// A layer that has sent nothing for so long may have stopped, as the sender had no bitrate for it. Two pictures of five a second lie closer.
 pub(crate) const LAYER_SILENCE: Duration = Duration::from_millis(400);
 /// For how long a layer must have been sent before a better one than what is there is asked for: a sender that tries its network starts and stops it.
 const STEADY: Duration = Duration::from_secs(1);

@@ -284,8 +284,8 @@ impl Track {
         if chosen == self.target {
             return;
         }
-        // Who was to be taken is no longer asked for a key frame.
-        if let Some(before) = self.target {
+        // Who was to be taken is no longer asked for a key frame; what the one that is taken is asked for, somebody waits for.
+        if let Some(before) = self.target.filter(|before| Some(*before) != self.current) {
             self.layers[before].pli.answered();
         }
         self.target = chosen;
@@ -294,7 +294,7 @@ impl Track {
             let layer = &mut self.layers[chosen];
             layer.pli.answered();
             layer.pli.wanted = true;
-            // Nothing of it was asked for again, so it knows nothing of the way yet.
+            // Nothing of it was asked for again of late, so it knows less of the way.
             learned.iter().for_each(|learned| layer.assembler.jitter().learn_from(learned));
         }
         self.ask_for_what_is_taken();
@@ -327,13 +327,10 @@ impl Track {
         }
         let (taken, layer) = (self.current == Some(number), &mut self.layers[number]);
         let counts = layer.assembler.counts();
-        let refused = self.stats.assembler.frames_refused + counts.frames_refused - layer.counted.frames_refused;
         if taken {
             self.stats.assembler.add(&counts, &layer.counted);
             self.stats.size = layer.size;
         }
-        // Of whatever layer, that is a fault.
-        self.stats.assembler.frames_refused = refused;
         layer.counted = counts;
         taken
     }
@@ -383,11 +380,11 @@ impl Track {
         let counts = layer.assembler.counts();
         self.stats.assembler.add(&counts, &layer.counted);
         layer.counted = counts;
-        TrackStats {
-            jitter: layer.assembler.jitter().interarrival(),
-            wait: layer.assembler.jitter().wait(),
-            ..self.stats
-        }
+        let (jitter, wait) = (layer.assembler.jitter().interarrival(), layer.assembler.jitter().wait());
+        // Of whatever layer, that is a fault.
+        let frames_refused = self.layers.iter().map(|layer| layer.assembler.counts().frames_refused).sum();
+        let assembler = AssemblerCounts { frames_refused, ..self.stats.assembler };
+        TrackStats { jitter, wait, assembler, ..self.stats }
     }
 }
 
