@@ -19,11 +19,12 @@ const PAIRS: usize = 9;
 const MEASURED: Duration = Duration::from_secs(20);
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// One rung of 720p at the product's defaults.
+/// The first rung of the product's defaults, alone.
 fn config(isolation: &str) -> String {
     format!(
         "http: {{listen: '127.0.0.1:0'}}\nhttps: {{listen: ''}}\nadmin: {{listen: '127.0.0.1:0'}}\nwebrtc: {{listen: '127.0.0.1:0'}}\n\
-         packager: {{isolation: {isolation}}}\n"
+         packager: {{isolation: {isolation}, rungs: [{{name: 720p, width: 1280, height: 720, bitrate_kbps: 2500, preset: superfast, audio: audio}}], \
+         audio: [{{name: audio, bitrate_kbps: 128}}]}}\n"
     )
 }
 

@@ -16,12 +16,15 @@ use support::media::Clip;
 use support::relay::{Netem, Relay};
 use support::{Client, Setup};
 
-/// One rung of 720p at the product's defaults.
+/// The first rung of the product's defaults, alone, so that the player does not choose.
 const CONFIG: &str = r#"
 http: {listen: "127.0.0.1:0"}
 https: {listen: ""}
 admin: {listen: "127.0.0.1:0"}
 webrtc: {listen: "127.0.0.1:0"}
+packager:
+  rungs: [{name: 720p, width: 1280, height: 720, bitrate_kbps: 2500, preset: superfast, audio: audio}]
+  audio: [{name: audio, bitrate_kbps: 128}]
 "#;
 /// The sender's bits per second, in thousands.
 const KBPS: u32 = 1_500;

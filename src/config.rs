@@ -518,8 +518,8 @@ mod tests {
         check("packager: {rungs: [{widht: 1}]}", &[], "packager.rungs[0].widht: unknown field `widht`");
         check("packager: {memory_mb: 10}", &[], "packager.memory_mb is 10; give 1024 to");
         check("packager: {window_segments: 100000000}", &[], "packager.window_segments is 100000000; give 1 to 43200");
-        check("packager: {loudness_lufs: 16}", &[], "packager.loudness_lufs is 16; give -36 to -9, or null");
-        check("packager: {loudness_lufs: .nan}", &[], "packager.loudness_lufs is NaN; give -36 to -9, or null");
+        check("packager: {loudness_lufs: 16}", &[], "packager.loudness_lufs is 16; give -36 to -14, or null");
+        check("packager: {loudness_lufs: .nan}", &[], "packager.loudness_lufs is NaN; give -36 to -14, or null");
         check("webrtc: {max_sessions: 0}", &[], "webrtc.max_sessions is 0; give 1");
         check("http: {public_url: example.org}", &[], "http.public_url is \"example.org\"; give http://HOST");
         check("http: {public_url: 'ftp://x'}", &[], "http.public_url is \"ftp://x\"; give http://HOST");

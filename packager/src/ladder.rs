@@ -90,7 +90,7 @@ pub enum LadderError {
         audio: String,
     },
     /// A rate out of range.
-    #[error("bitrate {bps} bit/s of {name:?}: video 50000 to 50000000, audio 16000 to 320000")]
+    #[error("bitrate {bps} bit/s of {name:?}: video 50000 to 50000000, audio 32000 to 320000")]
     Bitrate {
         /// The rendition's name.
         name: String,
@@ -123,7 +123,7 @@ impl Ladder {
             names.push(name);
         }
         for audio in &self.audio {
-            check_rate(&audio.name, audio.bitrate_bps, 16_000..=320_000)?;
+            check_rate(&audio.name, audio.bitrate_bps, 32_000..=320_000)?;
         }
         for rung in &self.rungs {
             check_size(&rung.name, rung.size)?;

@@ -129,8 +129,8 @@ impl Limiter {
 /// The largest magnitude of these samples and, where that could be above `ceiling`, of what lies between them.
 fn true_peak(history: &History, ceiling: f32) -> f32 {
     let largest = history.iter().fold(0.0_f32, |largest, sample| largest.max(sample.abs()));
-    // No phase makes more than about twice of what it is given, and most of what people say is far below.
-    if 2.0 * largest <= ceiling {
+    // No phase makes more than 2.03 times of what it is given (the sum of its taps' magnitudes), and most of what people say is far below.
+    if 2.03 * largest <= ceiling {
         return largest;
     }
     PHASES.iter().fold(largest, |largest, phase| {

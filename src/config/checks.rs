@@ -10,7 +10,7 @@ const PACKAGER_MEMORY_MB: RangeInclusive<u64> = 1_024..=1_048_576;
 /// Up to a day.
 const WINDOW_SEGMENTS: RangeInclusive<u64> = 1..=43_200;
 /// From a quiet film to the loudest that is broadcast.
-const LOUDNESS_LUFS: RangeInclusive<f64> = -36.0..=-9.0;
+const LOUDNESS_LUFS: RangeInclusive<f64> = -36.0..=-14.0;
 /// A server that takes nobody is none.
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 /// Down to what one stream's window takes.

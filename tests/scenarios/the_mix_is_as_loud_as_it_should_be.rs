@@ -14,6 +14,9 @@ use footlight_packager::ladder::{AudioRendition, Ladder};
 use std::time::Duration;
 
 const VOICES: u64 = 16;
+/// Bits per second, from the most to the least that a ladder may have.
+const RENDITIONS: [(&str, u32); 5] =
+    [("best", 320_000), ("audio", 128_000), ("medium", 96_000), ("low", 48_000), ("lowest", 32_000)];
 const PACKET: Duration = Duration::from_millis(20);
 const PACKET_SAMPLES: usize = 960;
 /// For how long they speak: the gain comes down by 6 dB a second, and two segments are measured after that.
@@ -38,15 +41,17 @@ async fn at_minus_sixteen_lufs() {
         let (whole, settled) = (ebur128(&file, 0), ebur128(&file, SETTLED_SECONDS));
         println!("{name}: {whole:?}, then {settled:?}");
         assert!(whole.true_peak_db <= -1.0, "{name}: {whole:?}");
-        assert!((settled.lufs + 16.0).abs() <= 1.0, "{name}: {settled:?}");
+        // At 32 kbit/s AAC leaves out what is high in a voice, and with it a part of what is loud.
+        let within = if name == "lowest" { 1.5 } else { 1.0 };
+        assert!((settled.lufs + 16.0).abs() <= within, "{name}: {settled:?}");
     }
 }
 
-/// What is played of sixteen voices, in good sound and in that of the worst networks.
+/// What is played of sixteen voices, in good sound and in bad.
 async fn programme(loudness_lufs: Option<f64>) -> Vec<(String, Vec<u8>)> {
     let rendition = |name: &str, bitrate_bps| AudioRendition { name: name.into(), bitrate_bps };
-    let ladder = Ladder { audio: vec![rendition("audio", 128_000), rendition("low", 48_000)], ..small_ladder() };
-    // Before the programme begins: what is measured is counted from there.
+    let ladder =
+        Ladder { audio: RENDITIONS.map(|(name, bitrate_bps)| rendition(name, bitrate_bps)).into(), ..small_ladder() };
     let voices: Vec<Vec<Bytes>> = (0..VOICES).map(voice).collect();
     let mut packaging = Packaging::start_at_loudness(ladder, loudness_lufs);
     packaging.until_running().await;
@@ -74,7 +79,7 @@ async fn programme(loudness_lufs: Option<f64>) -> Vec<(String, Vec<u8>)> {
     }
     packaging.stop().await;
     let mut files = Vec::new();
-    for name in ["audio", "low"] {
+    for (name, _) in RENDITIONS {
         let playlist = packaging.playlist(name, 0).await;
         files.push((name.to_owned(), packaging.download(name, &playlist).await));
     }
