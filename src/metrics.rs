@@ -168,6 +168,11 @@ fn render_streams(text: &mut String, reports: &[StreamReport]) {
     counter("footlight_stream_rung_skipped_ticks_total", "Pictures that a rung's encoder left out.", &|r| {
         r.report.skipped_by_rungs
     });
+    counter(
+        "footlight_stream_rung_repeated_ticks_total",
+        "Pictures that stood still and were not encoded again.",
+        &|r| r.report.repeated_by_rungs,
+    );
     counter("footlight_stream_decoded_frames_total", "Video frames decoded.", &|r| r.report.decoded_frames);
     counter("footlight_stream_dropped_frames_total", "Frames dropped before a decoder had them.", &|r| {
         r.report.dropped_frames

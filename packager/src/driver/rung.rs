@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: one thread per rung.
-//! A rung's thread: scales the canvas, encodes it, and accounts for every tick.
+//! A rung's thread: scales the canvas, encodes it unless it stands still, and accounts for every tick.
 
+use super::still::{Choice, Stills};
 use super::{Shared, ThreadEvent};
 use crate::canvas::Canvas;
 use crate::encode::VideoEncoder;
@@ -80,7 +81,7 @@ fn run(
         encoder,
         scaled: (rung.size != ladder.canvas).then(|| (Scaler::default(), Picture::black(rung.size))),
         ticks_per_part,
-        key_every: u64::from(ladder.fps * KEY_FRAME_SECONDS),
+        stills: Stills::new(u64::from(ladder.fps * KEY_FRAME_SECONDS)),
         next: part * ticks_per_part,
         begun: false,
     };
@@ -100,7 +101,7 @@ struct Encoding {
     /// Where the rung's picture is not the canvas's size.
     scaled: Option<(Scaler, Picture)>,
     ticks_per_part: u64,
-    key_every: u64,
+    stills: Stills<Canvas>,
     /// The next tick to be accounted for.
     next: u64,
     begun: bool,
@@ -120,19 +121,29 @@ impl Encoding {
         Ok(())
     }
 
-    /// Encodes the canvas as tick `number`.
+    /// Encodes the canvas as tick `number`, or repeats what it has become before.
     fn encode(&mut self, tick: &ToRung, number: u64) -> Result<(), FfmpegError> {
-        let key = number.is_multiple_of(self.key_every) || !self.begun;
-        self.begun = true;
-        let picture = match &mut self.scaled {
-            Some((scaler, picture)) => {
-                let rect = whole(picture.size());
-                scaler.draw(&tick.canvas.picture, picture, rect)?;
-                picture
+        let access_unit = match self.stills.choose(&tick.canvas, number) {
+            Choice::Repeat(unit) => {
+                self.shared.counters.repeated_by_rungs.fetch_add(1, Ordering::Relaxed);
+                unit
             }
-            None => &tick.canvas.picture,
+            Choice::Encode { key } => {
+                let key = key || !self.begun;
+                self.begun = true;
+                let picture = match &mut self.scaled {
+                    Some((scaler, picture)) => {
+                        let rect = whole(picture.size());
+                        scaler.draw(&tick.canvas.picture, picture, rect)?;
+                        picture
+                    }
+                    None => &tick.canvas.picture,
+                };
+                let unit = self.encoder.encode(picture, number, key)?;
+                self.stills.encoded(number, &unit);
+                unit
+            }
         };
-        let access_unit = self.encoder.encode(picture, number, key)?;
         let stamps = TickStamps {
             tick: number,
             due: tick.due,
