@@ -20,7 +20,7 @@ use footlight_origin::serve::Secret;
 use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
 use footlight_packager::direction::Wish;
-use footlight_packager::layout::{Arrangement, Layout, Scaling};
+use footlight_packager::layout::{Arrangement, Layout, Scaling, Transition};
 use footlight_packager::mixer::{Fader, Mix};
 use footlight_stage::driver::{Stage, StartError};
 use footlight_stage::whip::{self, Publisher, Refusal, Whip};
@@ -336,14 +336,14 @@ async fn pass_commands(mut commands: mpsc::Receiver<Command>, live: Live, stage:
     }
 }
 
-/// Whether everybody whom a wish names is there.
+/// Whether everybody whom a layout names is there. A mix may name who was there or will be: a mute holds for who comes back.
 async fn on_stage(stage: &Stage, room: &str, wish: &footlight_control::Wish) -> Result<(), NotDirected> {
-    let named = wish.peers();
-    if named.is_empty() {
+    let footlight_control::Wish::Layout(layout) = wish else { return Ok(()) };
+    if layout.peers().next().is_none() {
         return Ok(());
     }
     let on_stage: Vec<String> = stage.on_stage(room).await.into_iter().map(|peer| peer.0).collect();
-    match named.into_iter().find(|(_, peer)| !on_stage.iter().any(|there| there == peer)) {
+    match layout.peers().find(|(_, peer)| !on_stage.iter().any(|there| there == peer)) {
         Some((field, peer)) => Err(NotDirected::NotOnStage { field, peer: peer.to_owned(), on_stage }),
         None => Ok(()),
     }
@@ -373,7 +373,12 @@ fn picture_layout(layout: footlight_control::Layout) -> Layout {
         footlight_control::Scaling::Fit => Scaling::Fit,
         footlight_control::Scaling::Fill => Scaling::Fill,
     };
-    Layout { arrangement, scaling, focus: layout.focus.map(PeerKey), pinned: layout.pinned.map(PeerKey) }
+    let (focus, pinned) = (layout.focus.map(PeerKey), layout.pinned.map(PeerKey));
+    let transition = match layout.transition {
+        footlight_control::Transition::Smooth => Transition::Smooth,
+        footlight_control::Transition::None => Transition::None,
+    };
+    Layout { arrangement, scaling, focus, follows_speaker: layout.follow_speaker, pinned, transition }
 }
 
 /// What control hears.

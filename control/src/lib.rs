@@ -15,7 +15,7 @@ pub mod rooms;
 pub use catalog::CatalogError;
 pub use control::{Ask, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
 pub use owner::{ControlError, NeverRan};
-pub use rooms::layout::{Arrangement, Layout, Scaling};
+pub use rooms::layout::{Arrangement, Layout, Scaling, Transition};
 pub use rooms::live_stream::LiveStream;
 pub use rooms::mix::{Fader, Mix};
 pub use rooms::room_code::RoomCode;
@@ -57,16 +57,6 @@ pub enum Wish {
     Layout(Layout),
     /// Who is heard how loud.
     Mix(Mix),
-}
-
-impl Wish {
-    /// Whom it names, each with the field.
-    pub fn peers(&self) -> Vec<(&'static str, &str)> {
-        match self {
-            Self::Layout(layout) => layout.peers().collect(),
-            Self::Mix(mix) => mix.voices.keys().map(|peer| ("voices", peer.as_str())).collect(),
-        }
-    }
 }
 
 /// Why a wish was not taken.

@@ -68,7 +68,7 @@ pub enum Refused {
         /// How far it is.
         status: &'static str,
     },
-    /// A layout or a mix names somebody who is not there.
+    /// A layout names somebody who is not there.
     #[error("{field}: {} is not on stage in this room; on stage are {on_stage}", id::quoted(.peer))]
     NotOnStage {
         /// In which field.

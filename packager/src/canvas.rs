@@ -18,6 +18,14 @@ pub struct Canvas {
     holds: Vec<Held>,
 }
 
+impl Canvas {
+    /// One that has not even a background.
+    pub(crate) fn new(size: Size) -> Self {
+        let nothing = Held { part: NOWHERE, rect: NOWHERE, serial: 0 };
+        Self { picture: Picture::black(size), holds: vec![nothing] }
+    }
+}
+
 /// A picture on a canvas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
@@ -90,8 +98,7 @@ impl Painter {
         if let Some(free) = self.pool.iter().position(|c| Arc::strong_count(c) == 1) {
             return self.pool.swap_remove(free);
         }
-        let nothing = Held { part: NOWHERE, rect: NOWHERE, serial: 0 };
-        Arc::new(Canvas { picture: Picture::black(self.background.size()), holds: vec![nothing] })
+        Arc::new(Canvas::new(self.background.size()))
     }
 }
 

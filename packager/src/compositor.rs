@@ -3,7 +3,7 @@
 //! Each source has a short queue of decoded pictures by time. At a tick it shows the newest one that is due; where none has come it goes on
 //! showing the last. A peer has one tile, and keeps its place among the others for as long as it has a picture.
 
-use crate::layout::{Layout, Rect, Scaling, Size};
+use crate::layout::{Layout, Rect, Scaling, Size, Transition};
 use crate::timeline::Timeline;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackId};
@@ -38,6 +38,8 @@ struct Source<P> {
 pub struct Compositor<P> {
     canvas: Size,
     layout: Layout,
+    /// Who spoke last, but for whoever is pinned: they interpret.
+    speaker: Option<PeerKey>,
     timeline: Timeline,
     /// In the order in which their peers came.
     sources: Vec<Source<P>>,
@@ -64,12 +66,24 @@ impl<P> Compositor<P> {
     /// No sources yet.
     pub fn new(canvas: Size, layout: Layout, timeline: Timeline) -> Self {
         let room = usize::try_from(timeline.ticks_of_delay() + AHEAD_PICTURES).unwrap_or(usize::MAX);
-        Self { canvas, layout, timeline, sources: Vec::new(), room, next_serial: 0, unshown: 0 }
+        Self { canvas, layout, speaker: None, timeline, sources: Vec::new(), room, next_serial: 0, unshown: 0 }
     }
 
     /// Another layout, from the next tick on.
     pub fn arrange(&mut self, layout: Layout) {
         self.layout = layout;
+    }
+
+    /// How one arrangement passes into the next.
+    pub const fn transition(&self) -> Transition {
+        self.layout.transition
+    }
+
+    /// Somebody else speaks now.
+    pub fn speaks(&mut self, peer: PeerKey) {
+        if self.layout.pinned.as_ref() != Some(&peer) {
+            self.speaker = Some(peer);
+        }
     }
 
     /// A peer's picture begins. A second picture of the same peer takes the place of the first once it has something to show.
@@ -106,9 +120,9 @@ impl<P> Compositor<P> {
         self.unshown
     }
 
-    /// The tracks that there are, whether they are seen or not.
+    /// The tracks that have a picture, whether it is seen or not.
     pub fn tracks(&self) -> impl Iterator<Item = TrackId> {
-        self.sources.iter().map(|source| source.track)
+        self.sources.iter().filter(|source| source.shown.is_some()).map(|source| source.track)
     }
 
     /// What tick `tick` shows, in the order in which it is drawn.
@@ -131,7 +145,7 @@ impl<P> Compositor<P> {
         let peers: Vec<&PeerKey> = visible.iter().map(|source| &source.peer).collect();
         let scaling = self.layout.scaling;
         self.layout
-            .places(self.canvas, &peers)
+            .places(self.canvas, &peers, self.speaker.as_ref())
             .into_iter()
             .filter_map(|place| {
                 let source = visible[place.source];
@@ -212,6 +226,28 @@ mod tests {
         assert_eq!(shown(&mut compositor, 3), ["b"]);
         compositor.remove(B);
         assert_eq!(shown(&mut compositor, 4), ["a"], "somebody is seen when who was in focus has left");
+    }
+
+    #[test]
+    fn whoever_speaks_is_the_large_one_where_the_layout_follows_them() {
+        let mut compositor = two_peers();
+        compositor.push(A, at(0), "a");
+        compositor.push(B, at(0), "b");
+        let peer = |name: &str| PeerKey(name.into());
+        let spotlight = Layout { arrangement: Arrangement::Spotlight, ..Layout::default() };
+        compositor.arrange(Layout { follows_speaker: true, ..spotlight.clone() });
+        assert_eq!(shown(&mut compositor, 1), ["a"], "nobody has spoken");
+        compositor.speaks(peer("b"));
+        assert_eq!(shown(&mut compositor, 2), ["b"]);
+        compositor.speaks(peer("nobody with a picture"));
+        assert_eq!(shown(&mut compositor, 3), ["a"]);
+        compositor.speaks(peer("b"));
+        compositor.arrange(spotlight.clone());
+        assert_eq!(shown(&mut compositor, 4), ["a"], "this one does not follow");
+        // An interpreter stays in the corner, and whoever spoke before them stays large.
+        compositor.arrange(Layout { follows_speaker: true, pinned: Some(peer("a")), ..spotlight });
+        compositor.speaks(peer("a"));
+        assert_eq!(shown(&mut compositor, 5), ["b", "a"]);
     }
 
     #[test]

@@ -100,6 +100,22 @@ impl Picture {
     }
 }
 
+impl Picture {
+    /// Becomes what lies between two pictures of its size: `weight` parts in 256 of `to`, the rest of `from`.
+    pub fn blend(&mut self, from: &Self, to: &Self, weight: u16) {
+        let rest = 256 - weight.min(256);
+        for plane in 0..3 {
+            let strides = [self.0.stride(plane), from.0.stride(plane), to.0.stride(plane)];
+            let below = from.0.data(plane).chunks(strides[1]).zip(to.0.data(plane).chunks(strides[2]));
+            for (row, (from, to)) in self.0.data_mut(plane).chunks_mut(strides[0]).zip(below) {
+                for ((sample, from), to) in row.iter_mut().zip(from).zip(to) {
+                    *sample = ((u16::from(*from) * rest + u16::from(*to) * (256 - rest) + 128) >> 8) as u8;
+                }
+            }
+        }
+    }
+}
+
 /// `[Y, Cb, Cr]` of black in limited range (BT.709).
 pub const BLACK: [u8; 3] = [16, 128, 128];
 

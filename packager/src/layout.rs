@@ -38,8 +38,32 @@ pub struct Layout {
     pub scaling: Scaling,
     /// Whose picture is the large one. While they have none, and where nobody is named, it is that of whoever came first.
     pub focus: Option<PeerKey>,
+    /// The large one is whoever speaks. Until somebody does, and while they have no picture, it is as without this.
+    pub follows_speaker: bool,
     /// Whose picture stands small in a corner over whatever arrangement, as a sign-language interpreter's.
     pub pinned: Option<PeerKey>,
+    /// How it passes into the next, and into what it becomes when people come and go.
+    pub transition: Transition,
+}
+
+/// How one arrangement passes into the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transition {
+    /// Within 300 ms.
+    #[default]
+    Smooth,
+    /// From one picture to the next.
+    None,
+}
+
+impl Transition {
+    /// For how many pictures neither the one nor the other is seen alone.
+    pub const fn ticks(self, fps: u32) -> u32 {
+        match self {
+            Self::Smooth => fps * 3 / 10,
+            Self::None => 0,
+        }
+    }
 }
 
 /// Who is where.
@@ -91,11 +115,12 @@ enum Shape {
 
 impl Layout {
     /// Where the sources of these peers go, who are in the order in which they came. Later places lie over earlier ones.
-    pub fn places(&self, canvas: Size, peers: &[&PeerKey]) -> Vec<Place> {
-        let find = |wanted: &Option<PeerKey>| wanted.as_ref().and_then(|peer| peers.iter().position(|of| *of == peer));
+    pub fn places(&self, canvas: Size, peers: &[&PeerKey], speaker: Option<&PeerKey>) -> Vec<Place> {
+        let find = |wanted: Option<&PeerKey>| wanted.and_then(|peer| peers.iter().position(|of| *of == peer));
         // Who is alone stands in no corner.
-        let pinned = find(&self.pinned).filter(|_| peers.len() > 1);
-        let focus = find(&self.focus).filter(|focus| pinned != Some(*focus));
+        let pinned = find(self.pinned.as_ref()).filter(|_| peers.len() > 1);
+        let large = |wanted| find(wanted).filter(|focus| pinned != Some(*focus));
+        let focus = large(speaker.filter(|_| self.follows_speaker)).or_else(|| large(self.focus.as_ref()));
         let room = MAX_TILES - usize::from(pinned.is_some());
         let mut sources: Vec<usize> = (0..peers.len()).filter(|source| pinned != Some(*source)).take(room).collect();
         if self.arrangement != Arrangement::Grid
@@ -293,7 +318,7 @@ mod tests {
     }
 
     fn places(layout: &Layout, canvas: Size, count: usize) -> Vec<Place> {
-        layout.places(canvas, &peers(count).iter().collect::<Vec<_>>())
+        layout.places(canvas, &peers(count).iter().collect::<Vec<_>>(), None)
     }
 
     fn rects(layout: &Layout, canvas: Size, count: usize) -> Vec<Rect> {
@@ -394,7 +419,7 @@ mod tests {
             ][kind];
             let scaling = if fill { Scaling::Fill } else { Scaling::Fit };
             let pinned = pinned.then(|| PeerKey("0".into()));
-            let layout = Layout { arrangement, scaling, focus: None, pinned: pinned.clone() };
+            let layout = Layout { arrangement, scaling, pinned: pinned.clone(), ..Layout::default() };
             let tiles = rects(&layout, canvas, count);
             prop_assert!(tiles.len() <= count.min(MAX_TILES));
             for (i, t) in tiles.iter().enumerate() {

@@ -10,6 +10,7 @@ pub mod compositor;
 pub mod contribution;
 pub mod decode;
 pub mod direction;
+pub mod dissolve;
 pub mod driver;
 pub mod encode;
 #[cfg(feature = "failpoints")]
@@ -31,6 +32,7 @@ mod reading;
 pub mod segmenter;
 pub mod session;
 pub mod source;
+pub mod speaker;
 pub mod stages;
 pub mod testsrc;
 pub mod timeline;

@@ -1,8 +1,8 @@
 //! One mix of all voices, in chunks of 1,024 samples of 48 kHz stereo. Pure: positions are samples since the stream's zero.
 //!
-//! A voice's packets are laid end to end, with silence for those that are missing between two. Where the session clock says that a packet belongs elsewhere, the difference decides: within 2 ms
-//! nothing, up to 40 ms the packet is stretched by at most 1.25 % (2.5 % beyond 10 ms), beyond that it is put where it belongs, with silence before it or
-//! less of what overlaps (a gap of DTX, a mute, a sender's report that moved time).
+//! A voice's packets are laid end to end, with silence for those that are missing between two and were not made up. Where the session clock says that a
+//! packet belongs elsewhere, the difference decides: within 2 ms nothing, up to 40 ms the packet is stretched by at most 1.25 % (2.5 % beyond 10 ms), beyond
+//! that it is put where it belongs, with silence before it or less of what overlaps (a gap of DTX, a mute, a sender's report that moved time).
 
 use crate::decode::Pcm;
 use footlight_media::track::{PeerKey, TrackId};
@@ -75,6 +75,8 @@ struct Voice {
     /// What the last sample was multiplied by, and what the next chunk's last one is to be.
     gain: f32,
     next_gain: f32,
+    /// Mean square of what it had in the last chunk, as it was mixed.
+    level: f32,
     /// Position of the queue's front, in samples since the stream's zero.
     start: i64,
     /// Left and right.
@@ -105,7 +107,7 @@ impl Mixer {
     pub fn add(&mut self, track: TrackId, peer: PeerKey) {
         let gain = self.mix.gain(&peer);
         let (start, samples, next, allowance) = (0, VecDeque::new(), None, VOICE_SAMPLES);
-        self.voices.insert(track, Voice { peer, gain, next_gain: gain, start, samples, next, allowance });
+        self.voices.insert(track, Voice { peer, gain, next_gain: gain, level: 0.0, start, samples, next, allowance });
     }
 
     /// Mixes otherwise, from the next chunk on and within it.
@@ -124,6 +126,11 @@ impl Mixer {
     /// Position of the next chunk, in samples since the stream's zero.
     pub const fn position(&self) -> i64 {
         self.position
+    }
+
+    /// Each voice and its mean square in the last chunk, as it was mixed: who is muted is silent.
+    pub fn levels(&self) -> impl Iterator<Item = (&PeerKey, f32)> {
+        self.voices.values().map(|voice| (&voice.peer, voice.level))
     }
 
     /// Samples that came after their chunk.
@@ -244,16 +251,21 @@ impl Voice {
         // Over a whole chunk, 21 ms: a step would click.
         let (from, to) = (self.gain, self.next_gain);
         self.gain = to;
+        self.level = 0.0;
         if self.start >= end || self.samples.is_empty() {
             return;
         }
         let at = usize::try_from(self.start - position).expect("not before the chunk: what was older is gone");
         let count = (CHUNK_SAMPLES - at).min(self.samples.len());
+        let mut power = 0.0;
         for (i, [left, right]) in self.samples.drain(..count).enumerate() {
             let gain = from + (to - from) * (at + i) as f32 / CHUNK_SAMPLES as f32;
-            pcm.left[at + i] += gain * left;
-            pcm.right[at + i] += gain * right;
+            let (left, right) = (gain * left, gain * right);
+            pcm.left[at + i] += left;
+            pcm.right[at + i] += right;
+            power += left * left + right * right;
         }
+        self.level = power / (2 * CHUNK_SAMPLES) as f32;
         self.start += i64::try_from(count).unwrap_or(0);
     }
 }
@@ -293,6 +305,7 @@ mod tests {
         let mix = mixer.mix();
         assert_eq!(mix.left[..100], [0.0; 100]);
         assert_eq!((mix.left[100], mix.left[1_023]), (0.5, 0.5));
+        assert!(mixer.levels().eq([(&ada(), 0.25 * 924.0 / 1_024.0)]));
         let mix = mixer.mix();
         assert_eq!((mix.left[35], mix.left[36], mix.left[995], mix.left[996]), (0.5, 0.25, 0.25, 0.0));
     }

@@ -29,7 +29,10 @@ async fn and_stays_when_the_packager_is_replaced() {
     let path = format!("/v2/live-streams/{stream}/layout");
     let spotlight = json!({"type": "spotlight", "focus": "light"});
     let set = server.rest(Method::POST, &path, spotlight).await;
-    assert_eq!(set, json!({"type": "spotlight", "scaling": "fit", "focus": "light", "pinned": null}));
+    assert_eq!(
+        set,
+        json!({"type": "spotlight", "scaling": "fit", "focus": "light", "follow_speaker": false, "pinned": null, "transition": "smooth"})
+    );
     let token = server.token(&["management"]).await;
     let body = Some(("application/json", json!({"focus": "nobody"}).to_string()));
     let (status, _, refused) = server.request(Method::POST, &path, Some(&token), body).await;

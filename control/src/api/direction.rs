@@ -6,7 +6,7 @@ use super::path::Path;
 use super::problem::Problem;
 use crate::owner::ControlError;
 use crate::rooms::Refused;
-use crate::rooms::layout::{Arrangement, Layout, Scaling};
+use crate::rooms::layout::{Arrangement, Layout, Scaling, Transition};
 use crate::rooms::mix::Mix;
 use crate::{Control, Wish};
 use axum::extract::State;
@@ -24,8 +24,12 @@ pub(super) struct LayoutBody {
     scaling: Option<Scaling>,
     /// Whose picture is the large one, by user id; whoever came first where it is absent.
     focus: Option<String>,
+    /// The large one is whoever speaks; until somebody does, and while they have no picture, it is as `focus` says. `false` where it is absent.
+    follow_speaker: Option<bool>,
     /// Whose picture stands small in a corner over whatever arrangement, by user id.
     pinned: Option<String>,
+    /// How it passes into the next, and into what it becomes when people come and go; `smooth` where it is absent.
+    transition: Option<Transition>,
 }
 
 /// What a mix may say.
@@ -67,8 +71,8 @@ pub(super) async fn arrange(
 
 /// Make people of a live stream louder or quieter, or mute them, from now on.
 ///
-/// Not in 100ms's API. It is the whole mix: who is absent is heard as they come. It holds for who leaves and comes back. An auth token of the room whose
-/// role may stream does, too.
+/// Not in 100ms's API. It is the whole mix: who is absent is heard as they come. It holds for who comes back, and may name who has not come yet. Where the
+/// server brings the mix to a loudness, it weighs people against each other. An auth token of the room whose role may stream does, too.
 #[utoipa::path(post, path = "/v2/live-streams/{stream}/mix", operation_id = "mix_live_stream", tag = "live streams", request_body = MixBody,
     security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
     responses((status = 200, body = Mix), (status = "default", body = Problem)))]

@@ -31,6 +31,17 @@ pub enum Scaling {
     Fill,
 }
 
+/// How one arrangement passes into the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transition {
+    /// Within 300 ms.
+    #[default]
+    Smooth,
+    /// From one picture to the next.
+    None,
+}
+
 /// How a live stream's picture is arranged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Layout {
@@ -41,8 +52,12 @@ pub struct Layout {
     pub scaling: Scaling,
     /// Whose picture is the large one, by user id; `null` is whoever came first.
     pub focus: Option<String>,
+    /// The large one is whoever speaks; until somebody does, and while they have no picture, it is as `focus` says.
+    pub follow_speaker: bool,
     /// Whose picture stands small in a corner over whatever arrangement, as a sign-language interpreter's.
     pub pinned: Option<String>,
+    /// How it passes into the next, and into what it becomes when people come and go.
+    pub transition: Transition,
 }
 
 impl Layout {
@@ -59,8 +74,11 @@ impl Layout {
             ],
         )?;
         let scaling = word(&mut fields, "scaling", &[("fit", Scaling::Fit), ("fill", Scaling::Fill)])?;
-        let layout =
-            Self { arrangement, scaling, focus: peer(&mut fields, "focus")?, pinned: peer(&mut fields, "pinned")? };
+        let (focus, pinned) = (peer(&mut fields, "focus")?, peer(&mut fields, "pinned")?);
+        let follow_speaker = fields.flag("follow_speaker")?.unwrap_or_default();
+        let words = [("smooth", Transition::Smooth), ("none", Transition::None)];
+        let transition = word(&mut fields, "transition", &words)?;
+        let layout = Self { arrangement, scaling, focus, follow_speaker, pinned, transition };
         match (&layout.focus, &layout.pinned) {
             (Some(focus), Some(pinned)) if focus == pinned => {
                 Err(Invalid(format!("pinned: {} is in focus; a peer has one place", id::quoted(pinned))))
@@ -102,12 +120,14 @@ mod tests {
     #[test]
     fn what_is_absent_is_as_at_the_start() {
         assert_eq!(parse("{}"), Ok(Layout::default()));
-        let body = r#"{"type": "picture-in-picture", "scaling": "fill", "focus": "ada", "pinned": null}"#;
+        let body = r#"{"type": "picture-in-picture", "scaling": "fill", "focus": "ada", "follow_speaker": true, "pinned": null, "transition": "none"}"#;
         let want = Layout {
             arrangement: Arrangement::PictureInPicture,
             scaling: Scaling::Fill,
             focus: Some("ada".into()),
+            follow_speaker: true,
             pinned: None,
+            transition: Transition::None,
         };
         assert_eq!(parse(body), Ok(want.clone()));
         // What is shown can be sent again.
@@ -120,6 +140,7 @@ mod tests {
         check(r#"{"type": "wall"}"#, "type: \"wall\" is none; use one of grid, spotlight, sidebar, picture-in-picture");
         check(r#"{"type": 7}"#, "type: 7 is a number; give a string");
         check(r#"{"scaling": "crop"}"#, "scaling: \"crop\" is none; use one of fit, fill");
+        check(r#"{"follow_speaker": "ada"}"#, "follow_speaker: \"ada\" is a string; give true or false");
         check(r#"{"focus": ""}"#, "focus: \"\" is not a user id; use 1 to 128 bytes without control characters");
         check(r#"{"focus": "a", "pinned": "a"}"#, "pinned: \"a\" is in focus; a peer has one place");
         check(

@@ -14,7 +14,8 @@ use crate::mixer::{CHUNK_SAMPLES, Mix, Mixer, Placing};
 use crate::opus;
 use crate::segmenter::{Cut, Unit};
 use crate::session::{Input, Lane};
-use crate::voice::VoiceDecoder;
+use crate::speaker::Speaker;
+use crate::voice::{self, VoiceDecoder};
 use footlight_media::frame::EncodedFrame;
 use footlight_media::track::{PeerKey, TrackId};
 use std::collections::HashMap;
@@ -32,19 +33,25 @@ pub(super) enum AudioInput {
     Removed { track: TrackId },
 }
 
+/// What is wanted of the sound.
+pub(super) struct Sound {
+    pub(super) renditions: Vec<AudioRendition>,
+    pub(super) loudness_lufs: Option<f64>,
+    pub(super) mix: Slot<Mix>,
+    /// Where it is said who speaks.
+    pub(super) speaker: Slot<PeerKey>,
+}
+
 pub(super) fn start(
     shared: Shared,
     lanes: Range<Lane>,
-    renditions: Vec<AudioRendition>,
-    loudness_lufs: Option<f64>,
-    mix: Slot<Mix>,
+    sound: Sound,
     first_unit: u64,
 ) -> std::io::Result<SyncSender<AudioInput>> {
     let (inputs, queue) = sync_channel(PACKETS);
     std::thread::Builder::new().name("audio".into()).spawn(move || {
         let events = shared.events.clone();
-        let leveller = loudness_lufs.map(Leveller::new);
-        let audio = Audio::open(shared, lanes.clone(), &renditions, leveller, mix, first_unit);
+        let audio = Audio::open(shared, lanes.clone(), sound, first_unit);
         let result = audio.and_then(|audio| audio.run(&queue));
         let last: Vec<ThreadEvent> = match result {
             Ok(()) => lanes.map(|lane| ThreadEvent::Session(Input::Drained { lane })).collect(),
@@ -70,6 +77,8 @@ struct Audio {
     decoders: HashMap<TrackId, VoiceDecoder>,
     mixer: Mixer,
     mix: Slot<Mix>,
+    speaker: Speaker,
+    speaks: Slot<PeerKey>,
     /// Where the mix has a loudness that it is brought to.
     leveller: Option<Leveller>,
     /// The unit that the encoders' next packet is.
@@ -77,28 +86,34 @@ struct Audio {
 }
 
 impl Audio {
-    fn open(
-        shared: Shared,
-        lanes: Range<Lane>,
-        renditions: &[AudioRendition],
-        leveller: Option<Leveller>,
-        mix: Slot<Mix>,
-        first_unit: u64,
-    ) -> Result<Self, FfmpegError> {
-        let mut opened = Vec::new();
-        for (lane, rendition) in lanes.zip(renditions) {
+    fn open(shared: Shared, lanes: Range<Lane>, sound: Sound, first_unit: u64) -> Result<Self, FfmpegError> {
+        let mut renditions = Vec::new();
+        for (lane, rendition) in lanes.zip(&sound.renditions) {
             let encoder = AudioEncoder::new(rendition)?;
             let header = encoder.header().clone();
             let event = ThreadEvent::Session(Input::Opened { lane, header });
             let _nobody_listens_after_the_end = shared.events.blocking_send(event);
-            opened.push(Rendition { lane, limiter: Limiter::new(rendition.bitrate_bps), encoder });
+            renditions.push(Rendition { lane, limiter: Limiter::new(rendition.bitrate_bps), encoder });
         }
         let chunk = i64::try_from(CHUNK_SAMPLES).expect("1,024");
         let position = i64::try_from(first_unit).unwrap_or(i64::MAX).saturating_mul(chunk);
         // So much earlier is mixed what is so much later limited.
-        let mixer = Mixer::new(position.saturating_add(i64::try_from(limiter::DELAY).expect("72")));
-        let (decoders, renditions) = (HashMap::new(), opened);
-        Ok(Self { shared, renditions, decoders, mixer, mix, leveller, unit: first_unit })
+        let mut mixer = Mixer::new(position.saturating_add(i64::try_from(limiter::DELAY).expect("72")));
+        // Who is muted is so from the first sample on, also in a packager that replaces another.
+        if let Some(mix) = sound.mix.take() {
+            mixer.set_mix(mix);
+        }
+        Ok(Self {
+            shared,
+            renditions,
+            decoders: HashMap::new(),
+            mixer,
+            mix: sound.mix,
+            speaker: Speaker::default(),
+            speaks: sound.speaker,
+            leveller: sound.loudness_lufs.map(Leveller::new),
+            unit: first_unit,
+        })
     }
 
     fn run(mut self, inputs: &Receiver<AudioInput>) -> Result<(), FfmpegError> {
@@ -111,6 +126,9 @@ impl Audio {
                 self.mixer.set_mix(mix);
             }
             let mut pcm = self.mixer.mix();
+            if let Some(peer) = self.speaker.hear(self.mixer.levels()) {
+                self.speaks.set(peer);
+            }
             if let Some(leveller) = &mut self.leveller {
                 leveller.level(&mut pcm);
             }
@@ -179,11 +197,9 @@ impl Audio {
             Placing::Append { stretch } => (stretch, true),
             Placing::Jump => (0, false),
         };
-        let concealed = if follows && missing > 0 && self.mixer.admits(frame.track, missing) {
-            decoder.conceal(missing, &frame.data)
-        } else {
-            Ok(Pcm::default())
-        };
+        let concealable =
+            voice::concealable(missing).filter(|samples| follows && self.mixer.admits(frame.track, *samples));
+        let concealed = concealable.map_or_else(|| Ok(Pcm::default()), |samples| decoder.conceal(samples, &frame.data));
         let decoded = concealed.and_then(|concealed| Ok((concealed, decoder.decode(&frame.data, stretch)?)));
         match decoded {
             Ok((concealed, pcm)) => {
@@ -205,7 +221,8 @@ impl Audio {
 mod tests {
     use super::*;
     use crate::clock::SessionClock;
-    use crate::driver::{THREAD_EVENTS, meter};
+    use crate::driver::THREAD_EVENTS;
+    use crate::mixer::Fader;
     use crate::timeline::Timeline;
     use bytes::Bytes;
     use footlight_media::frame::IngestStamps;
@@ -217,19 +234,41 @@ mod tests {
     /// CELT, six frames of 20 ms: as much work as one packet can be.
     const LONGEST_PACKET: &[u8] = &[0xfb, 0x06, 0xff, 0xfe, 0xff, 0xfe, 0xff, 0xfe, 0xff, 0xfe, 0xff, 0xfe, 0xff, 0xfe];
 
-    /// Whoever sends more sound than there is time for cannot keep the thread from mixing.
-    #[test]
-    fn a_flood_of_packets_does_not_stop_the_mix() {
+    /// What a thread that makes one rendition has in common with the others, and what they hear of it.
+    fn shared(parts: u64) -> (Shared, mpsc::Receiver<ThreadEvent>) {
         let clock = SessionClock::starting_now();
         let delay = Duration::from_millis(150);
         let timeline = Timeline { zero: SessionTime::ZERO, zero_date: clock.zero_date(), delay, fps: 30 };
-        let (events, mut heard) = mpsc::channel(THREAD_EVENTS);
-        let counters = Arc::<meter::Counters>::default();
-        // Three parts: a second of sound.
-        let stop_part = Arc::new(AtomicU64::new(3));
-        let shared = Shared { clock, timeline, stop_part, counters: Arc::clone(&counters), events };
+        let (events, heard) = mpsc::channel(THREAD_EVENTS);
+        let (counters, stop_part) = (Arc::default(), Arc::new(AtomicU64::new(parts)));
+        (Shared { clock, timeline, stop_part, counters, events }, heard)
+    }
+
+    fn sound(mix: Option<Mix>) -> Sound {
         let rendition = AudioRendition { name: "audio".into(), bitrate_bps: 64_000 };
-        let inputs = start(shared, 0..1, vec![rendition], None, Slot::new(Mix::default()), 0).expect("a thread");
+        Sound { renditions: vec![rendition], loudness_lufs: None, mix: Slot::new(mix), speaker: Slot::new(None) }
+    }
+
+    #[test]
+    fn who_is_muted_is_so_from_the_first_sample_of_a_packager_on() {
+        let (track, ada) = (TrackId(1), PeerKey("ada".into()));
+        let muted = Mix([(ada.clone(), Fader { gain_db: 0.0, muted: true })].into());
+        let (shared, _heard) = shared(3);
+        let mut audio = Audio::open(shared, 0..1, sound(Some(muted)), 0).expect("opens");
+        audio.mixer.add(track, ada);
+        let loud = Pcm { left: vec![0.5; CHUNK_SAMPLES], right: vec![0.5; CHUNK_SAMPLES] };
+        let sent = i64::try_from(CHUNK_SAMPLES).expect("1,024");
+        audio.mixer.push(track, audio.mixer.position(), Placing::Jump, sent, &loud);
+        assert_eq!(audio.mixer.mix().left, [0.0; CHUNK_SAMPLES]);
+    }
+
+    /// Whoever sends more sound than there is time for cannot keep the thread from mixing.
+    #[test]
+    fn a_flood_of_packets_does_not_stop_the_mix() {
+        // Three parts: a second of sound.
+        let (shared, mut heard) = shared(3);
+        let (clock, counters) = (shared.clock, Arc::clone(&shared.counters));
+        let inputs = start(shared, 0..1, sound(None), 0).expect("a thread");
         let track = TrackId(1);
         inputs.send(AudioInput::Added { track, peer: PeerKey("ada".into()) }).expect("it runs");
         let flood = std::thread::spawn(move || {

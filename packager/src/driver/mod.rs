@@ -17,6 +17,7 @@ mod meter;
 mod picture;
 mod rung;
 mod slot;
+mod still;
 
 use crate::bounded::at_most;
 use crate::clock::SessionClock;
@@ -125,6 +126,8 @@ pub struct Report {
     pub late_ticks: u64,
     /// Ticks that a rung left out.
     pub skipped_by_rungs: u64,
+    /// Ticks that a rung did not encode, because it had encoded what stands still.
+    pub repeated_by_rungs: u64,
     /// Frames that no decoder took: its queue was full, no key frame had come, or a voice had brought more sound than there is time for.
     pub dropped_frames: u64,
     /// Frames that a decoder refused.
@@ -326,12 +329,20 @@ impl Driver {
             .enumerate()
             .map(|(lane, rung)| rung::start(shared.clone(), lane, rung.clone(), start.ladder.clone(), part))
             .collect::<Result<Vec<_>, _>>()?;
-        let (layout, mix) = (Slot::new(start.direction.layout), Slot::new(start.direction.mix));
-        let pictures = picture::start(shared.clone(), &start.ladder, layout.clone(), part, rungs)?;
+        let (layout, mix) = (Slot::new(Some(start.direction.layout)), Slot::new(Some(start.direction.mix)));
+        let speaker = Slot::new(None);
+        let pictures = picture::start(
+            shared.clone(),
+            &start.ladder,
+            picture::Wanted { layout: layout.clone(), speaker: speaker.clone() },
+            part,
+            rungs,
+        )?;
         let lanes = start.ladder.rungs.len()..start.ladder.rungs.len() + start.ladder.audio.len();
         let first_unit = session.first_unit(lanes.start, part);
-        let sound =
-            audio::start(shared.clone(), lanes, start.ladder.audio, start.loudness_lufs, mix.clone(), first_unit)?;
+        let (renditions, loudness_lufs) = (start.ladder.audio, start.loudness_lufs);
+        let sound = audio::Sound { renditions, loudness_lufs, mix: mix.clone(), speaker };
+        let sound = audio::start(shared.clone(), lanes, sound, first_unit)?;
         let lanes = session.progress().map(|_| Progress::new(now)).collect();
         Ok(Self {
             session,

@@ -7,6 +7,7 @@ use super::slot::Slot;
 use super::{Shared, ThreadEvent};
 use crate::canvas::{Canvas, Painter};
 use crate::compositor::{Compositor, Tile};
+use crate::dissolve::Dissolve;
 use crate::ffmpeg::{FfmpegError, Picture};
 use crate::ladder::{Ladder, PARTS_PER_SEGMENT};
 use crate::layout::{self, Layout, Scaling, Size};
@@ -28,10 +29,16 @@ pub(super) enum PictureInput {
     Removed { track: TrackId },
 }
 
+/// Who is to be seen where, and who speaks.
+pub(super) struct Wanted {
+    pub(super) layout: Slot<Layout>,
+    pub(super) speaker: Slot<PeerKey>,
+}
+
 pub(super) fn start(
     shared: Shared,
     ladder: &Ladder,
-    layout: Slot<Layout>,
+    wanted: Wanted,
     part: u64,
     rungs: Vec<Rung>,
 ) -> std::io::Result<SyncSender<PictureInput>> {
@@ -39,7 +46,7 @@ pub(super) fn start(
     let ladder = ladder.clone();
     std::thread::Builder::new().name("compositor".into()).spawn(move || {
         let events = shared.events.clone();
-        if let Err(error) = Ticker::new(shared, &ladder, layout, part, rungs).run(&queue) {
+        if let Err(error) = Ticker::new(shared, &ladder, wanted, part, rungs).run(&queue) {
             let _nobody_listens_after_the_end = events.blocking_send(ThreadEvent::Failed(error));
         }
     })?;
@@ -49,8 +56,9 @@ pub(super) fn start(
 struct Ticker {
     shared: Shared,
     compositor: Compositor<(Picture, FrameStamps)>,
-    layout: Slot<Layout>,
+    wanted: Wanted,
     painter: Painter,
+    dissolve: Dissolve,
     rungs: Vec<Rung>,
     tick: u64,
     ticks_per_part: u64,
@@ -64,14 +72,15 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn new(shared: Shared, ladder: &Ladder, layout: Slot<Layout>, part: u64, rungs: Vec<Rung>) -> Self {
+    fn new(shared: Shared, ladder: &Ladder, wanted: Wanted, part: u64, rungs: Vec<Rung>) -> Self {
         let ticks_per_part = u64::from(ladder.ticks_per_part());
         let compositor = Compositor::new(ladder.canvas, Layout::default(), shared.timeline);
         Self {
             shared,
             compositor,
-            layout,
+            wanted,
             painter: Painter::new(ladder.canvas),
+            dissolve: Dissolve::default(),
             rungs,
             tick: part * ticks_per_part,
             ticks_per_part,
@@ -127,17 +136,22 @@ impl Ticker {
                 return Ok(());
             }
         }
-        if let Some(layout) = self.layout.take() {
+        if let Some(layout) = self.wanted.layout.take() {
             self.compositor.arrange(layout);
         }
-        let unseen: Vec<TrackId> = self.compositor.tracks().collect();
+        if let Some(peer) = self.wanted.speaker.take() {
+            self.compositor.speaks(peer);
+        }
+        // As of the tick before: who has no picture yet is about to be seen, and is not told that they are not.
+        let all: Vec<TrackId> = self.compositor.tracks().collect();
+        let ticks = self.compositor.transition().ticks(timeline.fps);
         let tiles = self.compositor.tick(tick);
-        tell_sizes(&mut self.told, &unseen, &tiles, &self.shared);
+        tell_sizes(&mut self.told, &all, &tiles, &self.shared);
         let newest = tiles.iter().map(|t| (t.shown.serial, t.shown.picture.1)).max_by_key(|(serial, _)| *serial);
         let newest = newest.filter(|(serial, _)| self.reported.is_none_or(|reported| *serial > reported));
         let canvas = match &self.last {
             Some(last) if late => Arc::clone(last),
-            _ => self.painter.paint(&tiles)?,
+            _ => self.dissolve.show(&tiles, self.painter.paint(&tiles)?, ticks),
         };
         self.last = Some(Arc::clone(&canvas));
         self.reported = newest.map(|(serial, _)| serial).or(self.reported);
@@ -157,7 +171,7 @@ impl Ticker {
 }
 
 /// Tells how large each track is shown, where that is new, so that a layer of its picture can be chosen for it: one that has no tile is not worth more than
-/// the least. `all` are the tracks that there are.
+/// the least. `all` are the tracks that have a picture.
 fn tell_sizes(
     told: &mut HashMap<TrackId, Size>,
     all: &[TrackId],

@@ -1,4 +1,5 @@
-//! What the loop sets and a thread reads when it comes to it: of several values only the last counts, and none takes a place in a queue.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: threads share it.
+//! What one thread sets and another reads when it comes to it: of several values only the last counts, and none takes a place in a queue.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) struct Slot<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> Slot<T> {
-    /// Holds `value`.
-    pub(super) fn new(value: T) -> Self {
-        Self(Arc::new(Mutex::new(Some(value))))
+    /// Holds `value`; `None`: nothing yet.
+    pub(super) fn new(value: Option<T>) -> Self {
+        Self(Arc::new(Mutex::new(value)))
     }
 
     pub(super) fn set(&self, value: T) {
