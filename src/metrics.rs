@@ -196,7 +196,7 @@ fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
         write_head(text, name, kind, help);
         for session in sessions {
             for track in &session.tracks {
-                let (room, peer, codec) = (&session.room, label_value(&session.peer.0), track.codec.encoding_name());
+                let (room, peer, codec) = (&session.room, label_value(&session.from.peer.0), track.codec.encoding_name());
                 let value = value(track);
                 let _infallible = writeln!(text, "{name}{{room=\"{room}\",peer=\"{peer}\",codec=\"{codec}\"}} {value}");
             }
@@ -292,8 +292,9 @@ mod tests {
     #[test]
     fn what_publishers_send_is_in_families() {
         let track = TrackStats { packets: 5, ..TrackStats::new(TrackId(1), Codec::Opus) };
-        let (room, peer, age) = ("r".into(), PeerKey("a\"b".into()), Duration::ZERO);
-        let session = SessionStats { room, peer, age, connected: true, tracks: vec![track], dropped: 0 };
+        let (room, from, role) = ("r".into(), PeerKey("a\"b".into()).into(), "broadcaster".into());
+        let (age, tracks) = (Duration::ZERO, vec![track]);
+        let session = SessionStats { room, from, role, age, connected: true, tracks, dropped: 0 };
         let mut text = String::new();
         render_publishers(&mut text, &[session]);
         assert_each_family_has_one_head(&text);

@@ -20,7 +20,7 @@ use footlight_origin::serve::Secret;
 use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
 use footlight_packager::direction::Wish;
-use footlight_packager::layout::{Arrangement, Layout, Scaling, Transition};
+use footlight_packager::layout::{Arrangement, Layout, Scaling, Screens, Transition};
 use footlight_packager::mixer::{Fader, Mix};
 use footlight_stage::driver::{Stage, StartError};
 use footlight_stage::whip::{self, Publisher, Refusal, Whip};
@@ -374,11 +374,15 @@ fn picture_layout(layout: footlight_control::Layout) -> Layout {
         footlight_control::Scaling::Fill => Scaling::Fill,
     };
     let (focus, pinned) = (layout.focus.map(PeerKey), layout.pinned.map(PeerKey));
+    let screens = match layout.screens {
+        footlight_control::Screens::Large => Screens::Large,
+        footlight_control::Screens::Tiles => Screens::Tiles,
+    };
     let transition = match layout.transition {
         footlight_control::Transition::Smooth => Transition::Smooth,
         footlight_control::Transition::None => Transition::None,
     };
-    Layout { arrangement, scaling, focus, follows_speaker: layout.follow_speaker, pinned, transition }
+    Layout { arrangement, scaling, focus, follows_speaker: layout.follow_speaker, pinned, screens, transition }
 }
 
 /// What control hears.
@@ -403,7 +407,7 @@ fn authorizer(control: Control) -> whip::Authorize {
         };
         Box::pin(async move {
             match control.authorize_publish(&room, bearer.as_deref(), ask).await {
-                Ok(publisher) => Ok(Publisher { peer: PeerKey(publisher.user) }),
+                Ok(publisher) => Ok(Publisher { peer: PeerKey(publisher.user), role: publisher.role }),
                 Err(footlight_control::Refusal::Unauthorized) => Err(Refusal::Unauthorized),
                 Err(footlight_control::Refusal::Forbidden(obstacle)) => {
                     Err(Refusal::Forbidden { reason: obstacle.to_string(), cure: obstacle.cure() })

@@ -15,7 +15,7 @@ pub mod rooms;
 pub use catalog::CatalogError;
 pub use control::{Ask, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
 pub use owner::{ControlError, NeverRan};
-pub use rooms::layout::{Arrangement, Layout, Scaling, Transition};
+pub use rooms::layout::{Arrangement, Layout, Scaling, Screens, Transition};
 pub use rooms::live_stream::LiveStream;
 pub use rooms::mix::{Fader, Mix};
 pub use rooms::room_code::RoomCode;

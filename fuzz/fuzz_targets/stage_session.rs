@@ -11,7 +11,7 @@ use footlight_stage::simulcast::Simulcast;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|inputs: Vec<(u8, u16, u32, Vec<u8>, u32)>| {
-    let mut session = Session::new(PeerKey("peer".into()), PictureLimits::default(), SessionTime::ZERO);
+    let mut session = Session::new(PeerKey("peer".into()).into(), PictureLimits::default(), SessionTime::ZERO);
     for (number, codec) in [Codec::Opus, Codec::H264].into_iter().enumerate() {
         let media = OfferedMedia {
             mid: number.to_string(),

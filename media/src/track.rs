@@ -9,10 +9,45 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TrackId(pub u64);
 
-/// Who a track belongs to: all tracks of one peer are lip-synced with each other and share one tile. Stable across
-/// the sessions of a peer, so that who returns gets the old place in the picture.
+/// Who a track belongs to: picture and sound of one peer are lip-synced with each other and share one tile, and those of their screen another.
+/// Stable across the sessions of a peer, so that who returns gets the old place in the picture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PeerKey(pub String);
+
+/// Which of a peer's things a track is of: 100ms's `regular` and `screen`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Source {
+    /// Their camera and microphone.
+    #[default]
+    Regular,
+    /// A screen that they share, with what is heard there.
+    Screen,
+}
+
+/// Who sends a track.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Contributor {
+    /// The peer.
+    pub peer: PeerKey,
+    /// Which of their things.
+    pub source: Source,
+    /// How they want to be called, where they have said so.
+    pub name: Option<String>,
+}
+
+impl Contributor {
+    /// Whether both are the same thing of the same peer, whatever they are called: the newer one takes the place of the older.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.peer == other.peer && self.source == other.source
+    }
+}
+
+impl From<PeerKey> for Contributor {
+    /// Their camera and microphone.
+    fn from(peer: PeerKey) -> Self {
+        Self { peer, source: Source::Regular, name: None }
+    }
+}
 
 /// What stage tells packager, in the order in which it happened. Frames of a track come between its `Added` and its
 /// `Removed`.
@@ -22,8 +57,8 @@ pub enum TrackEvent {
     Added {
         /// The new track.
         track: TrackId,
-        /// Its owner.
-        peer: PeerKey,
+        /// Whose it is.
+        from: Contributor,
         /// What its frames are.
         codec: Codec,
     },

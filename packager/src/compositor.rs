@@ -1,12 +1,12 @@
 //! Which picture of which peer is shown where at a tick. Pure: pictures are whatever `P` is, and time is the tick's.
 //!
 //! Each source has a short queue of decoded pictures by time. At a tick it shows the newest one that is due; where none has come it goes on
-//! showing the last. A peer has one tile, and keeps its place among the others for as long as it has a picture.
+//! showing the last. Each of a peer's things has one tile, and keeps its place among the others for as long as it has a picture.
 
 use crate::layout::{Layout, Rect, Scaling, Size, Transition};
 use crate::timeline::Timeline;
 use footlight_media::time::SessionTime;
-use footlight_media::track::{PeerKey, TrackId};
+use footlight_media::track::{Contributor, PeerKey, TrackId};
 use std::collections::VecDeque;
 
 /// Room for pictures that are further ahead of their tick than the playout delay: a sender whose reports have just moved its time.
@@ -28,7 +28,7 @@ pub struct Timed<P> {
 #[derive(Debug)]
 struct Source<P> {
     track: TrackId,
-    peer: PeerKey,
+    from: Contributor,
     queue: VecDeque<Timed<P>>,
     shown: Option<Timed<P>>,
 }
@@ -86,9 +86,9 @@ impl<P> Compositor<P> {
         }
     }
 
-    /// A peer's picture begins. A second picture of the same peer takes the place of the first once it has something to show.
-    pub fn add(&mut self, track: TrackId, peer: PeerKey) {
-        self.sources.push(Source { track, peer, queue: VecDeque::new(), shown: None });
+    /// A peer's picture begins. A second picture of the same of their things takes the place of the first once it has something to show.
+    pub fn add(&mut self, track: TrackId, from: Contributor) {
+        self.sources.push(Source { track, from, queue: VecDeque::new(), shown: None });
     }
 
     /// A track is over; its tile goes.
@@ -132,24 +132,23 @@ impl<P> Compositor<P> {
                 source.shown = source.queue.pop_front();
             }
         }
-        // A peer's newest track with a picture is its tile: on a take-over the old picture stands until the new one has come.
+        // The newest track with a picture is its tile: on a take-over the old picture stands until the new one has come.
         let visible: Vec<&Source<P>> = self
             .sources
             .iter()
             .enumerate()
             .filter(|(i, s)| {
-                s.shown.is_some() && !self.sources[i + 1..].iter().any(|l| l.peer == s.peer && l.shown.is_some())
+                s.shown.is_some() && !self.sources[i + 1..].iter().any(|l| l.from.is_same(&s.from) && l.shown.is_some())
             })
             .map(|(_, s)| s)
             .collect();
-        let peers: Vec<&PeerKey> = visible.iter().map(|source| &source.peer).collect();
-        let scaling = self.layout.scaling;
+        let sources: Vec<&Contributor> = visible.iter().map(|source| &source.from).collect();
         self.layout
-            .places(self.canvas, &peers, self.speaker.as_ref())
+            .places(self.canvas, &sources, self.speaker.as_ref())
             .into_iter()
             .filter_map(|place| {
                 let source = visible[place.source];
-                Some(Tile { rect: place.rect, scaling, track: source.track, shown: source.shown.as_ref()? })
+                Some(Tile { rect: place.rect, scaling: place.scaling, track: source.track, shown: source.shown.as_ref()? })
             })
             .collect()
     }
@@ -177,8 +176,8 @@ mod tests {
     fn two_peers() -> Compositor<&'static str> {
         let mut compositor =
             Compositor::new(Size { width: 1280, height: 720 }, Layout::default(), timeline(Duration::from_millis(160)));
-        compositor.add(A, PeerKey("a".into()));
-        compositor.add(B, PeerKey("b".into()));
+        compositor.add(A, PeerKey("a".into()).into());
+        compositor.add(B, PeerKey("b".into()).into());
         compositor
     }
 
@@ -254,7 +253,7 @@ mod tests {
     fn on_a_take_over_the_old_picture_stands_until_the_new_one_has_come() {
         let mut compositor = two_peers();
         compositor.push(A, at(0), "a1");
-        compositor.add(TrackId(3), PeerKey("a".into()));
+        compositor.add(TrackId(3), PeerKey("a".into()).into());
         assert_eq!(shown(&mut compositor, 1), ["a1"]);
         compositor.push(TrackId(3), at(41), "a2");
         assert_eq!(shown(&mut compositor, 2), ["a2"]);
@@ -275,7 +274,7 @@ mod tests {
     fn seen(sender_fps: i64, delay_ms: i64) -> usize {
         let line = timeline(Duration::from_millis(delay_ms.unsigned_abs()));
         let mut compositor = Compositor::new(Size { width: 1280, height: 720 }, Layout::default(), line);
-        compositor.add(A, PeerKey("a".into()));
+        compositor.add(A, PeerKey("a".into()).into());
         let mut seen = Vec::new();
         let mut next = 0;
         for tick in 0..100 {

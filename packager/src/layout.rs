@@ -3,7 +3,7 @@
 //! Measured with swscale's area filter on 2 cores: a tile whose x is a multiple of 64 and whose width is a multiple of 16 costs
 //! half of one that is not. Heights and offsets are even because a 4:2:0 chroma sample covers two by two pixels.
 
-use footlight_media::track::PeerKey;
+use footlight_media::track::{Contributor, PeerKey, Source};
 use serde::{Deserialize, Serialize};
 
 /// Width and height in luma pixels.
@@ -42,8 +42,20 @@ pub struct Layout {
     pub follows_speaker: bool,
     /// Whose picture stands small in a corner over whatever arrangement, as a sign-language interpreter's.
     pub pinned: Option<PeerKey>,
+    /// Where screens that are shared go.
+    pub screens: Screens,
     /// How it passes into the next, and into what it becomes when people come and go.
     pub transition: Transition,
+}
+
+/// Where screens that are shared go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Screens {
+    /// The newest is the large one of its arrangement, where a grid becomes a sidebar for as long as it lasts.
+    #[default]
+    Large,
+    /// They are tiles as any other.
+    Tiles,
 }
 
 /// How one arrangement passes into the next.
@@ -97,6 +109,8 @@ pub struct Place {
     pub source: usize,
     /// Its tile.
     pub rect: Rect,
+    /// How its picture is put into it: of a screen nothing is cut off, as what is written there may be at its edge.
+    pub scaling: Scaling,
 }
 
 const X_ALIGN: u32 = 64;
@@ -114,63 +128,84 @@ enum Shape {
 }
 
 impl Layout {
-    /// Where the sources of these peers go, who are in the order in which they came. Later places lie over earlier ones.
-    pub fn places(&self, canvas: Size, peers: &[&PeerKey], speaker: Option<&PeerKey>) -> Vec<Place> {
-        let find = |wanted: Option<&PeerKey>| wanted.and_then(|peer| peers.iter().position(|of| *of == peer));
+    /// Where what these send goes, in the order in which they came. Later places lie over earlier ones.
+    pub fn places(&self, canvas: Size, sources: &[&Contributor], speaker: Option<&PeerKey>) -> Vec<Place> {
+        let of = |source: Source, peer: &PeerKey| {
+            sources.iter().position(|from| from.source == source && from.peer == *peer)
+        };
+        // A peer is meant by their camera, and by a screen where they have no other picture.
+        let find = |wanted: Option<&PeerKey>| {
+            wanted.and_then(|peer| of(Source::Regular, peer).or_else(|| of(Source::Screen, peer)))
+        };
+        let screen = sources.iter().rposition(|from| from.source == Source::Screen);
+        let screen = screen.filter(|_| self.screens == Screens::Large);
+        let arrangement = match self.arrangement {
+            Arrangement::Grid if screen.is_some() && sources.len() > 1 => Arrangement::Sidebar,
+            arrangement => arrangement,
+        };
         // Who is alone stands in no corner.
-        let pinned = find(self.pinned.as_ref()).filter(|_| peers.len() > 1);
+        let pinned = find(self.pinned.as_ref()).filter(|pinned| sources.len() > 1 && screen != Some(*pinned));
         let large = |wanted| find(wanted).filter(|focus| pinned != Some(*focus));
-        let focus = large(speaker.filter(|_| self.follows_speaker)).or_else(|| large(self.focus.as_ref()));
+        let focus = screen
+            .or_else(|| large(speaker.filter(|_| self.follows_speaker)))
+            .or_else(|| large(self.focus.as_ref()));
+        let scaling = |source: usize| match sources[source].source {
+            Source::Regular => self.scaling,
+            Source::Screen => Scaling::Fit,
+        };
         let room = MAX_TILES - usize::from(pinned.is_some());
-        let mut sources: Vec<usize> = (0..peers.len()).filter(|source| pinned != Some(*source)).take(room).collect();
-        if self.arrangement != Arrangement::Grid
+        let mut order: Vec<usize> = (0..sources.len()).filter(|source| pinned != Some(*source)).collect();
+        if arrangement != Arrangement::Grid
             && let Some(focus) = focus
         {
-            sources.retain(|source| *source != focus);
-            sources.insert(0, focus);
-            sources.truncate(room);
+            order.retain(|source| *source != focus);
+            order.insert(0, focus);
         }
-        let corner = pinned.map(|source| Place { source, rect: self.corner(canvas) });
+        order.truncate(room);
+        let place = |(source, rect)| Place { source, rect, scaling: scaling(source) };
+        let corner = pinned.map(|source| place((source, arrangement.corner(canvas))));
         let free = corner.map_or(0, |corner| corner.rect.size.width);
-        let rects = self.rects(canvas, sources.len(), free);
-        let places = sources.into_iter().zip(rects).map(|(source, rect)| Place { source, rect }).chain(corner);
+        let rects = arrangement.rects(self.scaling, canvas, order.len(), free);
+        let places = order.into_iter().zip(rects).map(place).chain(corner);
         // Where so many have no room, some are heard and not seen.
         places.filter(|place| place.rect.size.width > 0 && place.rect.size.height > 0).collect()
     }
+}
 
+impl Arrangement {
     /// Tiles of an arrangement, the large one first. `pinned` is the width of what stands in the corner.
-    fn rects(&self, canvas: Size, count: usize, pinned: u32) -> Vec<Rect> {
+    fn rects(self, scaling: Scaling, canvas: Size, count: usize, pinned: u32) -> Vec<Rect> {
         let whole = Rect { x: 0, y: 0, size: canvas };
-        let shape = match self.scaling {
+        let shape = match scaling {
             Scaling::Fill if canvas.height > canvas.width => Shape::Room,
             _ => Shape::Wide,
         };
         let large = |area| grid(area, 1.min(count), shape);
         let others = count.saturating_sub(1);
-        match self.arrangement {
-            Arrangement::Grid => grid(whole, count, shape),
-            Arrangement::Spotlight => large(whole),
-            Arrangement::Sidebar if others == 0 => large(whole),
-            Arrangement::Sidebar => {
+        match self {
+            Self::Grid => grid(whole, count, shape),
+            Self::Spotlight => large(whole),
+            Self::Sidebar if others == 0 => large(whole),
+            Self::Sidebar => {
                 let (main, side) = divided(canvas);
                 [large(main), grid(side, others, shape)].concat()
             }
-            Arrangement::PictureInPicture => [large(whole), strip(canvas, others, pinned)].concat(),
+            Self::PictureInPicture => [large(whole), strip(canvas, others, pinned)].concat(),
         }
     }
 
     /// Where a pinned picture stands: where the arrangement has nothing small.
-    fn corner(&self, canvas: Size) -> Rect {
+    fn corner(self, canvas: Size) -> Rect {
         let margin = margin(canvas);
-        let large = match self.arrangement {
-            Arrangement::Sidebar => divided(canvas).0.size,
-            Arrangement::Grid | Arrangement::Spotlight | Arrangement::PictureInPicture => canvas,
+        let large = match self {
+            Self::Sidebar => divided(canvas).0.size,
+            Self::Grid | Self::Spotlight | Self::PictureInPicture => canvas,
         };
         let width = small_width(large, large.width.saturating_sub(2 * margin));
         let size = Size { width, height: even(width * 9 / 16) };
-        let x = match self.arrangement {
-            Arrangement::Grid | Arrangement::Spotlight => canvas.width - margin - width,
-            Arrangement::Sidebar | Arrangement::PictureInPicture => margin,
+        let x = match self {
+            Self::Grid | Self::Spotlight => canvas.width - margin - width,
+            Self::Sidebar | Self::PictureInPicture => margin,
         };
         Rect { x, y: even((large.height - margin).saturating_sub(size.height)), size }
     }
@@ -313,8 +348,8 @@ mod tests {
         Rect { x, y, size: Size { width, height } }
     }
 
-    fn peers(count: usize) -> Vec<PeerKey> {
-        (0..count).map(|i| PeerKey(i.to_string())).collect()
+    fn peers(count: usize) -> Vec<Contributor> {
+        (0..count).map(|i| PeerKey(i.to_string()).into()).collect()
     }
 
     fn places(layout: &Layout, canvas: Size, count: usize) -> Vec<Place> {
@@ -363,7 +398,7 @@ mod tests {
             ..Layout::default()
         };
         let last = |arrangement, count| places(&pinned(arrangement), HD, count).last().copied();
-        let corner = Place { source: 1, rect: rect(928, 508, 320, 180) };
+        let corner = Place { source: 1, rect: rect(928, 508, 320, 180), scaling: Scaling::Fit };
         assert_eq!(last(Arrangement::Grid, 3), Some(corner));
         assert_eq!(last(Arrangement::Spotlight, 2), Some(corner));
         assert_eq!(last(Arrangement::PictureInPicture, 3).map(|place| place.rect.x), Some(32));
@@ -371,6 +406,29 @@ mod tests {
         // Who is alone is seen as large as anybody.
         let alone = Layout { pinned: Some(PeerKey("0".into())), ..Layout::default() };
         assert_eq!(rects(&alone, HD, 1), [rect(0, 0, 1280, 720)]);
+    }
+
+    #[test]
+    fn a_screen_is_the_large_one_while_it_is_shared() {
+        let mut sources = peers(3);
+        sources.push(Contributor { source: Source::Screen, ..sources[1].clone() });
+        let order = |layout: &Layout, speaker: Option<&str>| {
+            let speaker = speaker.map(|peer| PeerKey(peer.into()));
+            let places = layout.places(HD, &sources.iter().collect::<Vec<_>>(), speaker.as_ref());
+            places.iter().map(|place| (place.source, place.rect.size.width)).collect::<Vec<_>>()
+        };
+        let grid = Layout { scaling: Scaling::Fill, focus: Some(PeerKey("1".into())), ..Layout::default() };
+        assert_eq!(order(&grid, None), [(3, 960), (0, 320), (1, 320), (2, 320)], "a sidebar");
+        let tiles = Layout { screens: Screens::Tiles, ..grid.clone() };
+        assert_eq!(order(&tiles, None), [(0, 640), (1, 640), (2, 640), (3, 640)]);
+        let spotlight = Layout { arrangement: Arrangement::Spotlight, follows_speaker: true, ..grid.clone() };
+        assert_eq!(order(&spotlight, Some("2")), [(3, 1280)], "whoever speaks");
+        let pinned = Layout { pinned: Some(PeerKey("1".into())), ..grid.clone() };
+        assert_eq!(order(&pinned, None).last(), Some(&(1, 240)), "who is pinned is so by their camera");
+        let of_screen = grid.places(HD, &sources.iter().collect::<Vec<_>>(), None)[0];
+        assert_eq!(of_screen.scaling, Scaling::Fit, "nothing is cut off of what is written");
+        let alone = [sources[3].clone()];
+        assert_eq!(grid.places(HD, &[&alone[0]], None)[0].rect, rect(0, 0, 1280, 720));
     }
 
     #[test]

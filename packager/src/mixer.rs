@@ -5,7 +5,7 @@
 //! that it is put where it belongs, with silence before it or less of what overlaps (a gap of DTX, a mute, a sender's report that moved time).
 
 use crate::decode::Pcm;
-use footlight_media::track::{PeerKey, TrackId};
+use footlight_media::track::{Contributor, PeerKey, Source, TrackId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -71,7 +71,7 @@ impl Mix {
 
 #[derive(Debug)]
 struct Voice {
-    peer: PeerKey,
+    from: Contributor,
     /// What the last sample was multiplied by, and what the next chunk's last one is to be.
     gain: f32,
     next_gain: f32,
@@ -104,16 +104,16 @@ impl Mixer {
     }
 
     /// A peer's voice begins.
-    pub fn add(&mut self, track: TrackId, peer: PeerKey) {
-        let gain = self.mix.gain(&peer);
+    pub fn add(&mut self, track: TrackId, from: Contributor) {
+        let gain = self.mix.gain(&from.peer);
         let (start, samples, next, allowance) = (0, VecDeque::new(), None, VOICE_SAMPLES);
-        self.voices.insert(track, Voice { peer, gain, next_gain: gain, level: 0.0, start, samples, next, allowance });
+        self.voices.insert(track, Voice { from, gain, next_gain: gain, level: 0.0, start, samples, next, allowance });
     }
 
     /// Mixes otherwise, from the next chunk on and within it.
     pub fn set_mix(&mut self, mix: Mix) {
         for voice in self.voices.values_mut() {
-            voice.next_gain = mix.gain(&voice.peer);
+            voice.next_gain = mix.gain(&voice.from.peer);
         }
         self.mix = mix;
     }
@@ -128,9 +128,10 @@ impl Mixer {
         self.position
     }
 
-    /// Each voice and its mean square in the last chunk, as it was mixed: who is muted is silent.
+    /// Each microphone and its mean square in the last chunk, as it was mixed: who is muted is silent. A film that is shown is nobody who speaks.
     pub fn levels(&self) -> impl Iterator<Item = (&PeerKey, f32)> {
-        self.voices.values().map(|voice| (&voice.peer, voice.level))
+        let microphones = self.voices.values().filter(|voice| voice.from.source == Source::Regular);
+        microphones.map(|voice| (&voice.from.peer, voice.level))
     }
 
     /// Samples that came after their chunk.
@@ -287,7 +288,7 @@ mod tests {
 
     fn one_voice() -> Mixer {
         let mut mixer = Mixer::new(0);
-        mixer.add(A, ada());
+        mixer.add(A, ada().into());
         mixer
     }
 
@@ -324,7 +325,7 @@ mod tests {
         mixer.mix();
         assert_eq!(mixer.mix().left, [0.0; CHUNK_SAMPLES]);
         mixer.remove(A);
-        mixer.add(A, ada());
+        mixer.add(A, ada().into());
         push(&mut mixer, 4 * 1_024, &tone(2 * CHUNK_SAMPLES, 0.5));
         assert_eq!(mixer.mix().left, [0.0; CHUNK_SAMPLES]);
         mixer.set_mix(Mix::default());
@@ -406,7 +407,7 @@ mod tests {
     #[test]
     fn a_voice_brings_two_seconds_at_once_and_twice_real_time_for_long() {
         let mut mixer = one_voice();
-        mixer.add(TrackId(2), PeerKey("bob".into()));
+        mixer.add(TrackId(2), PeerKey("bob".into()).into());
         let admitted = |mixer: &mut Mixer, samples| (0..10_000).filter(|_| mixer.admits(A, samples)).count();
         assert_eq!(admitted(&mut mixer, 5_760), 16, "96,000 samples are 16 whole packets of 120 ms");
         assert_eq!(admitted(&mut mixer, 0), 32, "what has no length costs 120");
@@ -425,7 +426,7 @@ mod tests {
     fn voices_add_up() {
         let mut mixer = Mixer::new(0);
         for n in 0..16 {
-            mixer.add(TrackId(n), PeerKey(n.to_string()));
+            mixer.add(TrackId(n), PeerKey(n.to_string()).into());
             mixer.push(TrackId(n), 0, Placing::Jump, 2_048, &tone(2_048, 0.5));
         }
         assert_eq!(mixer.mix().left, [8.0; CHUNK_SAMPLES]);

@@ -32,7 +32,7 @@ fn scene(canvas: Size, layout: &Layout, peers: u8) -> Scene {
         Timeline { zero: SessionTime::ZERO, zero_date: WallTime::from_micros(0), delay: Duration::ZERO, fps: 30 };
     let mut scene = Compositor::new(canvas, layout.clone(), timeline);
     for number in 0..peers {
-        scene.add(TrackId(number.into()), peer(number));
+        scene.add(TrackId(number.into()), peer(number).into());
         scene.push(TrackId(number.into()), SessionTime::ZERO, source(number, FIRST + STEP * number));
     }
     scene

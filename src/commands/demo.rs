@@ -210,7 +210,7 @@ async fn tell(running: &Running) {
 async fn people(stage: &Stage) -> Vec<String> {
     let sessions = stage.stats().await;
     let mut people: Vec<String> =
-        sessions.into_iter().filter(|s| s.room == ROOM && s.connected).map(|s| s.peer.0).collect();
+        sessions.into_iter().filter(|s| s.room == ROOM && s.connected).map(|s| s.from.peer.0).collect();
     people.sort();
     people
 }

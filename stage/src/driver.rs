@@ -9,7 +9,7 @@ use crate::sdp::Offer;
 use crate::session::Input;
 use crate::track::TrackStats;
 use footlight_media::time::SessionTime;
-use footlight_media::track::{PeerKey, TrackEvent, TrackRequest};
+use footlight_media::track::{Contributor, PeerKey, TrackEvent, TrackRequest};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,7 +74,8 @@ pub(crate) struct NewSession {
     /// The unguessable last segment of its URL.
     pub(crate) id: String,
     pub(crate) room: String,
-    pub(crate) peer: PeerKey,
+    pub(crate) from: Contributor,
+    pub(crate) role: String,
     pub(crate) offer: Offer,
     pub(crate) etag: String,
     pub(crate) connection: Connection,
@@ -138,7 +139,9 @@ pub struct SessionStats {
     /// Its room.
     pub room: String,
     /// Whose it is.
-    pub peer: PeerKey,
+    pub from: Contributor,
+    /// What whoever let it in calls the peer's part.
+    pub role: String,
     /// How long it has been running.
     pub age: Duration,
     /// DTLS is up.

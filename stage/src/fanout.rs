@@ -134,7 +134,7 @@ mod tests {
     const VIDEO: TrackId = TrackId(1);
 
     fn added() -> TrackEvent {
-        TrackEvent::Added { track: VIDEO, peer: PeerKey("p".into()), codec: Codec::Vp8 }
+        TrackEvent::Added { track: VIDEO, from: PeerKey("p".into()).into(), codec: Codec::Vp8 }
     }
 
     fn frame(key: bool) -> TrackEvent {

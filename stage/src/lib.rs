@@ -1,6 +1,6 @@
 //! WebRTC in: from a WHIP offer to encoded frames on the session clock. Stage knows no pixels.
 //!
-//! In flow order: [`whip`] takes offers, which [`sdp`] checks; [`peer`](mod@peer) answers them over the one port of
+//! In flow order: [`whip`] takes offers, which [`sdp`] checks, and [`query`] reads what is said beside them; [`peer`](mod@peer) answers them over the one port of
 //! [`mux`](mod@mux), from whose sockets each gets a [`port`](mod@port) of its own, which keeps repeats of its [`hello`] from it; [`reports`](mod@reports) taps packets and sender reports; [`session`] is the pure core of one
 //! peer: it has [`assemble`] make frames of packets, with [`depacketize`] and [`sps`] reading what is in them and
 //! [`jitter`] saying when to ask again and how long to wait, and [`sync`] place them on the session clock. [`driver`] is the handle to the [`owner`](mod@owner)
@@ -15,6 +15,7 @@
 pub mod config;
 pub mod driver;
 pub mod ice_servers;
+pub mod query;
 pub mod whip;
 
 pub mod sdp;

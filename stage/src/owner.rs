@@ -13,7 +13,7 @@ use crate::rooms::Rooms;
 use crate::sdp::Offer;
 use crate::session::{Input, Output, Session};
 use footlight_media::time::SessionTime;
-use footlight_media::track::{PeerKey, TrackEvent, TrackId, TrackRequest};
+use footlight_media::track::{Contributor, PeerKey, TrackEvent, TrackId, TrackRequest};
 use metrics::{counter, histogram};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -44,7 +44,8 @@ pub(crate) struct Owner {
 struct Running {
     id: String,
     room: String,
-    peer: PeerKey,
+    from: Contributor,
+    role: String,
     offer: Offer,
     etag: String,
     connection: Arc<Peer>,
@@ -145,11 +146,11 @@ impl Owner {
     }
 
     fn attach(&mut self, new: NewSession) -> Result<(), AttachError> {
-        let NewSession { id, room, peer, offer, etag, connection } = new;
+        let NewSession { id, room, from, role, offer, etag, connection } = new;
         let older = self.rooms.sessions(&room);
         // Newest wins, dead or alive: a half-open session must not keep its owner out.
         for number in older {
-            if self.sessions.get(&number).is_some_and(|running| running.peer == peer) {
+            if self.sessions.get(&number).is_some_and(|running| running.from.is_same(&from)) {
                 self.end(number, "taken_over");
             }
         }
@@ -159,7 +160,7 @@ impl Owner {
             return Err(AttachError::Full);
         }
         let now = self.now();
-        let mut core = Session::new(peer.clone(), self.shared.config.pictures, now);
+        let mut core = Session::new(from.clone(), self.shared.config.pictures, now);
         for media in [&offer.audio, &offer.video].into_iter().flatten() {
             let track = TrackId(self.shared.numbers.fetch_add(1, Ordering::Relaxed));
             let negotiated = Input::Negotiated { track, media: media.clone() };
@@ -168,13 +169,13 @@ impl Owner {
             }
             core.handle_input(negotiated, now);
         }
-        tracing::info!(%room, peer = %peer.0, "session begins");
+        tracing::info!(%room, peer = %from.peer.0, source = ?from.source, "session begins");
         self.rooms.join(&room, number);
         self.by_id.insert(id.clone(), number);
         let changing = Arc::new(Semaphore::new(1));
         let timer = core.poll_timeout().unwrap_or(now);
         self.timers.insert((timer, number));
-        let running = Running { id, room, peer, offer, etag, connection, gate, changing, core, started: now, timer };
+        let running = Running { id, room, from, role, offer, etag, connection, gate, changing, core, started: now, timer };
         self.sessions.insert(number, running);
         Ok(())
     }
@@ -183,7 +184,7 @@ impl Owner {
         let running = self.sessions.get(self.by_id.get(id)?)?;
         Some(Found {
             room: running.room.clone(),
-            peer: running.peer.clone(),
+            peer: running.from.peer.clone(),
             offer: running.offer.clone(),
             etag: running.etag.clone(),
             connection: Arc::clone(&running.connection),
@@ -231,12 +232,18 @@ impl Owner {
         }
     }
 
-    /// Those in a room whose connection stands; each has one session.
+    /// Those in a room whose connection stands.
     fn on_stage(&self, room: &str) -> Vec<PeerKey> {
         let sessions = self.rooms.sessions(room);
         let running = sessions.iter().filter_map(|number| self.sessions.get(number));
         let connected = running.filter(|running| running.gate.connected.load(Ordering::Relaxed));
-        connected.map(|running| running.peer.clone()).collect()
+        let mut peers: Vec<PeerKey> = Vec::new();
+        for running in connected {
+            if !peers.contains(&running.from.peer) {
+                peers.push(running.from.peer.clone());
+            }
+        }
+        peers
     }
 
     fn arrived(&mut self, arrival: FromPeer) {
@@ -286,7 +293,7 @@ impl Owner {
                     }
                 }
                 Some(Output::Refused { track, why }) => {
-                    let (room, peer) = (&running.room, &running.peer.0);
+                    let (room, peer) = (&running.room, &running.from.peer.0);
                     tracing::info!(%room, %peer, track = track.0, %why, "a frame is refused");
                 }
                 Some(Output::NeverSent) => return self.end(number, "never_sent"),
@@ -305,7 +312,7 @@ impl Owner {
 
     fn end(&mut self, number: u64, reason: &'static str) {
         let Some(mut running) = self.sessions.remove(&number) else { return };
-        tracing::info!(room = %running.room, peer = %running.peer.0, reason, "session ends");
+        tracing::info!(room = %running.room, peer = %running.from.peer.0, reason, "session ends");
         counter!("footlight_stage_sessions_ended_total", "reason" => reason).increment(1);
         self.timers.remove(&(running.timer, number));
         self.by_id.remove(&running.id);
@@ -327,7 +334,8 @@ impl Owner {
         let now = self.now();
         let of = |running: &mut Running| SessionStats {
             room: running.room.clone(),
-            peer: running.peer.clone(),
+            from: running.from.clone(),
+            role: running.role.clone(),
             age: Duration::from_micros(now.micros_since(running.started).max(0).unsigned_abs()),
             connected: running.gate.connected.load(Ordering::Relaxed),
             tracks: running.core.stats(),

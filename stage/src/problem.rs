@@ -1,6 +1,7 @@
 //! Errors of the WHIP endpoint as RFC 9457 problems, and the only place that knows their status codes.
 
 use crate::peer::NegotiationError;
+use crate::query::QueryError;
 use crate::sdp::SdpError;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -14,6 +15,7 @@ pub(crate) enum Problem {
     Forbidden { reason: String, cure: &'static str },
     UnknownRoom,
     UnknownSession,
+    Query(QueryError),
     MethodNotAllowed { allow: &'static str },
     UnsupportedMediaType { want: &'static str },
     TooLarge,
@@ -50,6 +52,9 @@ impl Problem {
                 text(),
                 "the session has ended; POST a new offer to the endpoint",
             ),
+            Self::Query(error) => {
+                (StatusCode::BAD_REQUEST, "Query not understood", error.parameter(), error.value(), error.cure())
+            }
             Self::MethodNotAllowed { allow } => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "Method not allowed",
@@ -192,6 +197,12 @@ impl Problem {
 
 fn detail(thing: &str, value: &str, cure: &str) -> String {
     if value.is_empty() { format!("{thing}: {cure}.") } else { format!("{thing}: {value}; {cure}.") }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
 }
 
 impl From<SdpError> for Problem {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use footlight_media::codec::Kind;
 use footlight_media::frame::{EncodedFrame, IngestStamps};
 use footlight_media::time::{SessionTime, Timescale};
-use footlight_media::track::{PeerKey, TrackEvent, TrackId};
+use footlight_media::track::{Contributor, TrackEvent, TrackId};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ pub enum Output {
 
 /// One peer session. See the module's page.
 pub struct Session {
-    peer: PeerKey,
+    from: Contributor,
     limits: PictureLimits,
     started: SessionTime,
     /// When something new came last: neither padding nor what had come before.
@@ -128,10 +128,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session of `peer` that was answered at `now`.
-    pub fn new(peer: PeerKey, limits: PictureLimits, now: SessionTime) -> Self {
+    /// A session of `from` that was answered at `now`.
+    pub fn new(from: Contributor, limits: PictureLimits, now: SessionTime) -> Self {
         Self {
-            peer,
+            from,
             limits,
             started: now,
             last_sent: None,
@@ -216,7 +216,7 @@ impl Session {
     pub fn added_tracks(&self) -> impl Iterator<Item = TrackEvent> {
         self.tracks.iter().filter(|track| track.added && !self.ended).map(|track| TrackEvent::Added {
             track: track.id,
-            peer: self.peer.clone(),
+            from: self.from.clone(),
             codec: track.media.codec,
         })
     }
@@ -305,7 +305,7 @@ impl Session {
                 track.added = true;
                 self.outputs.push_back(Output::Event(TrackEvent::Added {
                     track: track.id,
-                    peer: self.peer.clone(),
+                    from: self.from.clone(),
                     codec: track.media.codec,
                 }));
             }
@@ -382,6 +382,7 @@ impl Session {
 mod tests {
     use super::*;
     use footlight_media::codec::Codec;
+    use footlight_media::track::PeerKey;
     use proptest::prelude::*;
 
     const AUDIO: TrackId = TrackId(1);
@@ -401,7 +402,7 @@ mod tests {
     }
 
     fn session() -> Session {
-        let mut session = Session::new(PeerKey("ada".into()), PictureLimits::default(), at(0));
+        let mut session = Session::new(PeerKey("ada".into()).into(), PictureLimits::default(), at(0));
         session.handle_input(Input::Negotiated { track: AUDIO, media: media(Codec::Opus) }, at(0));
         session.handle_input(Input::Negotiated { track: VIDEO, media: media(Codec::Vp8) }, at(0));
         session
@@ -455,8 +456,8 @@ mod tests {
         assert_eq!(outputs(&mut session), [Output::Pli { ssrc: 2_000 }]);
         session.handle_input(Input::Rtp(video(2, true)), at(43));
         let out = outputs(&mut session);
-        let Output::Event(TrackEvent::Added { track, peer, codec }) = &out[0] else { panic!("{out:?}") };
-        assert_eq!((*track, peer.0.as_str(), *codec), (VIDEO, "ada", Codec::Vp8));
+        let Output::Event(TrackEvent::Added { track, from, codec }) = &out[0] else { panic!("{out:?}") };
+        assert_eq!((*track, from.peer.0.as_str(), *codec), (VIDEO, "ada", Codec::Vp8));
         let frames = frames(&out);
         assert_eq!(frames.len(), 1);
         assert!(frames[0].key);

@@ -436,7 +436,7 @@ mod tests {
                 ssrc: None,
                 simulcast: Some(simulcast),
             };
-            let mut session = Session::new(PeerKey("ada".into()), PictureLimits::default(), SessionTime::ZERO);
+            let mut session = Session::new(PeerKey("ada".into()).into(), PictureLimits::default(), SessionTime::ZERO);
             session.handle_input(Input::Negotiated { track: TRACK, media }, SessionTime::ZERO);
             Self {
                 session,

@@ -6,10 +6,11 @@
 
 use crate::driver::{AttachError, Found, NewSession, Stage};
 use crate::problem::Problem;
+use crate::query;
 use crate::rate::{RateLimit, RateLimits};
 use crate::sdp::{Fragment, MAX_SDP_BYTES, Offer};
 use bytes::Bytes;
-use footlight_media::track::PeerKey;
+use footlight_media::track::{Contributor, PeerKey};
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -39,6 +40,8 @@ const SESSION_METHODS: &str = "PATCH, DELETE, OPTIONS";
 pub struct Publisher {
     /// The peer of the room that the token names.
     pub peer: PeerKey,
+    /// What the token calls their part in it.
+    pub role: String,
 }
 
 /// What a request is for.
@@ -130,7 +133,8 @@ impl Whip {
                     return Err(Problem::MethodNotAllowed { allow: ENDPOINT_METHODS });
                 }
                 let publisher = self.authorize(room, &parts.headers, Ask::Join).await?;
-                self.post(room, publisher, &parts.headers, body).await
+                let from = query::contributor(publisher.peer, parts.uri.query())?;
+                self.post(room, from, publisher.role, &parts.headers, body).await
             }
             Target::Session { room, id } => {
                 if parts.method != Method::PATCH && parts.method != Method::DELETE {
@@ -191,7 +195,8 @@ impl Whip {
     async fn post<B>(
         &self,
         room: &str,
-        publisher: Publisher,
+        from: Contributor,
+        role: String,
         headers: &HeaderMap,
         body: B,
     ) -> Result<Response<Full<Bytes>>, Problem>
@@ -199,19 +204,18 @@ impl Whip {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.admit_offer(room, &publisher.peer)?;
+        self.admit_offer(room, &from.peer)?;
         expect_type(headers, SDP)?;
         let offer = Offer::parse(&read_text(body).await?)?;
         let turn = self.turn().await?;
-        let (id, etag, peer) = (random_id(), etag(), publisher.peer.clone());
+        let (id, etag, peer) = (random_id(), etag(), from.peer.clone());
         let (stage, of_room, session, tag) = (self.stage.clone(), room.to_owned(), id.clone(), etag.clone());
         let answer = self
             .to_its_end(async move {
                 let (number, sink) = stage.new_sink();
                 let (peer, answer) = stage.endpoint().negotiate(&offer, sink.clone()).await?;
                 let connection = Stage::connection(number, Arc::new(peer), &sink);
-                let peer = publisher.peer;
-                let session = NewSession { id: session, room: of_room, peer, offer, etag: tag, connection };
+                let session = NewSession { id: session, room: of_room, from, role, offer, etag: tag, connection };
                 stage.attach(session).await.map_err(|error| match error {
                     AttachError::Full | AttachError::ShuttingDown => Problem::Busy { retry_after: RETRY_AFTER },
                 })?;

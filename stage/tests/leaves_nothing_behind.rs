@@ -89,7 +89,8 @@ async fn after_many_connects_and_closes() {
     };
     let stage = Stage::start(config, Instant::now(), shutdown.clone()).await.unwrap();
     let authorize = |_, bearer: Option<String>, _| {
-        Box::pin(std::future::ready(Ok(Publisher { peer: PeerKey(bearer.unwrap_or_default()) }))) as _
+        let peer = PeerKey(bearer.unwrap_or_default());
+        Box::pin(std::future::ready(Ok(Publisher { peer, role: String::new() }))) as _
     };
     let whip = Whip::new(stage.clone(), Arc::new(authorize));
     let clip = Clip::synthetic(Video::Vp8, (160, 96), 100_000, 1);

@@ -57,7 +57,7 @@ async fn programme(loudness_lufs: Option<f64>) -> Vec<(String, Vec<u8>)> {
     packaging.until_running().await;
     let peer = |number: u64| PeerKey(number.to_string());
     for number in 0..VOICES {
-        let added = TrackEvent::Added { track: TrackId(number), peer: peer(number), codec: Codec::Opus };
+        let added = TrackEvent::Added { track: TrackId(number), from: peer(number).into(), codec: Codec::Opus };
         packaging.to.send(ToPackager::Event(added)).await.unwrap();
     }
     let mut packets = tokio::time::interval(PACKET);

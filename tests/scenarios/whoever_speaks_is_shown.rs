@@ -34,7 +34,7 @@ async fn and_stays_while_nobody_does() {
     let [tone, silence] = [0.3, 0.0].map(sound);
     for (peer, grey) in GREYS.iter().enumerate() {
         for (track, codec) in [(picture_of(peer), Codec::H264), (voice_of(peer), Codec::Opus)] {
-            let added = TrackEvent::Added { track, peer: PeerKey(grey.to_string()), codec };
+            let added = TrackEvent::Added { track, from: PeerKey(grey.to_string()).into(), codec };
             packaging.to.send(ToPackager::Event(added)).await.unwrap();
         }
     }

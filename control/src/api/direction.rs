@@ -6,7 +6,7 @@ use super::path::Path;
 use super::problem::Problem;
 use crate::owner::ControlError;
 use crate::rooms::Refused;
-use crate::rooms::layout::{Arrangement, Layout, Scaling, Transition};
+use crate::rooms::layout::{Arrangement, Layout, Scaling, Screens, Transition};
 use crate::rooms::mix::Mix;
 use crate::{Control, Wish};
 use axum::extract::State;
@@ -28,6 +28,8 @@ pub(super) struct LayoutBody {
     follow_speaker: Option<bool>,
     /// Whose picture stands small in a corner over whatever arrangement, by user id.
     pinned: Option<String>,
+    /// Where screens that are shared go; `large` where it is absent.
+    screens: Option<Screens>,
     /// How it passes into the next, and into what it becomes when people come and go; `smooth` where it is absent.
     transition: Option<Transition>,
 }

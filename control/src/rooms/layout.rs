@@ -31,6 +31,17 @@ pub enum Scaling {
     Fill,
 }
 
+/// Where screens that are shared go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Screens {
+    /// The newest is the large one of its arrangement, where a grid becomes a sidebar for as long as it lasts.
+    #[default]
+    Large,
+    /// They are tiles as any other.
+    Tiles,
+}
+
 /// How one arrangement passes into the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -56,6 +67,8 @@ pub struct Layout {
     pub follow_speaker: bool,
     /// Whose picture stands small in a corner over whatever arrangement, as a sign-language interpreter's.
     pub pinned: Option<String>,
+    /// Where screens that are shared go.
+    pub screens: Screens,
     /// How it passes into the next, and into what it becomes when people come and go.
     pub transition: Transition,
 }
@@ -76,9 +89,10 @@ impl Layout {
         let scaling = word(&mut fields, "scaling", &[("fit", Scaling::Fit), ("fill", Scaling::Fill)])?;
         let (focus, pinned) = (peer(&mut fields, "focus")?, peer(&mut fields, "pinned")?);
         let follow_speaker = fields.flag("follow_speaker")?.unwrap_or_default();
+        let screens = word(&mut fields, "screens", &[("large", Screens::Large), ("tiles", Screens::Tiles)])?;
         let words = [("smooth", Transition::Smooth), ("none", Transition::None)];
         let transition = word(&mut fields, "transition", &words)?;
-        let layout = Self { arrangement, scaling, focus, follow_speaker, pinned, transition };
+        let layout = Self { arrangement, scaling, focus, follow_speaker, pinned, screens, transition };
         match (&layout.focus, &layout.pinned) {
             (Some(focus), Some(pinned)) if focus == pinned => {
                 Err(Invalid(format!("pinned: {} is in focus; a peer has one place", id::quoted(pinned))))
@@ -120,13 +134,14 @@ mod tests {
     #[test]
     fn what_is_absent_is_as_at_the_start() {
         assert_eq!(parse("{}"), Ok(Layout::default()));
-        let body = r#"{"type": "picture-in-picture", "scaling": "fill", "focus": "ada", "follow_speaker": true, "pinned": null, "transition": "none"}"#;
+        let body = r#"{"type": "picture-in-picture", "scaling": "fill", "focus": "ada", "follow_speaker": true, "pinned": null, "screens": "tiles", "transition": "none"}"#;
         let want = Layout {
             arrangement: Arrangement::PictureInPicture,
             scaling: Scaling::Fill,
             focus: Some("ada".into()),
             follow_speaker: true,
             pinned: None,
+            screens: Screens::Tiles,
             transition: Transition::None,
         };
         assert_eq!(parse(body), Ok(want.clone()));

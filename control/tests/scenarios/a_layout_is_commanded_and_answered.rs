@@ -41,7 +41,7 @@ async fn by_a_server() {
     assert_eq!(layout, Wish::Layout(want));
     assert_eq!(
         answer,
-        json!({"type": "sidebar", "scaling": "fit", "focus": "ada", "follow_speaker": false, "pinned": null, "transition": "smooth"})
+        json!({"type": "sidebar", "scaling": "fit", "focus": "ada", "follow_speaker": false, "pinned": null, "screens": "large", "transition": "smooth"})
     );
 
     let on_stage = vec!["ada".to_owned(), "grace".to_owned()];

@@ -17,7 +17,7 @@ use crate::session::{Input, Lane};
 use crate::speaker::Speaker;
 use crate::voice::{self, VoiceDecoder};
 use footlight_media::frame::EncodedFrame;
-use footlight_media::track::{PeerKey, TrackId};
+use footlight_media::track::{Contributor, PeerKey, TrackId};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -28,7 +28,7 @@ use std::time::Duration;
 const PACKETS: usize = 256;
 
 pub(super) enum AudioInput {
-    Added { track: TrackId, peer: PeerKey },
+    Added { track: TrackId, from: Contributor },
     Frame(EncodedFrame),
     Removed { track: TrackId },
 }
@@ -168,9 +168,9 @@ impl Audio {
             let left = due.micros_since(self.shared.clock.now());
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
             match intake.next(left) {
-                Came::Input(AudioInput::Added { track, peer }) => {
+                Came::Input(AudioInput::Added { track, from }) => {
                     self.decoders.insert(track, VoiceDecoder::new()?);
-                    self.mixer.add(track, peer);
+                    self.mixer.add(track, from);
                 }
                 Came::Input(AudioInput::Removed { track }) => {
                     self.decoders.remove(&track);
@@ -255,7 +255,7 @@ mod tests {
         let muted = Mix([(ada.clone(), Fader { gain_db: 0.0, muted: true })].into());
         let (shared, _heard) = shared(3);
         let mut audio = Audio::open(shared, 0..1, sound(Some(muted)), 0).expect("opens");
-        audio.mixer.add(track, ada);
+        audio.mixer.add(track, ada.into());
         let loud = Pcm { left: vec![0.5; CHUNK_SAMPLES], right: vec![0.5; CHUNK_SAMPLES] };
         let sent = i64::try_from(CHUNK_SAMPLES).expect("1,024");
         audio.mixer.push(track, audio.mixer.position(), Placing::Jump, sent, &loud);
@@ -270,7 +270,7 @@ mod tests {
         let (clock, counters) = (shared.clock, Arc::clone(&shared.counters));
         let inputs = start(shared, 0..1, sound(None), 0).expect("a thread");
         let track = TrackId(1);
-        inputs.send(AudioInput::Added { track, peer: PeerKey("ada".into()) }).expect("it runs");
+        inputs.send(AudioInput::Added { track, from: PeerKey("ada".into()).into() }).expect("it runs");
         let flood = std::thread::spawn(move || {
             let (data, stamps) = (Bytes::from_static(LONGEST_PACKET), IngestStamps::default());
             let frame =

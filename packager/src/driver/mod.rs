@@ -364,14 +364,14 @@ impl Driver {
 
     fn track_event(&mut self, event: TrackEvent) -> Result<(), DriverError> {
         match event {
-            TrackEvent::Added { track, peer, codec } => {
+            TrackEvent::Added { track, from, codec } => {
                 let route = match codec.kind() {
                     Kind::Video => {
-                        self.pictures.must(picture::PictureInput::Added { track, peer })?;
+                        self.pictures.must(picture::PictureInput::Added { track, from })?;
                         Route::Video(self.decoder(track, codec)?)
                     }
                     Kind::Audio => {
-                        self.sound.must(audio::AudioInput::Added { track, peer })?;
+                        self.sound.must(audio::AudioInput::Added { track, from })?;
                         Route::Audio
                     }
                 };

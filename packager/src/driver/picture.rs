@@ -13,7 +13,7 @@ use crate::ladder::{Ladder, PARTS_PER_SEGMENT};
 use crate::layout::{self, Layout, Scaling, Size};
 use crate::stages::FrameStamps;
 use crate::timeline::SLATE_SEGMENTS;
-use footlight_media::track::{PeerKey, TrackId};
+use footlight_media::track::{Contributor, PeerKey, TrackId};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ use std::time::Duration;
 const INPUTS: usize = 128;
 
 pub(super) enum PictureInput {
-    Added { track: TrackId, peer: PeerKey },
+    Added { track: TrackId, from: Contributor },
     Picture { stamps: FrameStamps, picture: Picture },
     Removed { track: TrackId },
 }
@@ -112,7 +112,7 @@ impl Ticker {
             let left = due.micros_since(self.shared.clock.now());
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
             match intake.next(left) {
-                Came::Input(PictureInput::Added { track, peer }) => self.compositor.add(track, peer),
+                Came::Input(PictureInput::Added { track, from }) => self.compositor.add(track, from),
                 Came::Input(PictureInput::Removed { track }) => self.compositor.remove(track),
                 Came::Input(PictureInput::Picture { stamps, picture }) => {
                     self.compositor.push(stamps.track, stamps.time, (picture, stamps));

@@ -34,7 +34,7 @@ struct Played {
 
 /// Feeds a session, with its timers firing when they are due.
 fn play(inputs: &[(SessionTime, Input)]) -> Played {
-    let mut session = Session::new(PeerKey("peer".into()), PictureLimits::default(), inputs[0].0);
+    let mut session = Session::new(PeerKey("peer".into()).into(), PictureLimits::default(), inputs[0].0);
     let mut played = Played { hash: 0xcbf2_9ce4_8422_2325, ..Played::default() };
     let mut codecs = HashMap::new();
     let mut last_time = HashMap::new();
@@ -167,7 +167,7 @@ fn clean_captures_lose_nothing() {
 fn of_a_browser_s_layers_the_one_that_fits_is_taken() {
     let height = |shown: Option<PictureSize>| {
         let inputs = capture("chromium-layers");
-        let mut session = Session::new(PeerKey("peer".into()), PictureLimits::default(), inputs[0].0);
+        let mut session = Session::new(PeerKey("peer".into()).into(), PictureLimits::default(), inputs[0].0);
         let mut heights = Vec::new();
         for (now, input) in &inputs {
             session.handle_input(input.clone(), *now);

@@ -63,7 +63,7 @@ async fn garbage_payloads() {
     let _bad = bad.spawn();
     the_good_one_goes_on(&mut subscription, good).await;
     let stats = theatre.stage.stats().await;
-    let bad = stats.iter().find(|session| session.peer.0 == "bad").expect("it may stay");
+    let bad = stats.iter().find(|session| session.from.peer.0 == "bad").expect("it may stay");
     let video = bad.tracks.iter().find(|track| track.codec == Codec::H264).unwrap();
     assert!(video.packets > 300 && video.assembler.assembled == 0, "{video:?}");
 }
@@ -79,7 +79,7 @@ async fn a_picture_of_8192_by_8192() {
     let _bad = bad.spawn();
     assert_eq!(the_good_one_goes_on(&mut subscription, good).await, 0, "refused before any decoder");
     let stats = theatre.stage.stats().await;
-    let bad = stats.iter().find(|session| session.peer.0 == "bad").unwrap();
+    let bad = stats.iter().find(|session| session.from.peer.0 == "bad").unwrap();
     assert!(bad.tracks[0].assembler.frames_refused > 0, "{bad:?}");
 }
 

@@ -45,14 +45,15 @@ impl Theatre {
         let stage = Stage::start(config, Instant::now(), shutdown.clone()).await.unwrap();
         let authorize = |room: String, bearer: Option<String>, ask: Ask| {
             let forbidden = |reason: &str| Err(Refusal::Forbidden { reason: reason.into(), cure: "use another token" });
+            let publisher = |peer: &str| Ok(Publisher { peer: PeerKey(peer.into()), role: "guest".into() });
             let decided = match bearer.as_deref().and_then(|token| token.split_once(':')) {
                 None => Err(Refusal::Unauthorized),
                 Some(("viewer", _)) => forbidden("a viewer may not publish"),
-                Some(("closed", peer)) if ask == Ask::Change => Ok(Publisher { peer: PeerKey(peer.into()) }),
+                Some(("closed", peer)) if ask == Ask::Change => publisher(peer),
                 Some((of, _)) if of != room => forbidden("the token is of another room"),
                 Some(_) if room == "unknown" => Err(Refusal::UnknownRoom),
                 Some(_) if room == "broken" => Err(Refusal::Unavailable),
-                Some((_, peer)) => Ok(Publisher { peer: PeerKey(peer.into()) }),
+                Some((_, peer)) => publisher(peer),
             };
             Box::pin(std::future::ready(decided)) as _
         };
@@ -68,9 +69,11 @@ impl Theatre {
         Response::from_parts(parts, String::from_utf8(body.into()).unwrap())
     }
 
+    /// `room` may have a query.
     pub async fn post(&self, room: &str, peer: &str, offer: &str) -> Response<String> {
+        let of = room.split('?').next().unwrap();
         let request = Request::post(format!("/whip/{room}"))
-            .header("Authorization", format!("Bearer {room}:{peer}"))
+            .header("Authorization", format!("Bearer {of}:{peer}"))
             .header("Content-Type", "application/sdp");
         self.send(request.body(offer.to_owned()).unwrap()).await
     }

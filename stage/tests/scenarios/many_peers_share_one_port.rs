@@ -25,8 +25,8 @@ async fn eight_peers() {
     while frames.len() < 8 || frames.values().any(|count| *count < 40) {
         next_event(&mut subscription, |event| {
             match event {
-                TrackEvent::Added { track, peer, .. } => {
-                    owners.insert(track, peer.0);
+                TrackEvent::Added { track, from, .. } => {
+                    owners.insert(track, from.peer.0);
                 }
                 TrackEvent::Frame(frame) => {
                     let owner = &owners[&frame.track];

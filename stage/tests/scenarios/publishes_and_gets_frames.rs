@@ -19,8 +19,8 @@ async fn check(codec: Video, want: Codec) {
         while frames.len() < 60 || sound < 50 {
             next_event(&mut subscription, |event| {
                 match event {
-                    TrackEvent::Added { track, peer, codec } => {
-                        assert_eq!(peer.0, "ada");
+                    TrackEvent::Added { track, from, codec } => {
+                        assert_eq!(from.peer.0, "ada");
                         if codec == want {
                             video = Some(track);
                         } else {

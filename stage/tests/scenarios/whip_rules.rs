@@ -105,6 +105,19 @@ async fn every_answer_carries_cors_headers() {
 }
 
 #[tokio::test]
+async fn what_a_url_says_of_the_sender_is_understood_or_refused() {
+    let theatre = Theatre::open().await;
+    let offer = offer().await;
+    assert_eq!(theatre.post("room?source=screen&name=Ada&from=mail", "ada", &offer).await.status(), 201);
+    for (query, thing) in [("source=window", "query parameter source"), ("name=%07", "query parameter name")] {
+        let answer = theatre.post(&format!("room?{query}"), "ada", &offer).await;
+        assert_eq!(answer.status(), 400);
+        let problem: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+        assert_eq!(problem["thing"], thing, "{problem}");
+    }
+}
+
+#[tokio::test]
 async fn preflights_need_no_token_and_name_what_is_accepted() {
     let theatre = Theatre::open().await;
     let options = async |path: &str| theatre.send(Request::options(path).body(String::new()).unwrap()).await;
