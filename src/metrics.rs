@@ -294,7 +294,9 @@ mod tests {
         let track = TrackStats { packets: 5, ..TrackStats::new(TrackId(1), Codec::Opus) };
         let (room, from, role) = ("r".into(), PeerKey("a\"b".into()).into(), "broadcaster".into());
         let (age, tracks) = (Duration::ZERO, vec![track]);
-        let session = SessionStats { room, from, role, age, connected: true, tracks, dropped: 0 };
+        let (round_trip, rids) = (None, Vec::new());
+        let session =
+            SessionStats { room, from, role, age, connected: true, round_trip, rids, tracks, dropped: 0 };
         let mut text = String::new();
         render_publishers(&mut text, &[session]);
         assert_each_family_has_one_head(&text);

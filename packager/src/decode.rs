@@ -71,6 +71,14 @@ pub struct Pcm {
     pub right: Vec<f32>,
 }
 
+impl Pcm {
+    /// How loud it is: full scale is 1, nothing is 0.
+    pub fn mean_square(&self) -> f32 {
+        let power: f32 = self.left.iter().chain(&self.right).map(|sample| sample * sample).sum();
+        power / (self.left.len() + self.right.len()).max(1) as f32
+    }
+}
+
 /// swresample from whatever a decoder gives to 48 kHz planar stereo, always in its resampling mode, so that a stretch begins without a click.
 pub(crate) struct Resampler {
     context: *mut ffmpeg_next::ffi::SwrContext,

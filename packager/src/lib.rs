@@ -32,6 +32,7 @@ mod reading;
 pub mod segmenter;
 pub mod session;
 pub mod source;
+pub mod signal;
 pub mod speaker;
 pub mod stages;
 pub mod testsrc;

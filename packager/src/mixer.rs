@@ -75,8 +75,9 @@ struct Voice {
     /// What the last sample was multiplied by, and what the next chunk's last one is to be.
     gain: f32,
     next_gain: f32,
-    /// Mean square of what it had in the last chunk, as it was mixed.
+    /// Mean square of what it had in the last chunk, as it was mixed, and as it came.
     level: f32,
+    sent_level: f32,
     /// Position of the queue's front, in samples since the stream's zero.
     start: i64,
     /// Left and right.
@@ -107,7 +108,7 @@ impl Mixer {
     pub fn add(&mut self, track: TrackId, from: Contributor) {
         let gain = self.mix.gain(&from.peer);
         let (start, samples, next, allowance) = (0, VecDeque::new(), None, VOICE_SAMPLES);
-        self.voices.insert(track, Voice { from, gain, next_gain: gain, level: 0.0, start, samples, next, allowance });
+        self.voices.insert(track, Voice { from, gain, next_gain: gain, level: 0.0, sent_level: 0.0, start, samples, next, allowance });
     }
 
     /// Mixes otherwise, from the next chunk on and within it.
@@ -132,6 +133,11 @@ impl Mixer {
     pub fn levels(&self) -> impl Iterator<Item = (&PeerKey, f32)> {
         let microphones = self.voices.values().filter(|voice| voice.from.source == Source::Regular);
         microphones.map(|voice| (&voice.from.peer, voice.level))
+    }
+
+    /// Each voice and its mean square in the last chunk, as it came: full scale is 1.
+    pub fn sent_levels(&self) -> impl Iterator<Item = (TrackId, f32)> {
+        self.voices.iter().map(|(track, voice)| (*track, voice.sent_level))
     }
 
     /// Samples that came after their chunk.
@@ -252,14 +258,15 @@ impl Voice {
         // Over a whole chunk, 21 ms: a step would click.
         let (from, to) = (self.gain, self.next_gain);
         self.gain = to;
-        self.level = 0.0;
+        (self.level, self.sent_level) = (0.0, 0.0);
         if self.start >= end || self.samples.is_empty() {
             return;
         }
         let at = usize::try_from(self.start - position).expect("not before the chunk: what was older is gone");
         let count = (CHUNK_SAMPLES - at).min(self.samples.len());
-        let mut power = 0.0;
+        let (mut power, mut sent_power) = (0.0, 0.0);
         for (i, [left, right]) in self.samples.drain(..count).enumerate() {
+            sent_power += left * left + right * right;
             let gain = from + (to - from) * (at + i) as f32 / CHUNK_SAMPLES as f32;
             let (left, right) = (gain * left, gain * right);
             pcm.left[at + i] += left;
@@ -267,6 +274,7 @@ impl Voice {
             power += left * left + right * right;
         }
         self.level = power / (2 * CHUNK_SAMPLES) as f32;
+        self.sent_level = sent_power / (2 * CHUNK_SAMPLES) as f32;
         self.start += i64::try_from(count).unwrap_or(0);
     }
 }

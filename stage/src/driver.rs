@@ -146,6 +146,10 @@ pub struct SessionStats {
     pub age: Duration,
     /// DTLS is up.
     pub connected: bool,
+    /// From a packet to its answer, where the peer measures it with us.
+    pub round_trip: Option<Duration>,
+    /// Names of its picture's layers (RFC 8852), where it has several; [`TrackStats::layer`] is a place in them.
+    pub rids: Vec<String>,
     /// Its tracks.
     pub tracks: Vec<TrackStats>,
     /// Datagrams and packets that this process lost by not keeping up.

@@ -28,6 +28,7 @@ pub mod hello;
 pub mod jitter;
 pub mod picture_size;
 pub mod rate;
+pub mod round_trip;
 pub mod simulcast;
 pub mod sps;
 pub mod stun;

@@ -338,6 +338,8 @@ impl Owner {
             role: running.role.clone(),
             age: Duration::from_micros(now.micros_since(running.started).max(0).unsigned_abs()),
             connected: running.gate.connected.load(Ordering::Relaxed),
+            round_trip: running.gate.round_trip(),
+            rids: running.offer.rids().to_vec(),
             tracks: running.core.stats(),
             dropped: running.gate.dropped.load(Ordering::Relaxed) + running.connection.datagrams_dropped(),
         };

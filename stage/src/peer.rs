@@ -4,6 +4,7 @@
 use crate::mux::{Credentials, Mux};
 use crate::port::Port;
 use crate::reports::{self, Feedback, MediaTap, RtcpTap};
+use crate::round_trip;
 use crate::sdp::{Answer, Offer, OfferedMedia};
 use crate::session::{RtpPacket, SenderReport};
 use crate::simulcast::{REPAIRED_RID_URI, RID_URI};
@@ -247,6 +248,9 @@ fn interceptors(
         if let Some(report) = reports::sender_report(packet) {
             reporting.sender_report(now, report);
         }
+        if let Some((last, delay)) = reports::reference_answer(packet) {
+            reporting.reference_answer(now, last, delay);
+        }
     });
     let simulcast = offer.video.as_ref().and_then(|video| video.simulcast.clone());
     let registry = Registry::new()
@@ -318,6 +322,16 @@ pub(crate) struct Gate {
     failed: AtomicBool,
     /// Arrivals dropped because [`IN_FLIGHT_PER_PEER`] were.
     pub(crate) dropped: AtomicU64,
+    /// The last round trip that was measured, in microseconds; 0 before the first.
+    round_trip_us: AtomicU64,
+}
+
+impl Gate {
+    /// The last round trip that was measured, where the peer answers.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let us = self.round_trip_us.load(Ordering::Relaxed);
+        (us > 0).then(|| Duration::from_micros(us))
+    }
 }
 
 impl Sink {
@@ -331,6 +345,19 @@ impl Sink {
 
     pub(crate) fn sender_report(&self, now: Instant, report: SenderReport) {
         self.send(now, PeerEvent::Report(report));
+    }
+
+    /// The time since the stage's epoch, by which round trips are measured.
+    pub(crate) fn since_epoch(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.epoch)
+    }
+
+    /// The peer repeats a reference time that it was sent.
+    fn reference_answer(&self, now: Instant, last: u32, delay: u32) {
+        if let Some(round_trip) = round_trip::round_trip(self.since_epoch(now), last, delay) {
+            let us = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+            self.gate.round_trip_us.store(us.max(1), Ordering::Relaxed);
+        }
     }
 
     /// Tells of the connection's end, once, after what waits however long that takes: nothing would tell of it again.

@@ -5,9 +5,11 @@
 //! sends the feedback that the session asks for.
 
 use crate::peer::Sink;
+use crate::round_trip;
 use crate::session::{RtpPacket, SenderReport};
 use crate::simulcast::Simulcast;
 use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::rtcp::extended_report::{DLRRReportBlock, ExtendedReport, ReceiverReferenceTimeReportBlock};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::sender_report::SenderReport as RtcpSenderReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
@@ -15,7 +17,7 @@ use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
 use rtc::shared::error::Error;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Before every interceptor of the crate on the way in, after every one on the way out.
@@ -72,6 +74,17 @@ impl<F: FnMut(&dyn rtc::rtcp::Packet, Instant)> Protocol<TaggedPacket, TaggedPac
     }
 }
 
+/// The sender's SSRC may be anything where nothing is sent (RFC 4585 section 6.1).
+const SENDER_SSRC: u32 = 1;
+
+/// What answers a reference time of ours: its middle 32 bits, and for how long the peer has had it in 65,536ths of a second (RFC 3611 section 4.5).
+pub(crate) fn reference_answer(packet: &dyn rtc::rtcp::Packet) -> Option<(u32, u32)> {
+    let report = packet.as_any().downcast_ref::<ExtendedReport>()?;
+    let blocks = report.reports.iter().filter_map(|block| block.as_any().downcast_ref::<DLRRReportBlock>());
+    let answer = blocks.flat_map(|block| &block.reports).find(|answer| answer.ssrc == SENDER_SSRC)?;
+    Some((answer.last_rr, answer.dlrr))
+}
+
 /// SSRCs that may name a layer in a connection's life: each of its layers, and what repairs it, begins anew a few times at most. The crate keeps a stream,
 /// with reports of its own each second, for every one that it has ever seen.
 const NAMED_SSRCS: usize = 32;
@@ -83,6 +96,8 @@ pub(crate) struct MediaTap {
     simulcast: Option<Simulcast>,
     /// SSRCs that have named a layer.
     named: Vec<u32>,
+    /// When the peer was last sent a reference time.
+    referred: Option<Instant>,
     /// Read at each packet: without packets there is nothing to repair.
     feedback: mpsc::Receiver<Feedback>,
     read: VecDeque<TaggedPacket>,
@@ -91,7 +106,12 @@ pub(crate) struct MediaTap {
 
 impl MediaTap {
     pub(crate) fn new(sink: Sink, simulcast: Option<Simulcast>, feedback: mpsc::Receiver<Feedback>) -> Self {
-        Self { sink, simulcast, named: Vec::new(), feedback, read: VecDeque::new(), write: VecDeque::new() }
+        Self { sink, simulcast, named: Vec::new(), referred: None, feedback, read: VecDeque::new(), write: VecDeque::new() }
+    }
+
+    fn send(&mut self, now: Instant, packet: Box<dyn rtc::rtcp::Packet>) {
+        let (transport, message) = (TransportContext::default(), AttributedPacket::new(Packet::Rtcp(vec![packet])));
+        self.write.push_back(TaggedPacket { now, transport, message });
     }
 
     /// The layer that a packet is of, or repairs, where it says so: senders do until they know that it has been understood.
@@ -118,12 +138,12 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for MediaTap {
     type Time = Instant;
 
     fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        if self.referred.is_none_or(|last| message.now >= last + round_trip::INTERVAL) {
+            self.referred = Some(message.now);
+            self.send(message.now, reference(self.sink.since_epoch(message.now)));
+        }
         while let Ok(feedback) = self.feedback.try_recv() {
-            self.write.push_back(TaggedPacket {
-                now: message.now,
-                transport: TransportContext::default(),
-                message: AttributedPacket::new(Packet::Rtcp(vec![feedback.into_rtcp()])),
-            });
+            self.send(message.now, feedback.into_rtcp());
         }
         match message.message.packet {
             Packet::Rtp(packet) => {
@@ -168,8 +188,6 @@ pub(crate) enum Feedback {
 
 impl Feedback {
     fn into_rtcp(self) -> Box<dyn rtc::rtcp::Packet> {
-        // The sender's SSRC may be anything where nothing is sent (RFC 4585 section 6.1).
-        const SENDER_SSRC: u32 = 1;
         match self {
             Self::Pli { ssrc } => Box::new(PictureLossIndication { sender_ssrc: SENDER_SSRC, media_ssrc: ssrc }),
             Self::Nack { ssrc, sequences } => Box::new(TransportLayerNack {
@@ -179,6 +197,12 @@ impl Feedback {
             }),
         }
     }
+}
+
+/// A time of ours that the peer is to repeat (RFC 3611 section 4.4).
+fn reference(now: Duration) -> Box<dyn rtc::rtcp::Packet> {
+    let block = ReceiverReferenceTimeReportBlock { ntp_timestamp: round_trip::reference(now) };
+    Box::new(ExtendedReport { sender_ssrc: SENDER_SSRC, reports: vec![Box::new(block)] })
 }
 
 /// Neither tap cares which streams there are.

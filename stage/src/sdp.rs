@@ -110,6 +110,12 @@ struct Section<'a> {
 }
 
 impl Offer {
+    /// Names of the picture's layers (RFC 8852), where it has several.
+    pub fn rids(&self) -> &[String] {
+        let simulcast = self.video.as_ref().and_then(|video| video.simulcast.as_ref());
+        simulcast.map_or(&[], |simulcast| &simulcast.rids)
+    }
+
     /// Reads and checks an offer.
     pub fn parse(text: &str) -> Result<Self, SdpError> {
         let mut sdp = String::with_capacity(text.len());

@@ -296,7 +296,7 @@ impl Session {
     fn release_frames(&mut self, slot: usize, number: usize, now: SessionTime) {
         while let Some(assembled) = self.tracks[slot].layers[number].assembler.poll(now) {
             let track = &mut self.tracks[slot];
-            if !track.takes(number, &assembled.frame) {
+            if !track.takes(number, &assembled.frame, now) {
                 continue;
             }
             let Some(time) = self.sync.time(track.layers[number].clock, assembled.timestamp) else { continue };

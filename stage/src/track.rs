@@ -49,6 +49,14 @@ pub struct TrackStats {
     pub wait: Duration,
     /// The size of the last key frame.
     pub size: Option<PictureSize>,
+    /// When that came.
+    pub last_key_frame: Option<SessionTime>,
+    /// Nothing can be shown before a key frame comes.
+    pub waits_for_key_frame: bool,
+    /// The layer that is taken, where there are several.
+    pub layer: Option<usize>,
+    /// The layers that are sent: bit 0 is the first.
+    pub sent_layers: u32,
     /// When the last packet came.
     pub last_packet: Option<SessionTime>,
 }
@@ -69,6 +77,10 @@ impl TrackStats {
             jitter: Duration::ZERO,
             wait: Duration::ZERO,
             size: None,
+            last_key_frame: None,
+            waits_for_key_frame: false,
+            layer: None,
+            sent_layers: 0,
             last_packet: None,
         }
     }
@@ -309,7 +321,7 @@ impl Track {
     }
 
     /// Whether a frame of layer `number` goes out; it then is the layer that is taken.
-    pub(crate) fn takes(&mut self, number: usize, frame: &Depacketized) -> bool {
+    pub(crate) fn takes(&mut self, number: usize, frame: &Depacketized, now: SessionTime) -> bool {
         let layer = &mut self.layers[number];
         if frame.key {
             layer.pli.answered();
@@ -330,6 +342,9 @@ impl Track {
         if taken {
             self.stats.assembler.add(&counts, &layer.counted);
             self.stats.size = layer.size;
+            if frame.key {
+                self.stats.last_key_frame = Some(now);
+            }
         }
         layer.counted = counts;
         taken
@@ -373,6 +388,11 @@ impl Track {
         (0..self.layers.len()).filter_map(|number| self.pli_due(number))
     }
 
+    fn waits_for_key_frame(&self) -> bool {
+        self.media.codec.kind() == Kind::Video
+            && self.current.is_none_or(|current| self.layers[current].assembler.waiting_for_key())
+    }
+
     /// What has been counted.
     pub(crate) fn stats(&mut self) -> TrackStats {
         let number = self.current.or(self.target).unwrap_or(0);
@@ -384,7 +404,17 @@ impl Track {
         // Of whatever layer, that is a fault.
         let frames_refused = self.layers.iter().map(|layer| layer.assembler.counts().frames_refused).sum();
         let assembler = AssemblerCounts { frames_refused, ..self.stats.assembler };
-        TrackStats { jitter, wait, assembler, ..self.stats }
+        let several = self.layers.len() > 1;
+        let sent = self.layers.iter().enumerate().filter(|(_, layer)| several && layer.is_sent);
+        TrackStats {
+            jitter,
+            wait,
+            assembler,
+            waits_for_key_frame: self.waits_for_key_frame(),
+            layer: self.current.filter(|_| several),
+            sent_layers: sent.fold(0, |sent, (number, _)| sent | 1 << number),
+            ..self.stats
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::intake::{Came, Intake};
 use super::slot::Slot;
-use super::{Shared, ThreadEvent};
+use super::{Shared, Signals, ThreadEvent};
 use crate::decode::Pcm;
 use crate::encode::AudioEncoder;
 use crate::ffmpeg::FfmpegError;
@@ -14,6 +14,7 @@ use crate::mixer::{CHUNK_SAMPLES, Mix, Mixer, Placing};
 use crate::opus;
 use crate::segmenter::{Cut, Unit};
 use crate::session::{Input, Lane};
+use crate::signal::{SoundSignal, Subject};
 use crate::speaker::Speaker;
 use crate::voice::{self, VoiceDecoder};
 use footlight_media::frame::EncodedFrame;
@@ -38,8 +39,9 @@ pub(super) struct Sound {
     pub(super) renditions: Vec<AudioRendition>,
     pub(super) loudness_lufs: Option<f64>,
     pub(super) mix: Slot<Mix>,
-    /// Where it is said who speaks.
+    /// Where it is said who speaks, and what there is to hear.
     pub(super) speaker: Slot<PeerKey>,
+    pub(super) heard: Slot<Signals>,
 }
 
 pub(super) fn start(
@@ -79,6 +81,10 @@ struct Audio {
     mix: Slot<Mix>,
     speaker: Speaker,
     speaks: Slot<PeerKey>,
+    /// What there is to hear of each track, and of the mix.
+    signals: HashMap<TrackId, SoundSignal>,
+    programme: SoundSignal,
+    heard: Slot<Signals>,
     /// Where the mix has a loudness that it is brought to.
     leveller: Option<Leveller>,
     /// The unit that the encoders' next packet is.
@@ -103,6 +109,7 @@ impl Audio {
         if let Some(mix) = sound.mix.take() {
             mixer.set_mix(mix);
         }
+        let programme = SoundSignal::new(shared.clock.now());
         Ok(Self {
             shared,
             renditions,
@@ -111,6 +118,9 @@ impl Audio {
             mix: sound.mix,
             speaker: Speaker::default(),
             speaks: sound.speaker,
+            signals: HashMap::new(),
+            programme,
+            heard: sound.heard,
             leveller: sound.loudness_lufs.map(Leveller::new),
             unit: first_unit,
         })
@@ -129,6 +139,7 @@ impl Audio {
             if let Some(peer) = self.speaker.hear(self.mixer.levels()) {
                 self.speaks.set(peer);
             }
+            self.tell_signals(&pcm);
             if let Some(leveller) = &mut self.leveller {
                 leveller.level(&mut pcm);
             }
@@ -170,10 +181,12 @@ impl Audio {
             match intake.next(left) {
                 Came::Input(AudioInput::Added { track, from }) => {
                     self.decoders.insert(track, VoiceDecoder::new()?);
+                    self.signals.insert(track, SoundSignal::new(self.shared.clock.now()));
                     self.mixer.add(track, from);
                 }
                 Came::Input(AudioInput::Removed { track }) => {
                     self.decoders.remove(&track);
+                    self.signals.remove(&track);
                     self.mixer.remove(track);
                 }
                 Came::Input(AudioInput::Frame(frame)) => self.decode(&frame),
@@ -181,6 +194,19 @@ impl Audio {
                 Came::Over => return Ok(false),
             }
         }
+    }
+
+    /// Says what there is to hear of each voice as it came, and of the mix.
+    fn tell_signals(&mut self, mix: &Pcm) {
+        let now = self.shared.clock.now();
+        for (track, level) in self.mixer.sent_levels() {
+            if let Some(signal) = self.signals.get_mut(&track) {
+                signal.hear(level, now);
+            }
+        }
+        self.programme.hear(mix.mean_square(), now);
+        let tracks = self.signals.iter().map(|(track, signal)| (Subject::Track(*track), signal.signal(now)));
+        self.heard.set(tracks.chain([(Subject::Sound, self.programme.signal(now))]).collect());
     }
 
     fn decode(&mut self, frame: &EncodedFrame) {
@@ -246,7 +272,7 @@ mod tests {
 
     fn sound(mix: Option<Mix>) -> Sound {
         let rendition = AudioRendition { name: "audio".into(), bitrate_bps: 64_000 };
-        Sound { renditions: vec![rendition], loudness_lufs: None, mix: Slot::new(mix), speaker: Slot::new(None) }
+        Sound { renditions: vec![rendition], loudness_lufs: None, mix: Slot::new(mix), speaker: Slot::new(None), heard: Slot::new(None) }
     }
 
     #[test]

@@ -37,6 +37,7 @@ use footlight_media::time::{SessionTime, WallTime};
 use footlight_media::track::{TrackEvent, TrackId, TrackRequest};
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
+use crate::signal::{Signal, Subject};
 use slot::Slot;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -54,6 +55,8 @@ const CHANGES: usize = 4_096;
 const LEFTOVERS: usize = 1 << 16;
 /// Threads of a packager.
 const THREADS: usize = 512;
+/// Sources whose signals are reported, and the programme's two: more than a stage has tracks.
+const SIGNALS: usize = 4_096;
 /// From the start to the first live tick: what encoding the slate may take.
 const SLATE_LEAD: Duration = Duration::from_secs(1);
 /// Between two reports.
@@ -138,6 +141,9 @@ pub struct Report {
     pub unshown_pictures: u64,
     /// Samples of sound that came after their chunk.
     pub late_samples: u64,
+    /// What there is to see and to hear of each source, and of the programme.
+    #[serde(deserialize_with = "at_most::<SIGNALS, _, _>")]
+    pub signals: Vec<(Subject, Signal)>,
     /// How long each stage took.
     #[serde(deserialize_with = "at_most::<{ Stage::ALL.len() }, _, _>")]
     pub stages: Vec<(Stage, Histogram)>,
@@ -176,6 +182,9 @@ pub enum DriverError {
         what: &'static str,
     },
 }
+
+/// What there is to see, or to hear, of each source and of the programme.
+type Signals = Vec<(Subject, Signal)>;
 
 /// What media threads tell the loop.
 enum ThreadEvent {
@@ -230,7 +239,8 @@ pub async fn run(
             },
             _ = report.tick() => {
                 driver.watch()?;
-                driver.say(FromPackager::Report(Box::new(driver.report())));
+                let report = driver.report();
+                driver.say(FromPackager::Report(Box::new(report)));
             }
         }
         driver.say_what_is_shown();
@@ -275,6 +285,9 @@ struct Driver {
     mix: Slot<Mix>,
     /// How large tracks are shown, where that has not been said yet.
     shown: HashMap<TrackId, Size>,
+    /// Where the threads say what there is to see and to hear, and what they said last.
+    signals: [Slot<Signals>; 2],
+    seen: [Signals; 2],
     pictures: Feed<picture::PictureInput>,
     sound: Feed<audio::AudioInput>,
     /// For each rendition, the part that was being filled when it last got on, and when that was.
@@ -331,17 +344,18 @@ impl Driver {
             .collect::<Result<Vec<_>, _>>()?;
         let (layout, mix) = (Slot::new(Some(start.direction.layout)), Slot::new(Some(start.direction.mix)));
         let speaker = Slot::new(None);
+        let signals = [Slot::new(None), Slot::new(None)];
         let pictures = picture::start(
             shared.clone(),
             &start.ladder,
-            picture::Wanted { layout: layout.clone(), speaker: speaker.clone() },
+            picture::Wanted { layout: layout.clone(), speaker: speaker.clone(), seen: signals[0].clone() },
             part,
             rungs,
         )?;
         let lanes = start.ladder.rungs.len()..start.ladder.rungs.len() + start.ladder.audio.len();
         let first_unit = session.first_unit(lanes.start, part);
         let (renditions, loudness_lufs) = (start.ladder.audio, start.loudness_lufs);
-        let sound = audio::Sound { renditions, loudness_lufs, mix: mix.clone(), speaker };
+        let sound = audio::Sound { renditions, loudness_lufs, mix: mix.clone(), speaker, heard: signals[1].clone() };
         let sound = audio::start(shared.clone(), lanes, sound, first_unit)?;
         let lanes = session.progress().map(|_| Progress::new(now)).collect();
         Ok(Self {
@@ -351,6 +365,8 @@ impl Driver {
             layout,
             mix,
             shown: HashMap::new(),
+            signals,
+            seen: [Vec::new(), Vec::new()],
             pictures: Feed::new("the compositor", pictures),
             sound: Feed::new("the audio thread", sound),
             lanes,
@@ -500,8 +516,12 @@ impl Driver {
         self.outputs.try_send(message).map_err(|_| DriverError::Unheard)
     }
 
-    fn report(&self) -> Report {
+    fn report(&mut self) -> Report {
+        for (slot, seen) in self.signals.iter().zip(&mut self.seen) {
+            *seen = slot.take().unwrap_or_else(|| std::mem::take(seen));
+        }
         let mut report = self.shared.counters.report();
+        report.signals = self.seen.concat();
         report.stages = Stage::ALL.into_iter().zip(self.stages.iter().cloned()).collect();
         report.journey = self.journey;
         report

@@ -4,13 +4,14 @@
 use super::intake::{Came, Intake};
 use super::rung::{Rung, ToRung};
 use super::slot::Slot;
-use super::{Shared, ThreadEvent};
+use super::{Shared, Signals, ThreadEvent};
 use crate::canvas::{Canvas, Painter};
 use crate::compositor::{Compositor, Tile};
 use crate::dissolve::Dissolve;
 use crate::ffmpeg::{FfmpegError, Picture};
 use crate::ladder::{Ladder, PARTS_PER_SEGMENT};
 use crate::layout::{self, Layout, Scaling, Size};
+use crate::signal::{Glance, PictureSignal, Subject};
 use crate::stages::FrameStamps;
 use crate::timeline::SLATE_SEGMENTS;
 use footlight_media::track::{Contributor, PeerKey, TrackId};
@@ -33,6 +34,8 @@ pub(super) enum PictureInput {
 pub(super) struct Wanted {
     pub(super) layout: Slot<Layout>,
     pub(super) speaker: Slot<PeerKey>,
+    /// Where it is said what there is to see.
+    pub(super) seen: Slot<Signals>,
 }
 
 pub(super) fn start(
@@ -69,11 +72,15 @@ struct Ticker {
     /// The sizes of tiles, as they were told.
     told: HashMap<TrackId, Size>,
     last: Option<Arc<Canvas>>,
+    /// What there is to see of each track, and of the programme.
+    signals: HashMap<TrackId, PictureSignal>,
+    programme: PictureSignal,
 }
 
 impl Ticker {
     fn new(shared: Shared, ladder: &Ladder, wanted: Wanted, part: u64, rungs: Vec<Rung>) -> Self {
         let ticks_per_part = u64::from(ladder.ticks_per_part());
+        let programme = PictureSignal::new(shared.clock.now());
         let compositor = Compositor::new(ladder.canvas, Layout::default(), shared.timeline);
         Self {
             shared,
@@ -88,6 +95,8 @@ impl Ticker {
             reported: None,
             told: HashMap::new(),
             last: None,
+            signals: HashMap::new(),
+            programme,
         }
     }
 
@@ -98,6 +107,9 @@ impl Ticker {
                 return Ok(());
             }
             self.draw()?;
+            if self.tick.is_multiple_of(self.ticks_per_part) {
+                self.tell_signals();
+            }
             self.tick += 1;
             meter.read();
         }
@@ -112,15 +124,40 @@ impl Ticker {
             let left = due.micros_since(self.shared.clock.now());
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
             match intake.next(left) {
-                Came::Input(PictureInput::Added { track, from }) => self.compositor.add(track, from),
-                Came::Input(PictureInput::Removed { track }) => self.compositor.remove(track),
-                Came::Input(PictureInput::Picture { stamps, picture }) => {
-                    self.compositor.push(stamps.track, stamps.time, (picture, stamps));
-                }
+                Came::Input(input) => self.take(input),
                 Came::Due => return true,
                 Came::Over => return false,
             }
         }
+    }
+
+    fn take(&mut self, input: PictureInput) {
+        match input {
+            PictureInput::Added { track, from } => {
+                self.signals.insert(track, PictureSignal::new(self.shared.clock.now()));
+                self.compositor.add(track, from);
+            }
+            PictureInput::Removed { track } => {
+                self.signals.remove(&track);
+                self.compositor.remove(track);
+            }
+            PictureInput::Picture { stamps, picture } => {
+                if let Some(signal) = self.signals.get_mut(&stamps.track) {
+                    signal.see(glance(&picture), stamps.decoded);
+                }
+                self.compositor.push(stamps.track, stamps.time, (picture, stamps));
+            }
+        }
+    }
+
+    /// Looks at the programme, and says what there is to see of all.
+    fn tell_signals(&mut self) {
+        let now = self.shared.clock.now();
+        if let Some(last) = &self.last {
+            self.programme.see(glance(&last.picture), now);
+        }
+        let tracks = self.signals.iter().map(|(track, signal)| (Subject::Track(*track), signal.signal(now)));
+        self.wanted.seen.set(tracks.chain([(Subject::Picture, self.programme.signal(now))]).collect());
     }
 
     fn draw(&mut self) -> Result<(), FfmpegError> {
@@ -186,6 +223,11 @@ fn tell_sizes(
             told.insert(track, size);
         }
     }
+}
+
+fn glance(picture: &Picture) -> Glance {
+    let (luma, stride) = picture.plane(0);
+    Glance::of(luma, stride, picture.size())
 }
 
 const LEAST: Size = Size { width: 1, height: 1 };
