@@ -6,7 +6,7 @@
 use crate::layout::{Layout, Rect, Scaling, Size, Transition};
 use crate::timeline::Timeline;
 use footlight_media::time::SessionTime;
-use footlight_media::track::{Contributor, PeerKey, TrackId};
+use footlight_media::track::{Contributor, PeerKey, Source as From, TrackId};
 use std::collections::VecDeque;
 
 /// Room for pictures that are further ahead of their tick than the playout delay: a sender whose reports have just moved its time.
@@ -125,6 +125,13 @@ impl<P> Compositor<P> {
         self.sources.iter().filter(|source| source.shown.is_some()).map(|source| source.track)
     }
 
+    /// What a peer shows just now: their camera, or a screen where they have no other picture.
+    pub fn picture_of(&self, peer: &PeerKey) -> Option<&P> {
+        let shown = self.sources.iter().filter(|source| source.from.peer == *peer && source.shown.is_some());
+        let newest = shown.max_by_key(|source| (source.from.source == From::Regular, source.track));
+        newest?.shown.as_ref().map(|shown| &shown.picture)
+    }
+
     /// What tick `tick` shows, in the order in which it is drawn.
     pub fn tick(&mut self, tick: u64) -> Vec<Tile<'_, P>> {
         for source in &mut self.sources {
@@ -148,7 +155,12 @@ impl<P> Compositor<P> {
             .into_iter()
             .filter_map(|place| {
                 let source = visible[place.source];
-                Some(Tile { rect: place.rect, scaling: place.scaling, track: source.track, shown: source.shown.as_ref()? })
+                Some(Tile {
+                    rect: place.rect,
+                    scaling: place.scaling,
+                    track: source.track,
+                    shown: source.shown.as_ref()?,
+                })
             })
             .collect()
     }

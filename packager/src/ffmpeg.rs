@@ -57,6 +57,13 @@ impl std::fmt::Debug for Picture {
     }
 }
 
+impl Clone for Picture {
+    /// Its samples, too.
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl Picture {
     /// A picture of limited-range black.
     pub fn black(size: Size) -> Self {

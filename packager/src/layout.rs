@@ -146,9 +146,8 @@ impl Layout {
         // Who is alone stands in no corner.
         let pinned = find(self.pinned.as_ref()).filter(|pinned| sources.len() > 1 && screen != Some(*pinned));
         let large = |wanted| find(wanted).filter(|focus| pinned != Some(*focus));
-        let focus = screen
-            .or_else(|| large(speaker.filter(|_| self.follows_speaker)))
-            .or_else(|| large(self.focus.as_ref()));
+        let focus =
+            screen.or_else(|| large(speaker.filter(|_| self.follows_speaker))).or_else(|| large(self.focus.as_ref()));
         let scaling = |source: usize| match sources[source].source {
             Source::Regular => self.scaling,
             Source::Screen => Scaling::Fit,

@@ -108,7 +108,10 @@ impl Mixer {
     pub fn add(&mut self, track: TrackId, from: Contributor) {
         let gain = self.mix.gain(&from.peer);
         let (start, samples, next, allowance) = (0, VecDeque::new(), None, VOICE_SAMPLES);
-        self.voices.insert(track, Voice { from, gain, next_gain: gain, level: 0.0, sent_level: 0.0, start, samples, next, allowance });
+        self.voices.insert(
+            track,
+            Voice { from, gain, next_gain: gain, level: 0.0, sent_level: 0.0, start, samples, next, allowance },
+        );
     }
 
     /// Mixes otherwise, from the next chunk on and within it.

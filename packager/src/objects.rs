@@ -71,6 +71,8 @@ pub enum ContentType {
     Playlist,
     /// An init segment, a segment, a part.
     Media,
+    /// A JPEG.
+    Picture,
     /// What a successor goes on from.
     Record,
 }
@@ -85,6 +87,8 @@ pub enum Lifetime {
     },
     /// Half a target duration (RFC 8216bis appendix B.1): a playlist that was not asked for by version.
     Playlist,
+    /// Half the time to the next one: a poster.
+    Poster,
     /// Not at all.
     Never,
 }
@@ -181,7 +185,7 @@ impl Stream {
             (1..=PATH_SEGMENT_BYTES).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(legal)
         };
         let ours = |rest: &str| rest.split('/').all(named) && path.split('/').skip(1).count() <= PATH_SEGMENTS;
-        path == self.live_path() || path.strip_prefix(&self.path("")).is_some_and(ours)
+        self.is_of_room(path) || path.strip_prefix(&self.path("")).is_some_and(ours)
     }
 
     /// Whether what a packager wants at the origin is for its own stream. `Err` says what is not: a packager that somebody has taken over speaks here.
@@ -225,6 +229,29 @@ impl Stream {
     /// The room's static playback path.
     pub fn live_path(&self) -> String {
         format!("/live/{}/master.m3u8", self.room)
+    }
+
+    /// Where the room's poster is: what pages show of a stream before it plays.
+    pub fn poster_path(&self) -> String {
+        format!("/live/{}/poster.jpg", self.room)
+    }
+
+    /// Whether an object is the room's, whichever its stream.
+    pub fn is_of_room(&self, path: &str) -> bool {
+        path == self.live_path() || path == self.poster_path()
+    }
+
+    /// What the programme looks like, for the stream and for its room.
+    pub fn posters(&self, jpeg: &Bytes) -> [Change; 2] {
+        let put = |path| Put {
+            path,
+            content_type: ContentType::Picture,
+            lifetime: Lifetime::Poster,
+            private: false,
+            playlist: None,
+            bodies: vec![(Body::Full, jpeg.clone())],
+        };
+        [put(self.path("poster.jpg")), put(self.poster_path())].map(Change::Put)
     }
 
     fn media_object(&self, path: String, body: Bytes) -> Put {
@@ -347,7 +374,8 @@ impl Stream {
 
     /// Objects that are not of one rendition.
     pub fn common_paths(&self) -> Vec<String> {
-        vec![self.live_path(), self.path("master.m3u8"), self.resume_path()]
+        let own = ["master.m3u8", "poster.jpg"].map(|name| self.path(name));
+        [self.live_path(), self.poster_path(), self.resume_path()].into_iter().chain(own).collect()
     }
 
     /// Everything of a rendition from segment `segment` on, and parts from segment `parts` on.
@@ -379,6 +407,8 @@ mod tests {
         check("/hls/room/stream/720p/s1.m4s", true);
         check("/hls/room/stream/resume", true);
         check("/live/room/master.m3u8", true);
+        check("/live/room/poster.jpg", true);
+        check("/live/other/poster.jpg", false);
         check("/hls/room/stream/", false);
         check("/hls/room/stream2/master.m3u8", false);
         check("/hls/other/stream/master.m3u8", false);

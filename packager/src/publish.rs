@@ -197,6 +197,7 @@ const fn content_type(content_type: ContentType) -> &'static str {
     match content_type {
         ContentType::Playlist => "application/vnd.apple.mpegurl",
         ContentType::Media => "video/mp4",
+        ContentType::Picture => "image/jpeg",
         ContentType::Record => "application/octet-stream",
     }
 }
@@ -205,6 +206,7 @@ fn cache_control(lifetime: Lifetime) -> String {
     match lifetime {
         Lifetime::Immutable { seconds } => format!("public, max-age={seconds}, immutable"),
         Lifetime::Playlist => "public, max-age=1".to_owned(),
+        Lifetime::Poster => "public, max-age=5".to_owned(),
         Lifetime::Never => "no-store".to_owned(),
     }
 }

@@ -12,6 +12,7 @@ use crate::playlist::{self, PartPlace, Rendition};
 use crate::segmenter::{Cut, Finished, Segmenter, Unit};
 use crate::stages::TickStamps;
 use crate::timeline::{SLATE_SEGMENTS, Timeline};
+use bytes::Bytes;
 use footlight_media::time::SessionTime;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -41,6 +42,8 @@ pub enum Input {
         /// What the tick went through, for video.
         stamps: Option<TickStamps>,
     },
+    /// What the programme looks like, as JPEG.
+    Poster(Bytes),
     /// A rendition's encoder has been drained: no unit follows.
     Drained {
         /// Which rendition.
@@ -215,6 +218,7 @@ impl Session {
                     self.release();
                 }
             }
+            Input::Poster(jpeg) => self.before.extend(self.stream.posters(&jpeg)),
             Input::Drained { lane } => {
                 self.lanes[lane].drained = true;
                 if self.lanes.iter().all(|l| l.drained) {
@@ -589,6 +593,7 @@ mod tests {
     fn what_is_left_is_what_was_published_and_not_deleted() {
         let check = |parts: u64| {
             let mut session = fresh();
+            session.handle(Input::Poster(Bytes::from_static(b"jpeg")), SessionTime::ZERO);
             for lane in [VIDEO, AUDIO] {
                 feed(&mut session, lane, 0..parts);
                 session.handle(Input::Drained { lane }, SessionTime::ZERO);

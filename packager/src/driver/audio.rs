@@ -272,7 +272,13 @@ mod tests {
 
     fn sound(mix: Option<Mix>) -> Sound {
         let rendition = AudioRendition { name: "audio".into(), bitrate_bps: 64_000 };
-        Sound { renditions: vec![rendition], loudness_lufs: None, mix: Slot::new(mix), speaker: Slot::new(None), heard: Slot::new(None) }
+        Sound {
+            renditions: vec![rendition],
+            loudness_lufs: None,
+            mix: Slot::new(mix),
+            speaker: Slot::new(None),
+            heard: Slot::new(None),
+        }
     }
 
     #[test]
@@ -307,6 +313,7 @@ mod tests {
             match heard.blocking_recv().expect("it says that it has ended") {
                 ThreadEvent::Session(Input::Drained { .. }) => break,
                 ThreadEvent::Session(_) | ThreadEvent::KeyFrameWanted(_) | ThreadEvent::Shown(..) => {}
+                ThreadEvent::Snapshot { .. } | ThreadEvent::Poster(_) => panic!("nothing is to be seen"),
                 ThreadEvent::Failed(error) => panic!("{error}"),
             }
         }

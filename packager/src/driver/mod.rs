@@ -16,6 +16,7 @@ mod intake;
 mod meter;
 mod picture;
 mod rung;
+mod shots;
 mod slot;
 mod still;
 
@@ -27,6 +28,7 @@ use crate::layout::{Layout, Size};
 use crate::mixer::Mix;
 use crate::objects::{self, Batch, Change};
 use crate::session::{Input, Output, Resume, Session};
+use crate::signal::{Signal, Subject};
 use crate::stages::{Histogram, Journey, Stage, TickStamps};
 use crate::timeline::Timeline;
 use bytes::Bytes;
@@ -34,10 +36,9 @@ use feed::Feed;
 use footlight_media::codec::{Codec, Kind};
 use footlight_media::frame::EncodedFrame;
 use footlight_media::time::{SessionTime, WallTime};
-use footlight_media::track::{TrackEvent, TrackId, TrackRequest};
+use footlight_media::track::{PeerKey, TrackEvent, TrackId, TrackRequest};
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
-use crate::signal::{Signal, Subject};
 use slot::Slot;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -94,6 +95,13 @@ pub enum ToPackager {
     Direct(Direction),
     /// The oldest changes of [`FromPackager::Publish`] that were not yet confirmed are at the origin, since this time.
     Published(SessionTime),
+    /// Somebody wants to see what it looks like.
+    Snapshot {
+        /// Of the question.
+        number: u64,
+        /// Whose picture; the programme's where it is `None`.
+        peer: Option<PeerKey>,
+    },
     /// The stream is over: finish it.
     Stop,
 }
@@ -107,6 +115,13 @@ pub enum FromPackager {
     Publish(#[serde(deserialize_with = "at_most::<CHANGES, _, _>")] Vec<Change>),
     /// Three segments stand in all renditions: the stream can be played.
     Running,
+    /// What somebody wanted to see.
+    Snapshot {
+        /// Of the question.
+        number: u64,
+        /// `None` where there is no such picture.
+        jpeg: Option<Bytes>,
+    },
     /// Once a second.
     Report(Box<Report>),
     /// The last one: the playlists have ended, and these objects may go when that has been seen.
@@ -192,6 +207,13 @@ enum ThreadEvent {
     KeyFrameWanted(TrackId),
     /// A track's tile has this size now.
     Shown(TrackId, Size),
+    /// What was asked for by this number; `None` where there is no such picture.
+    Snapshot {
+        number: u64,
+        jpeg: Option<Bytes>,
+    },
+    /// What the programme looks like.
+    Poster(Bytes),
     Failed(crate::ffmpeg::FfmpegError),
 }
 
@@ -227,6 +249,7 @@ pub async fn run(
             input = inputs.next() => match input {
                 Some(ToPackager::Event(event)) => driver.track_event(event)?,
                 Some(ToPackager::Direct(direction)) => driver.direct(direction),
+                Some(ToPackager::Snapshot { number, peer }) => driver.snapshot(number, peer),
                 Some(ToPackager::Published(at)) => driver.published(at)?,
                 Some(ToPackager::Stop) => driver.stop(),
                 None => return Err(DriverError::Orphaned),
@@ -235,6 +258,8 @@ pub async fn run(
                 ThreadEvent::Session(input) => driver.session(input)?,
                 ThreadEvent::KeyFrameWanted(track) => driver.say(FromPackager::Request(TrackRequest::KeyFrame(track))),
                 ThreadEvent::Shown(track, size) => drop(driver.shown.insert(track, size)),
+                ThreadEvent::Snapshot { number, jpeg } => driver.say(FromPackager::Snapshot { number, jpeg }),
+                ThreadEvent::Poster(jpeg) => driver.session(Input::Poster(jpeg))?,
                 ThreadEvent::Failed(error) => return Err(error.into()),
             },
             _ = report.tick() => {
@@ -495,6 +520,11 @@ impl Driver {
         if self.outputs.capacity() > BATCHES {
             let _nobody_listens = self.outputs.try_send(message);
         }
+    }
+
+    /// Where it has no time, or is over, nobody is answered, and asks again.
+    fn snapshot(&mut self, number: u64, peer: Option<PeerKey>) {
+        let _lost = self.pictures.may(picture::PictureInput::Shoot { number, peer });
     }
 
     fn direct(&self, direction: Direction) {

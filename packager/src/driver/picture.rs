@@ -3,6 +3,7 @@
 
 use super::intake::{Came, Intake};
 use super::rung::{Rung, ToRung};
+use super::shots::{self, Shot};
 use super::slot::Slot;
 use super::{Shared, Signals, ThreadEvent};
 use crate::canvas::{Canvas, Painter};
@@ -24,10 +25,14 @@ use std::time::Duration;
 /// Inputs that wait for a tick: 16 sources at 60 fps and a compositor that is four ticks late.
 const INPUTS: usize = 128;
 
+/// From one poster to the next: people who look at a list of rooms see what goes on there.
+const POSTER_SECONDS: u64 = 10;
+
 pub(super) enum PictureInput {
     Added { track: TrackId, from: Contributor },
     Picture { stamps: FrameStamps, picture: Picture },
     Removed { track: TrackId },
+    Shoot { number: u64, peer: Option<PeerKey> },
 }
 
 /// Who is to be seen where, and who speaks.
@@ -46,10 +51,10 @@ pub(super) fn start(
     rungs: Vec<Rung>,
 ) -> std::io::Result<SyncSender<PictureInput>> {
     let (inputs, queue) = sync_channel(INPUTS);
-    let ladder = ladder.clone();
+    let (ladder, shots) = (ladder.clone(), shots::start(shared.clone())?);
     std::thread::Builder::new().name("compositor".into()).spawn(move || {
         let events = shared.events.clone();
-        if let Err(error) = Ticker::new(shared, &ladder, wanted, part, rungs).run(&queue) {
+        if let Err(error) = Ticker::new(shared, &ladder, wanted, part, (rungs, shots)).run(&queue) {
             let _nobody_listens_after_the_end = events.blocking_send(ThreadEvent::Failed(error));
         }
     })?;
@@ -75,10 +80,19 @@ struct Ticker {
     /// What there is to see of each track, and of the programme.
     signals: HashMap<TrackId, PictureSignal>,
     programme: PictureSignal,
+    shots: SyncSender<Shot>,
+    /// What the last poster showed, and the tick of the next.
+    poster: (Option<Arc<Canvas>>, u64),
 }
 
 impl Ticker {
-    fn new(shared: Shared, ladder: &Ladder, wanted: Wanted, part: u64, rungs: Vec<Rung>) -> Self {
+    fn new(
+        shared: Shared,
+        ladder: &Ladder,
+        wanted: Wanted,
+        part: u64,
+        (rungs, shots): (Vec<Rung>, SyncSender<Shot>),
+    ) -> Self {
         let ticks_per_part = u64::from(ladder.ticks_per_part());
         let programme = PictureSignal::new(shared.clock.now());
         let compositor = Compositor::new(ladder.canvas, Layout::default(), shared.timeline);
@@ -97,6 +111,8 @@ impl Ticker {
             last: None,
             signals: HashMap::new(),
             programme,
+            shots,
+            poster: (None, 0),
         }
     }
 
@@ -109,6 +125,7 @@ impl Ticker {
             self.draw()?;
             if self.tick.is_multiple_of(self.ticks_per_part) {
                 self.tell_signals();
+                self.hang_poster();
             }
             self.tick += 1;
             meter.read();
@@ -147,7 +164,38 @@ impl Ticker {
                 }
                 self.compositor.push(stamps.track, stamps.time, (picture, stamps));
             }
+            PictureInput::Shoot { number, peer } => self.shoot(number, peer.as_ref()),
         }
+    }
+
+    /// Hands over what somebody wants to see. Where too many do, this one is not answered.
+    fn shoot(&self, number: u64, peer: Option<&PeerKey>) {
+        let of = match peer {
+            Some(peer) => match self.compositor.picture_of(peer) {
+                Some((picture, _)) => shots::Subject::Peer(picture.clone()),
+                None => shots::Subject::Nothing,
+            },
+            None => match &self.last {
+                Some(last) => shots::Subject::Programme(Arc::clone(last)),
+                None => shots::Subject::Nothing,
+            },
+        };
+        let _too_many_ask = self.shots.try_send(Shot::Asked { number, of });
+    }
+
+    /// From time to time what the programme shows becomes its poster, where that has changed.
+    fn hang_poster(&mut self) {
+        let (hung, next) = &mut self.poster;
+        if self.tick < *next.max(&mut self.live_from) {
+            return;
+        }
+        if let Some(last) = &self.last
+            && hung.as_ref().is_none_or(|hung| !Arc::ptr_eq(hung, last))
+            && self.shots.try_send(Shot::Poster(Arc::clone(last))).is_ok()
+        {
+            *hung = Some(Arc::clone(last));
+        }
+        *next = self.tick + POSTER_SECONDS * u64::from(self.shared.timeline.fps);
     }
 
     /// Looks at the programme, and says what there is to see of all.
