@@ -1,11 +1,13 @@
 //! The one HTTP surface of a process: which path goes to whom. Pure routing; `edge::serve` holds the sockets.
 
+use crate::audience::Audience;
 use crate::web::Web;
 use axum::Router;
 use bytes::Bytes;
 use footlight_edge::Edge;
+use footlight_edge::serve::Peer;
 use footlight_stage::whip::Whip;
-use http::{Request, Response};
+use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
@@ -25,6 +27,8 @@ pub struct Surface<S> {
     pub whip: Whip,
     /// `/v2`, `/openapi.json`.
     pub api: Router,
+    /// Who watches what is given out.
+    pub audience: Audience,
     /// `/`, `/studio`, `/watch`, `/assets`.
     pub web: Web,
 }
@@ -41,7 +45,7 @@ where
     pub async fn answer(self, request: Request<Incoming>) -> Response<Body> {
         let first = request.uri().path().split('/').nth(1).unwrap_or_default();
         match first {
-            "live" | "hls" | "vod" | "t" => self.edge.handle(request).await.map(boxed),
+            "live" | "hls" | "vod" | "t" => self.watched(request).await.map(boxed),
             "whip" => self.whip.handle(request).await.map(boxed),
             "v2" | "openapi.json" => {
                 let answered = self.api.oneshot(request).await;
@@ -49,6 +53,20 @@ where
             }
             _ => self.web.answer(request.method(), request.uri().path()).map(boxed),
         }
+    }
+
+    /// A viewer's request: who is given a playlist watches.
+    async fn watched(self, request: Request<Incoming>) -> Response<footlight_edge::Body> {
+        let peer = request.extensions().get::<Peer>().copied();
+        let agent = request.headers().get(header::USER_AGENT).cloned();
+        let path = request.uri().path().to_owned();
+        let response = self.edge.handle(request).await;
+        if let Some(Peer(address)) = peer
+            && response.status().is_success()
+        {
+            self.audience.note(&path, address.ip(), agent.as_ref().map_or(&[], |agent| agent.as_bytes()));
+        }
+        response
     }
 }
 

@@ -5,8 +5,11 @@
 //! [`http`](mod@http) is the one HTTP server; [`metrics`] is the admin listener. The other way round, [`publishing`] sends a source's frames to a WHIP
 //! server: [`whip`] decides about its answers and [`whip_http`] asks it.
 
+pub mod audience;
 pub mod commands;
 pub mod config;
+pub mod desk;
+pub mod health;
 pub mod http;
 pub mod listeners;
 pub mod live;
@@ -14,7 +17,9 @@ pub mod metrics;
 pub mod packaging;
 pub mod publishing;
 pub mod sandbox;
+mod snapshots;
 mod socket;
+mod stream;
 pub mod tls;
 pub mod web;
 pub mod whip;

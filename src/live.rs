@@ -1,52 +1,33 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: tasks per live stream, timers, child processes.
-//! Live streams: one task each, which brings a room's frames to a packager, starts it again where it dies, and cleans up when the
-//! ended playlists have been seen.
+//! Live streams: a task each ([`crate::stream`]), and the handle by which they are started, stopped, directed and looked at.
 //!
 //! One owner keeps the table of streams and takes one closed enum of inputs. What a packager reports is kept for the admin listener.
 
-use crate::packaging::{self, Objects, Publishing, Says, Told};
-use crate::worker::{Begin, WorkerError};
+use crate::packaging::Objects;
+use crate::snapshots::Shot;
+use crate::stream::{LAST_LINGER, LINGER, StreamTask};
 use bytes::Bytes;
-use footlight_media::time::WallTime;
+use footlight_control::NoSnapshot;
+use footlight_media::track::PeerKey;
 use footlight_packager::clock::SessionClock;
 use footlight_packager::direction::{Direction, Wish};
-use footlight_packager::driver::{FromPackager, Report, Start, ToPackager};
+use footlight_packager::driver::Report;
 use footlight_packager::ladder::Ladder;
 use footlight_packager::objects::Stream;
-use footlight_packager::publish::Publisher;
-use footlight_packager::session::{Output, Resume, Session};
-use footlight_stage::driver::{Stage, Subscription};
-use futures_util::{FutureExt, SinkExt};
+use footlight_stage::driver::Stage;
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::TaskTracker;
 
 /// Inputs that wait for the owner.
 const INPUTS: usize = 256;
-/// Short lives of a stream's packager, one after the other, beyond which the stream has failed: what kills it would kill it for ever.
-const SHORT_LIVES: u32 = 20;
-/// Longer than a packager that hangs is left alone, or one whose threads do (5 s), and shorter than an origin that is away is waited for (6.2 s): the
-/// first two do not mend by themselves.
-const SHORT_LIFE: Duration = Duration::from_secs(6);
-/// Before the second restart after a short life and all that follow, so that a packager that dies at once does not eat a core.
-const RESTART_PAUSE: Duration = Duration::from_millis(500);
-/// A packager that has said nothing for so long hangs: it reports each second. With a successor's start this stays within the three target durations for
-/// which players wait for a playlist (RFC 8216bis section 6.2.5.2).
-const SILENCE: Duration = Duration::from_secs(3);
-/// Longest record of a predecessor that is passed on: ours have a few hundred bytes, and tens for each segment of a long window.
-const RECORD_BYTES: usize = 8 * 1024 * 1024;
-/// After a stop: what is left of a part, the encoders' drain and the last playlists.
-const STOPPING: Duration = Duration::from_secs(10);
-/// For how long the ended playlists stay.
-const LINGER: Duration = Duration::from_secs(60);
-/// For how long they stay at an origin elsewhere when this process ends: players reload each 2 s, and have by then fetched what they play last.
-const LAST_LINGER: Duration = Duration::from_secs(10);
+/// Who want a picture of one stream and have not been heard; the next is told to come again.
+const SHOTS: usize = 4;
+/// For a picture: a tick and its encoding take a tenth of it.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(2);
 
 /// Where a packager runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -118,10 +99,12 @@ pub struct Live {
     inputs: mpsc::Sender<LiveInput>,
 }
 
-enum LiveInput {
+/// What the owner takes.
+pub(crate) enum LiveInput {
     Start { room: String, stream: String },
     Stop { stream: String },
     Direct { stream: String, wish: Wish, taken: oneshot::Sender<bool> },
+    Snapshot { stream: String, shot: Shot },
     Reported { stream: String, starts: u32, report: Box<Report> },
     Finished { stream: String, event: StreamEvent },
     Happened { stream: String, event: StreamEvent },
@@ -167,6 +150,17 @@ impl Live {
         answer.await.unwrap_or(false)
     }
 
+    /// What a stream looks like just now, or one of its people, as JPEG.
+    pub async fn snapshot(&self, stream: String, peer: Option<PeerKey>) -> Result<Bytes, NoSnapshot> {
+        let (answer, picture) = oneshot::channel();
+        let shot = Shot { peer, answer };
+        let _owner_is_gone = self.inputs.send(LiveInput::Snapshot { stream, shot }).await;
+        match tokio::time::timeout(SNAPSHOT_WAIT, picture).await {
+            Ok(Ok(picture)) => picture,
+            Ok(Err(_)) | Err(_) => Err(NoSnapshot::NotNow),
+        }
+    }
+
     /// Waits until every stream has ended, after the shutdown token was cancelled.
     pub async fn ended(&self) {
         self.inputs.closed().await;
@@ -194,6 +188,7 @@ struct Owner {
 struct Entry {
     stop: CancellationToken,
     direction: watch::Sender<Direction>,
+    shots: mpsc::Sender<Shot>,
     report: StreamReport,
 }
 
@@ -217,6 +212,12 @@ impl Owner {
                     let entry = self.streams.get(&stream);
                     let done = entry.map(|entry| entry.direction.send_modify(|direction| direction.take(wish)));
                     let _nobody_waits = taken.send(done.is_some());
+                }
+                LiveInput::Snapshot { stream, shot } => {
+                    if let Some(entry) = self.streams.get(&stream) {
+                        // Who finds no place is told so by the loss of their question.
+                        let _too_many_ask = entry.shots.try_send(shot);
+                    }
                 }
                 LiveInput::Reported { stream, starts, report } => {
                     if let Some(entry) = self.streams.get_mut(&stream) {
@@ -269,7 +270,8 @@ impl Owner {
         let (starts, report) = (0, Box::default());
         let report = StreamReport { room: room.clone(), stream: stream.clone(), running_since: None, starts, report };
         let (direction, directions) = watch::channel(Direction::default());
-        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), direction, report });
+        let (shots, asked) = mpsc::channel(SHOTS);
+        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), direction, shots, report });
         tracing::info!(room, stream, "a live stream starts");
         let task = StreamTask {
             common: self.common.clone(),
@@ -279,6 +281,7 @@ impl Owner {
             names: Stream::new(room, stream, self.common.window),
             zero_date: self.common.clock.zero_date(),
             directions,
+            shots: asked,
             starts: 0,
         };
         let (owner, name) = (self.inputs.clone(), task.names.id().to_owned());
@@ -298,237 +301,6 @@ fn log(room: &str, stream: &str, event: &StreamEvent) {
         StreamEvent::Running => tracing::info!(room, stream, "a live stream can be played"),
         StreamEvent::Ended => tracing::info!(room, stream, "a live stream has ended"),
         StreamEvent::Failed { reason } => tracing::error!(room, stream, reason, "a live stream has failed"),
-    }
-}
-
-/// Whether a packager takes what it is told.
-#[derive(PartialEq)]
-enum Takes {
-    Now,
-    Later,
-    /// It is gone, and says why by its last word.
-    NoMore,
-}
-
-/// One stream.
-struct StreamTask {
-    common: Common,
-    inputs: mpsc::Sender<LiveInput>,
-    shutdown: CancellationToken,
-    stop: CancellationToken,
-    names: Stream,
-    /// The date of the session clock's zero. Read once a stream: its dates never jump, and the next stream's follow a wall clock that was set.
-    zero_date: WallTime,
-    /// The newest is what a packager begins with.
-    directions: watch::Receiver<Direction>,
-    starts: u32,
-}
-
-impl StreamTask {
-    async fn run(mut self) {
-        let mut short_lives = 0;
-        let (event, leftovers) = loop {
-            self.starts += 1;
-            let born = Instant::now();
-            // A bug of ours ends a packager's life as one of its own does.
-            let life = AssertUnwindSafe(self.live()).catch_unwind().await;
-            let death = match life.unwrap_or(Err(WorkerError::Panicked)) {
-                Ok(leftovers) => break (StreamEvent::Ended, leftovers),
-                Err(death) => death,
-            };
-            tracing::warn!(room = self.names.room(), stream = self.names.id(), error = %death, "a packager died");
-            short_lives = if born.elapsed() < SHORT_LIFE { short_lives + 1 } else { 0 };
-            if self.stop.is_cancelled() {
-                break (StreamEvent::Ended, self.abandon().await);
-            }
-            if short_lives > SHORT_LIVES {
-                break (StreamEvent::Failed { reason: death.to_string() }, self.abandon().await);
-            }
-            if short_lives > 1 {
-                tokio::time::sleep(RESTART_PAUSE).await;
-            }
-        };
-        let stream = self.names.id().to_owned();
-        self.tell(LiveInput::Finished { stream, event }).await;
-        self.clean_up(leftovers).await;
-    }
-
-    /// One life of the packager. Answers, at the stream's end, with what is left of it at the origin.
-    async fn live(&self) -> Result<Vec<String>, WorkerError> {
-        let predecessor = tokio::select! {
-            record = self.predecessor() => record?,
-            () = self.stop.cancelled() => return Err(WorkerError::Stopped),
-        };
-        let Some(subscription) = self.common.stage.subscribe(self.names.room()).await else {
-            return Err(WorkerError::NoStage);
-        };
-        let mut directions = self.directions.clone();
-        let direction = directions.borrow_and_update().clone();
-        let start = Start {
-            stream: self.names.clone(),
-            ladder: self.common.ladder.clone(),
-            direction,
-            loudness_lufs: self.common.loudness_lufs,
-            clock: self.common.clock,
-            zero_date: self.zero_date,
-            playout_delay: self.common.playout_delay,
-            predecessor,
-        };
-        let (told, says) = match self.common.isolation {
-            Isolation::Process => {
-                let begin = Begin { start, memory_bytes: self.common.memory_bytes };
-                let started = tokio::time::timeout(SILENCE, packaging::in_process(begin)).await;
-                started.map_err(|_| WorkerError::Hung(SILENCE))??
-            }
-            Isolation::Thread => packaging::in_thread(start)?,
-        };
-        self.converse(subscription, directions, told, says).await
-    }
-
-    /// What a predecessor left at the origin. A record that is longer than ours can be was left by somebody who had taken it over.
-    async fn predecessor(&self) -> Result<Option<Bytes>, WorkerError> {
-        let record = Publisher::new(self.common.origin.clone()).get(&self.names.resume_path()).await?;
-        Ok(record.filter(|record| record.len() <= RECORD_BYTES))
-    }
-
-    /// Carries frames there and answers back until the packager ends. Never waits for the packager alone: one that hangs takes nothing more, and is
-    /// noticed by its silence.
-    async fn converse(
-        &self,
-        mut frames: Subscription,
-        mut directions: watch::Receiver<Direction>,
-        mut told: Told,
-        mut says: Says,
-    ) -> Result<Vec<String>, WorkerError> {
-        // While it does not take it, stage's queue takes what comes, and drops up to a key frame where that is full.
-        let mut next = None;
-        let mut takes = Takes::Later;
-        let mut stopping = false;
-        let (mut objects, publishing) =
-            Publishing::new(self.names.clone(), self.common.clock, self.common.origin.clone());
-        // A task of its own: what is told of a packager may wait for others.
-        let mut publishing = AbortOnDropHandle::new(tokio::spawn(publishing));
-        let mut stop = pin!(self.stop.cancelled());
-        let mut deadline = pin!(tokio::time::sleep(SILENCE));
-        loop {
-            if takes == Takes::Now
-                && let Some(message) = next.take()
-            {
-                told.start_send_unpin(message)?;
-                takes = Takes::Later;
-            }
-            tokio::select! {
-                () = &mut stop, if !stopping => {
-                    stopping = true;
-                    deadline.as_mut().reset(Instant::now() + STOPPING);
-                    next = Some(ToPackager::Stop);
-                }
-                room = poll_fn(|context| told.poll_ready_unpin(context)), if takes == Takes::Later => {
-                    takes = match room {
-                        Ok(()) => Takes::Now,
-                        Err(error) if error.is_of_its_end() => Takes::NoMore,
-                        Err(error) => return Err(error),
-                    };
-                }
-                event = frames.events.recv(), if takes == Takes::Now => match event {
-                    Some(event) => next = Some(ToPackager::Event(event)),
-                    None => return Err(WorkerError::NoStage),
-                },
-                Ok(()) = directions.changed(), if takes == Takes::Now => {
-                    next = Some(ToPackager::Direct(directions.borrow_and_update().clone()));
-                }
-                at = objects.published(), if takes == Takes::Now => next = at.map(ToPackager::Published),
-                error = &mut publishing => return Err(error?.into()),
-                message = says.next() => {
-                    if !stopping {
-                        deadline.as_mut().reset(Instant::now() + SILENCE);
-                    }
-                    if let Some(leftovers) = self.hear(message?, &mut objects).await? {
-                        return Ok(leftovers);
-                    }
-                }
-                () = &mut deadline => {
-                    return Err(if stopping { WorkerError::NeverEnds(STOPPING) } else { WorkerError::Hung(SILENCE) });
-                }
-            }
-        }
-    }
-
-    /// Ends the playlists of a packager that died and gets no successor. Answers with what is left of the stream at the origin.
-    async fn abandon(&self) -> Vec<String> {
-        let mut publisher = Publisher::new(self.common.origin.clone());
-        let record = publisher.get(&self.names.resume_path()).await.ok().flatten();
-        // Without a record nothing was ever listed.
-        let record = record.and_then(|record| Resume::read(&record, &self.names, &self.common.ladder));
-        let Some(record) = record else { return Vec::new() };
-        let mut session = Session::abandon(self.names.clone(), self.common.ladder.clone(), record);
-        let mut left = Vec::new();
-        while let Some(output) = session.poll_output() {
-            match output {
-                Output::Publish(batch) => {
-                    if let Err(error) = publisher.publish(batch.changes).await {
-                        tracing::warn!(stream = self.names.id(), %error, "the playlists of a stream that failed stay open");
-                    }
-                }
-                Output::Ended { leftovers } => left = leftovers,
-            }
-        }
-        left
-    }
-
-    /// Passes on what a packager says. Answers, by its last word, with what is left of the stream at the origin.
-    async fn hear(&self, message: FromPackager, objects: &mut Publishing) -> Result<Option<Vec<String>>, WorkerError> {
-        let stream = self.names.id().to_owned();
-        match message {
-            FromPackager::Request(request) => self.common.stage.request(self.names.room(), request).await,
-            FromPackager::Publish(changes) => objects.take(changes)?,
-            FromPackager::Running => self.tell(LiveInput::Happened { stream, event: StreamEvent::Running }).await,
-            FromPackager::Report(report) => {
-                self.tell(LiveInput::Reported { stream, starts: self.starts, report }).await;
-            }
-            FromPackager::Ended { mut leftovers } => {
-                // Whoever took the packager over would have other streams' objects deleted.
-                leftovers.retain(|path| self.names.owns(path));
-                return Ok(Some(leftovers));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn tell(&self, input: LiveInput) {
-        let _owner_is_gone = self.inputs.send(input).await;
-    }
-
-    /// Leaves the ended playlists for a while, then deletes what is left of the stream.
-    async fn clean_up(&self, leftovers: Vec<String>) {
-        let process_ends = async {
-            self.shutdown.cancelled().await;
-            if self.common.origin_is_elsewhere {
-                tokio::time::sleep(LAST_LINGER).await;
-            }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(LINGER) => {}
-            () = process_ends => if !self.common.origin_is_elsewhere { return },
-        }
-        let mut publisher = Publisher::new(self.common.origin.clone());
-        let live_path = self.names.live_path();
-        for path in leftovers {
-            // The room's static playlist may be that of its next stream by now.
-            if path == live_path && !self.is_ours(&mut publisher, &path).await {
-                continue;
-            }
-            if let Err(error) = publisher.delete(&path).await {
-                tracing::warn!(%error, "an object of an ended stream stays");
-            }
-        }
-    }
-
-    /// Whether the room's static playlist still leads to this stream.
-    async fn is_ours(&self, publisher: &mut Publisher<Objects>, path: &str) -> bool {
-        let text = publisher.get(path).await.ok().flatten().unwrap_or_default();
-        let ours = format!("/{}/", self.names.id());
-        text.windows(ours.len()).any(|w| w == ours.as_bytes())
     }
 }
 

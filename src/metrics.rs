@@ -2,12 +2,14 @@
 //! The admin listener: `/livez`, `/readyz`, `/metrics` (Prometheus' text format) and `/trace/<stream>`. Bound to loopback unless told otherwise; it has no
 //! authentication.
 
+use crate::desk::{Desk, RoomReport};
 use crate::live::{Live, StreamReport};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use footlight_control::TrackState;
 use footlight_packager::stages::{Histogram, Stage as Row};
 use footlight_stage::driver::{SessionStats, Stage};
 use footlight_stage::track::TrackStats;
@@ -32,9 +34,19 @@ const LABEL_CHARS: usize = 128;
 #[derive(Clone)]
 pub struct Admin {
     recorder: PrometheusHandle,
-    live: Option<Live>,
-    stage: Option<Stage>,
+    on_air: Option<OnAir>,
     shutdown: CancellationToken,
+}
+
+/// What makes live streams in this process.
+#[derive(Clone)]
+pub struct OnAir {
+    /// The streams.
+    pub live: Live,
+    /// Who is on stage.
+    pub stage: Stage,
+    /// How both are.
+    pub desk: Desk,
 }
 
 /// Installs the process's metrics recorder. Once, from main.
@@ -52,14 +64,9 @@ pub fn install() -> Option<PrometheusHandle> {
 }
 
 impl Admin {
-    /// `live` and `stage` where this process has them; `shutdown` turns `/readyz` to 503.
-    pub const fn new(
-        recorder: PrometheusHandle,
-        live: Option<Live>,
-        stage: Option<Stage>,
-        shutdown: CancellationToken,
-    ) -> Self {
-        Self { recorder, live, stage, shutdown }
+    /// `on_air` where this process makes live streams; `shutdown` turns `/readyz` to 503.
+    pub const fn new(recorder: PrometheusHandle, on_air: Option<OnAir>, shutdown: CancellationToken) -> Self {
+        Self { recorder, on_air, shutdown }
     }
 
     /// Serves until `shutdown`.
@@ -86,19 +93,18 @@ async fn ready(State(admin): State<Admin>) -> Response {
 
 async fn scrape(State(admin): State<Admin>) -> Response {
     let mut text = admin.recorder.render();
-    if let Some(live) = &admin.live {
+    if let Some(OnAir { live, stage, desk }) = &admin.on_air {
         render_streams(&mut text, &live.reports().await);
-    }
-    if let Some(stage) = &admin.stage {
         render_publishers(&mut text, &stage.stats().await);
+        render_rooms(&mut text, &desk.rooms().await);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
 /// One frame's way through a stream: when it passed each stage, and how long each took.
 async fn trace(State(admin): State<Admin>, Path(stream): Path<String>) -> Response {
-    let reports = match &admin.live {
-        Some(live) => live.reports().await,
+    let reports = match &admin.on_air {
+        Some(on_air) => on_air.live.reports().await,
         None => Vec::new(),
     };
     // A room's id will do: it has one running stream.
@@ -196,7 +202,8 @@ fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
         write_head(text, name, kind, help);
         for session in sessions {
             for track in &session.tracks {
-                let (room, peer, codec) = (&session.room, label_value(&session.from.peer.0), track.codec.encoding_name());
+                let (room, peer, codec) =
+                    (&session.room, label_value(&session.from.peer.0), track.codec.encoding_name());
                 let value = value(track);
                 let _infallible = writeln!(text, "{name}{{room=\"{room}\",peer=\"{peer}\",codec=\"{codec}\"}} {value}");
             }
@@ -226,6 +233,53 @@ fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
     counter("footlight_track_foreign_packets_total", "Packets of an SSRC that is not the track's.", &|t| {
         t.foreign_packets
     });
+}
+
+/// How rooms are: what is well has a 0, so that what is not can be told from what is not there.
+fn render_rooms(text: &mut String, rooms: &[RoomReport]) {
+    const NAMES: [(&str, &str); 4] = [
+        (
+            "footlight_track_trouble",
+            "Whether what a peer sends is missing, black, frozen or silent; the state says which.",
+        ),
+        ("footlight_track_loss_ratio", "Share of packets lost on the way in the last seconds; most were sent again."),
+        ("footlight_track_round_trip_seconds", "From a packet to its answer, where the client answers (RFC 3611)."),
+        ("footlight_track_key_frame_age_seconds", "Since the last key frame."),
+    ];
+    for (name, help) in NAMES {
+        write_head(text, name, "gauge", help);
+        for (room, peer) in rooms.iter().flat_map(|of| of.peers.iter().map(|peer| (&of.room, peer))) {
+            for track in peer.tracks.values() {
+                let (user, kind, source) = (label_value(&peer.user_id), word(track.kind), word(track.source));
+                let (state, value) = match name {
+                    "footlight_track_trouble" => {
+                        let trouble = f64::from(u8::from(track.state != TrackState::Ok));
+                        (format!(",state=\"{}\"", word(track.state)), Some(trouble))
+                    }
+                    "footlight_track_loss_ratio" => (String::new(), track.loss),
+                    "footlight_track_round_trip_seconds" => (String::new(), track.round_trip_ms.map(|ms| ms / 1e3)),
+                    _ => (String::new(), track.key_frame_age_ms.map(|ms| ms as f64 / 1e3)),
+                };
+                let labels = format!("room=\"{room}\",peer=\"{user}\",type=\"{kind}\",source=\"{source}\"{state}");
+                if let Some(value) = value {
+                    let _infallible = writeln!(text, "{name}{{{labels}}} {value}");
+                }
+            }
+        }
+    }
+    let name = "footlight_programme_trouble";
+    write_head(text, name, "gauge", "Whether a programme is black, frozen or silent; the state says which.");
+    for (room, (kind, state)) in rooms.iter().flat_map(|of| of.programme.iter().map(|programme| (&of.room, programme)))
+    {
+        let (kind, value) = (word(kind), u8::from(*state != TrackState::Ok));
+        let state = word(state);
+        let _infallible = writeln!(text, "{name}{{room=\"{room}\",type=\"{kind}\",state=\"{state}\"}} {value}");
+    }
+}
+
+/// As the API says it.
+fn word(of: impl serde::Serialize) -> String {
+    serde_json::to_value(of).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Each stage once, whatever the child's report has.
@@ -295,8 +349,7 @@ mod tests {
         let (room, from, role) = ("r".into(), PeerKey("a\"b".into()).into(), "broadcaster".into());
         let (age, tracks) = (Duration::ZERO, vec![track]);
         let (round_trip, rids) = (None, Vec::new());
-        let session =
-            SessionStats { room, from, role, age, connected: true, round_trip, rids, tracks, dropped: 0 };
+        let session = SessionStats { room, from, role, age, connected: true, round_trip, rids, tracks, dropped: 0 };
         let mut text = String::new();
         render_publishers(&mut text, &[session]);
         assert_each_family_has_one_head(&text);

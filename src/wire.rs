@@ -1,17 +1,19 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: binds listeners, starts the parts.
 //! Who is handed what. The only file that knows how the parts of a process are put together; each command picks its parts.
 
+use crate::audience::Audience;
 use crate::config::{Config, IceServer};
+use crate::desk;
 use crate::http::{BodyError, Surface};
 use crate::listeners::{BindError, Listeners, address, bind, public_url};
 use crate::live::{Common, Live, StreamEvent};
-use crate::metrics::Admin;
+use crate::metrics::{Admin, OnAir};
 use crate::packaging::{ObjectBody, ObjectError, Objects};
 use crate::tls::TlsError;
 use crate::web::Web;
 use bytes::Bytes;
 use footlight_control::credentials::{Credentials, CredentialsError};
-use footlight_control::{Command, Control, Event, NotDirected, OpenError};
+use footlight_control::{Control, Event, OpenError};
 use footlight_edge::key::QueryRule;
 use footlight_edge::remote::{Address, AddressError, Remote};
 use footlight_edge::{Edge, Wiring};
@@ -19,9 +21,6 @@ use footlight_media::track::PeerKey;
 use footlight_origin::serve::Secret;
 use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
-use footlight_packager::direction::Wish;
-use footlight_packager::layout::{Arrangement, Layout, Scaling, Screens, Transition};
-use footlight_packager::mixer::{Fader, Mix};
 use footlight_stage::driver::{Stage, StartError};
 use footlight_stage::whip::{self, Publisher, Refusal, Whip};
 use http::{HeaderValue, Request, Response, Uri, header};
@@ -177,7 +176,7 @@ pub async fn serve_origin(
         secret,
         shutdown.clone().cancelled_owned(),
     ));
-    tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
+    tasks.spawn(Admin::new(recorder, None, shutdown.clone()).run(admin, shutdown));
     let public_url = public_url(&config, addresses.0);
     let publish = Some(addresses.2);
     Ok(Running {
@@ -215,7 +214,7 @@ pub async fn serve_edge(
     let running = listeners.start(&edge_limits(&config), &tasks, &shutdown, answer);
     let admin = bind("admin.listen", "--admin", config.admin.listen).await?;
     let admin_address = address(&admin);
-    tasks.spawn(Admin::new(recorder, None, None, shutdown.clone()).run(admin, shutdown));
+    tasks.spawn(Admin::new(recorder, None, shutdown.clone()).run(admin, shutdown));
     let public_url = public_url(&config, running.0);
     let (http, https) = running;
     Ok(Running {
@@ -270,7 +269,8 @@ where
         cors_origins: config.cors.origins.clone(),
     };
     let credentials = Credentials::load_or_create(&config.data_dir)?;
-    let (control, commands) = Control::open(control_config, credentials, events_out, shutdown.clone()).await?;
+    let (control, commands, questions) =
+        Control::open(control_config, credentials, events_out, shutdown.clone()).await?;
     let common = Common {
         stage: stage.clone(),
         origin: objects.objects,
@@ -285,19 +285,22 @@ where
     };
     let live = Live::start(common, happened, shutdown.clone(), &tasks);
     tasks.spawn(end_in_order(shutdown.clone(), live.clone(), streams_ended.clone(), stage.clone()));
-    tasks.spawn(pass_commands(commands, live.clone(), stage.clone()));
+    let audience = Audience::default();
+    let (owner, desk) = desk::Owner::new(live.clone(), stage.clone(), audience.clone());
+    tasks.spawn(owner.run(desk::Control { commands, questions }, shutdown.clone()));
     tasks.spawn(pass_events(happenings, events));
     let surface = Surface {
         edge: Edge::new(upstream, wiring(&config)),
         whip: Whip::new(stage.clone(), authorizer(control.clone())),
         api: control.router(),
+        audience,
         web: Web,
     };
     let answer = move |request| surface.clone().answer(request);
     let (http, https) = listeners.start(&edge_limits(&config), &tasks, &streams_ended, answer);
     let (admin_address, webrtc) = (address(&admin), Some(stage.local_addr()));
     let on_air = Some((live.clone(), stage.clone()));
-    tasks.spawn(Admin::new(recorder, Some(live), Some(stage), shutdown).run(admin, streams_ended));
+    tasks.spawn(Admin::new(recorder, Some(OnAir { live, stage, desk }), shutdown).run(admin, streams_ended));
     Ok(Running {
         http,
         https,
@@ -316,73 +319,6 @@ async fn end_in_order(shutdown: CancellationToken, live: Live, streams_ended: Ca
     live.ended().await;
     streams_ended.cancel();
     stage.ended().await;
-}
-
-/// What control commands.
-async fn pass_commands(mut commands: mpsc::Receiver<Command>, live: Live, stage: Stage) {
-    while let Some(command) = commands.recv().await {
-        match command {
-            Command::StartStream { room, stream } => live.start_stream(room, stream).await,
-            Command::StopStream { stream } => live.stop_stream(stream).await,
-            Command::DirectStream { room, stream, wish, directed } => {
-                let done = match on_stage(&stage, &room, &wish).await {
-                    Ok(()) if live.direct_stream(stream, packager_wish(wish)).await => Ok(()),
-                    Ok(()) => Err(NotDirected::Over),
-                    Err(not) => Err(not),
-                };
-                let _nobody_waits = directed.send(done);
-            }
-        }
-    }
-}
-
-/// Whether everybody whom a layout names is there. A mix may name who was there or will be: a mute holds for who comes back.
-async fn on_stage(stage: &Stage, room: &str, wish: &footlight_control::Wish) -> Result<(), NotDirected> {
-    let footlight_control::Wish::Layout(layout) = wish else { return Ok(()) };
-    if layout.peers().next().is_none() {
-        return Ok(());
-    }
-    let on_stage: Vec<String> = stage.on_stage(room).await.into_iter().map(|peer| peer.0).collect();
-    match layout.peers().find(|(_, peer)| !on_stage.iter().any(|there| there == peer)) {
-        Some((field, peer)) => Err(NotDirected::NotOnStage { field, peer: peer.to_owned(), on_stage }),
-        None => Ok(()),
-    }
-}
-
-/// Control's words in the packager's.
-fn packager_wish(wish: footlight_control::Wish) -> Wish {
-    match wish {
-        footlight_control::Wish::Layout(layout) => Wish::Layout(picture_layout(layout)),
-        footlight_control::Wish::Mix(mix) => Wish::Mix(sound_mix(mix)),
-    }
-}
-
-fn sound_mix(mix: footlight_control::Mix) -> Mix {
-    let fader = |fader: footlight_control::Fader| Fader { gain_db: fader.gain_db as f32, muted: fader.muted };
-    Mix(mix.voices.into_iter().map(|(peer, of)| (PeerKey(peer), fader(of))).collect())
-}
-
-fn picture_layout(layout: footlight_control::Layout) -> Layout {
-    let arrangement = match layout.arrangement {
-        footlight_control::Arrangement::Grid => Arrangement::Grid,
-        footlight_control::Arrangement::Spotlight => Arrangement::Spotlight,
-        footlight_control::Arrangement::Sidebar => Arrangement::Sidebar,
-        footlight_control::Arrangement::PictureInPicture => Arrangement::PictureInPicture,
-    };
-    let scaling = match layout.scaling {
-        footlight_control::Scaling::Fit => Scaling::Fit,
-        footlight_control::Scaling::Fill => Scaling::Fill,
-    };
-    let (focus, pinned) = (layout.focus.map(PeerKey), layout.pinned.map(PeerKey));
-    let screens = match layout.screens {
-        footlight_control::Screens::Large => Screens::Large,
-        footlight_control::Screens::Tiles => Screens::Tiles,
-    };
-    let transition = match layout.transition {
-        footlight_control::Transition::Smooth => Transition::Smooth,
-        footlight_control::Transition::None => Transition::None,
-    };
-    Layout { arrangement, scaling, focus, follows_speaker: layout.follow_speaker, pinned, screens, transition }
 }
 
 /// What control hears.

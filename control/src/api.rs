@@ -1,5 +1,6 @@
 //! The REST API: which path is answered by what, and who may ask. Handlers parse, call and render.
 
+mod active_rooms;
 mod auth;
 mod body;
 pub(crate) mod cors;
@@ -38,8 +39,12 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/v2/live-streams", get(live_streams::list))
         .route("/v2/live-streams/room/{room}/start", post(live_streams::start))
         .route("/v2/live-streams/room/{room}/stop", post(live_streams::stop_room))
-        .route("/v2/live-streams/{stream}/layout", post(direction::arrange))
-        .route("/v2/live-streams/{stream}/mix", post(direction::mix))
+        .route("/v2/live-streams/{stream}/layout", get(direction::layout).post(direction::arrange))
+        .route("/v2/live-streams/{stream}/mix", get(direction::current_mix).post(direction::mix))
+        .route("/v2/live-streams/{stream}/snapshot", get(direction::snapshot))
+        .route("/v2/live-streams/{stream}/viewers", get(direction::viewers))
+        .route("/v2/active-rooms/{room}/peers", get(active_rooms::peers))
+        .route("/v2/active-rooms/{room}/events", get(active_rooms::events))
         .route_layer(from_fn_with_state(control.clone(), auth::management_or_auth));
     open.merge(by_management_token)
         .merge(by_management_or_auth_token)

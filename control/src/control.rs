@@ -5,12 +5,13 @@ use crate::api::{self, cors};
 use crate::catalog::{self, CatalogError, Reader};
 use crate::credentials::Credentials;
 use crate::owner::{Answer, ControlError, Input, NeverRan, Owner};
-use crate::rooms::live_stream::{Actor, LiveStream, StartRequest};
+use crate::rooms::live_stream::{Actor, LiveStream, StartRequest, Status};
 use crate::rooms::room_code::RoomCode;
 use crate::rooms::template::{Role, Template, default_template};
 use crate::rooms::token::{self, Token, TokenError};
 use crate::rooms::{Refused, id};
-use crate::{Command, Event, NotDirected, Wish};
+use crate::{Command, Event, NoSnapshot, NotDirected, Question, Wish};
+use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const INPUTS: usize = 256;
 /// Commands on their way. The owner keeps more for as long as nobody takes them.
 const COMMANDS: usize = 64;
+/// Questions on their way; who asks waits for a place.
+const QUESTIONS: usize = 64;
 
 /// What the control plane is told at its start.
 #[derive(Debug, Clone)]
@@ -127,6 +130,7 @@ pub struct Control {
 
 struct Shared {
     inputs: mpsc::Sender<Input>,
+    questions: mpsc::Sender<Question>,
     reader: Reader,
     credentials: Credentials,
     templates: Vec<Template>,
@@ -135,14 +139,14 @@ struct Shared {
 }
 
 impl Control {
-    /// Opens the catalog. Streams that went on when the process died are marked failed. Commands must be taken, and `events` must
-    /// come from whoever takes them.
+    /// Opens the catalog. Streams that went on when the process died are marked failed. Commands must be taken, questions
+    /// answered, and `events` must come from whoever does.
     pub async fn open(
         config: Config,
         credentials: Credentials,
         events: mpsc::Receiver<Event>,
         shutdown: CancellationToken,
-    ) -> Result<(Self, mpsc::Receiver<Command>), OpenError> {
+    ) -> Result<(Self, mpsc::Receiver<Command>, mpsc::Receiver<Question>), OpenError> {
         let cors = cors::Origins::new(&config.cors_origins).map_err(OpenError::CorsOrigin)?;
         let (writer, reader) = catalog::open(&config.data_dir).await?;
         let templates = vec![default_template()];
@@ -151,8 +155,9 @@ impl Control {
         let (inputs, queue) = mpsc::channel(INPUTS);
         tokio::spawn(owner.run(queue, events, shutdown));
         let public_url = config.public_url.trim_end_matches('/').to_owned();
-        let shared = Shared { inputs, reader, credentials, templates, public_url, cors };
-        Ok((Self { shared: Arc::new(shared) }, commanded))
+        let (questions, asked) = mpsc::channel(QUESTIONS);
+        let shared = Shared { inputs, questions, reader, credentials, templates, public_url, cors };
+        Ok((Self { shared: Arc::new(shared) }, commanded, asked))
     }
 
     /// `/v2/...` and `/openapi.json`.
@@ -281,6 +286,41 @@ impl Control {
         answered.await.map_err(|_| ControlError::Closed)?
     }
 
+    /// Asks those who make live streams.
+    pub(crate) async fn question<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> Question,
+    ) -> Result<T, ControlError> {
+        let (answer, answered) = oneshot::channel();
+        self.shared.questions.send(question(answer)).await.map_err(|_| ControlError::Closed)?;
+        answered.await.map_err(|_| ControlError::Closed)
+    }
+
+    /// A stream that goes on.
+    pub(crate) async fn on_air(&self, stream: &str) -> Result<LiveStream, ControlError> {
+        let unknown = || Refused::UnknownStream(stream.to_owned());
+        let found = self.shared.reader.stream(stream).await?.ok_or_else(unknown)?;
+        if !matches!(found.status, Status::Starting | Status::Running) {
+            return Err(Refused::NotOnAir { stream: found.id, status: found.status.as_str() }.into());
+        }
+        Ok(found)
+    }
+
+    /// A picture of a stream, or of one of its people, as JPEG.
+    pub(crate) async fn snapshot(&self, stream: &str, peer: Option<String>) -> Result<Bytes, ControlError> {
+        let stream = self.on_air(stream).await?.id;
+        let what = match &peer {
+            Some(peer) => format!("peer {}", id::quoted(peer)),
+            None => format!("live stream {}", id::quoted(&stream)),
+        };
+        let picture = self.question(|answer| Question::Snapshot { stream, peer, answer }).await?;
+        let why = |not| match not {
+            NoSnapshot::NoPicture => "has no picture; name one who is on stage and sends one, by user id",
+            NoSnapshot::NotNow => "no picture could be taken just now; try again in a second",
+        };
+        Ok(picture.map_err(|not| Refused::NoSnapshot { what, why: why(not) })?)
+    }
+
     pub(crate) fn verify(&self, bearer: &str) -> Result<Token, TokenError> {
         token::verify(&self.shared.credentials, bearer, since_epoch())
     }
@@ -304,6 +344,27 @@ impl Control {
         let found = self.shared.reader.room(room).await?.ok_or_else(unknown)?;
         match self.role(&found.template_id, &auth.role) {
             Some(role) if role.permissions.hls_streaming => Ok(Actor::Peer { user: auth.user }),
+            _ => Err(refused(auth).into()),
+        }
+    }
+
+    /// Whether the bearer of an auth token may see who is on stage: who may be there. A server, which has none, may.
+    pub(crate) async fn may_look_on_stage(&self, room: &str, auth: Option<token::Auth>) -> Result<(), ControlError> {
+        let unknown = || Refused::UnknownRoom(room.to_owned());
+        let refused = |auth: token::Auth| {
+            let act = format!("see who is on stage in room {}", id::quoted(room));
+            Refused::NotAllowed { role: auth.role, room: auth.room, act }
+        };
+        let Some(auth) = auth else {
+            self.shared.reader.room(room).await?.ok_or_else(unknown)?;
+            return Ok(());
+        };
+        if auth.room != room {
+            return Err(refused(auth).into());
+        }
+        let found = self.shared.reader.room(room).await?.ok_or_else(unknown)?;
+        match self.role(&found.template_id, &auth.role) {
+            Some(role) if role.may_publish() => Ok(()),
             _ => Err(refused(auth).into()),
         }
     }

@@ -15,11 +15,14 @@ pub mod rooms;
 pub use catalog::CatalogError;
 pub use control::{Ask, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
 pub use owner::{ControlError, NeverRan};
+pub use rooms::date::Timestamp;
 pub use rooms::layout::{Arrangement, Layout, Scaling, Screens, Transition};
 pub use rooms::live_stream::LiveStream;
 pub use rooms::mix::{Fader, Mix};
+pub use rooms::peer::{Peer, PeerTrack, RoomEvent, RoomEventKind, TrackKind, TrackSource, TrackState};
 pub use rooms::room_code::RoomCode;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 /// What control wants of those who make live streams.
@@ -48,6 +51,68 @@ pub enum Command {
         /// Hears whether it was done.
         directed: oneshot::Sender<Result<(), NotDirected>>,
     },
+}
+
+/// What control asks those who make live streams: nothing changes by it.
+#[derive(Debug)]
+pub enum Question {
+    /// Who is on stage?
+    OnStage {
+        /// In this room.
+        room: String,
+        /// Hears.
+        answer: oneshot::Sender<Vec<Peer>>,
+    },
+    /// What has lately changed?
+    Events {
+        /// In this room.
+        room: String,
+        /// Hears, the oldest first.
+        answer: oneshot::Sender<Vec<RoomEvent>>,
+    },
+    /// How is a stream shown and heard?
+    Direction {
+        /// Its id.
+        stream: String,
+        /// Hears.
+        answer: oneshot::Sender<(Layout, Mix)>,
+    },
+    /// What does it look like just now?
+    Snapshot {
+        /// Its id.
+        stream: String,
+        /// The picture of one peer; the programme's where it is `None`.
+        peer: Option<String>,
+        /// Hears; a JPEG.
+        answer: oneshot::Sender<Result<Bytes, NoSnapshot>>,
+    },
+    /// How many watch?
+    Viewers {
+        /// Its room.
+        room: String,
+        /// Its id.
+        stream: String,
+        /// Hears.
+        answer: oneshot::Sender<Viewers>,
+    },
+}
+
+/// How many watched lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Viewers {
+    /// About so many: those who share an address and a browser are one.
+    pub viewers: u64,
+    /// Within so many seconds.
+    pub window_seconds: u64,
+}
+
+/// Why there is no picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSnapshot {
+    /// The peer is not on stage, or has sent no picture yet.
+    NoPicture,
+    /// Whoever makes the stream does not answer: it has just begun, or ended, or makes too many already.
+    NotNow,
 }
 
 /// How a live stream is to be shown or heard, from now on.

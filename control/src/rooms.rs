@@ -6,6 +6,7 @@ pub mod id;
 pub mod layout;
 pub mod live_stream;
 pub mod mix;
+pub mod peer;
 pub mod room;
 pub mod room_code;
 pub mod template;
@@ -28,6 +29,14 @@ pub enum Refused {
     /// No live stream has this id.
     #[error("live stream {}: there is no such live stream; GET /v2/live-streams lists them", id::quoted(.0))]
     UnknownStream(String),
+    /// There is no picture of it.
+    #[error("{what}: {why}")]
+    NoSnapshot {
+        /// Of whom, or of what.
+        what: String,
+        /// Why not, and what to do.
+        why: &'static str,
+    },
     /// No room code is this.
     #[error("room code {}: there is no such code; POST /v2/room-codes/room/<room_id> makes them", id::quoted(.0))]
     UnknownCode(String),

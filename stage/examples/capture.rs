@@ -34,8 +34,9 @@ async fn main() {
     let config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
     let stage = Stage::start(config, Instant::now(), CancellationToken::new()).await.unwrap();
     let mut inputs = stage.tap().await.unwrap();
-    let authorize =
-        |_room, _bearer, _ask| Box::pin(std::future::ready(Ok(Publisher { peer: PeerKey("peer".into()), role: String::new() }))) as _;
+    let authorize = |_room, _bearer, _ask| {
+        Box::pin(std::future::ready(Ok(Publisher { peer: PeerKey("peer".into()), role: String::new() }))) as _
+    };
     let whip = Whip::new(stage.clone(), Arc::new(authorize));
     let netem = Netem::new(1, loss / 100.0, Duration::from_millis(20));
     let relay = Relay::start(stage.local_addr(), netem).await;

@@ -175,7 +175,8 @@ impl Owner {
         let changing = Arc::new(Semaphore::new(1));
         let timer = core.poll_timeout().unwrap_or(now);
         self.timers.insert((timer, number));
-        let running = Running { id, room, from, role, offer, etag, connection, gate, changing, core, started: now, timer };
+        let running =
+            Running { id, room, from, role, offer, etag, connection, gate, changing, core, started: now, timer };
         self.sessions.insert(number, running);
         Ok(())
     }

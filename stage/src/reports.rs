@@ -106,7 +106,15 @@ pub(crate) struct MediaTap {
 
 impl MediaTap {
     pub(crate) fn new(sink: Sink, simulcast: Option<Simulcast>, feedback: mpsc::Receiver<Feedback>) -> Self {
-        Self { sink, simulcast, named: Vec::new(), referred: None, feedback, read: VecDeque::new(), write: VecDeque::new() }
+        Self {
+            sink,
+            simulcast,
+            named: Vec::new(),
+            referred: None,
+            feedback,
+            read: VecDeque::new(),
+            write: VecDeque::new(),
+        }
     }
 
     fn send(&mut self, now: Instant, packet: Box<dyn rtc::rtcp::Packet>) {

@@ -5,6 +5,7 @@ use crate::harness::playback::{Viewer, until};
 use crate::harness::publishers::send;
 use crate::harness::server::{SMALL, Server};
 use crate::harness::{browsers, clips};
+use http::Method;
 use serde_json::json;
 use std::time::Duration;
 
@@ -36,6 +37,13 @@ async fn scenario(codec: &str, [whole, half]: [u32; 2]) {
         // Two tiles stand side by side: half of the picture is enough for each.
         let other = send(&server, "room", "other", clips::grey(120, 320, 180, 2)).await;
         taken(&server, codec, half).await;
+        let peers = server.rest(Method::GET, "/v2/active-rooms/room/peers", json!({})).await;
+        let tracks =
+            peers["peers"].as_object().unwrap().values().flat_map(|peer| peer["tracks"].as_object().unwrap().values());
+        let camera = tracks.clone().find(|track| track["layers"].as_array().is_some_and(|layers| layers.len() > 1));
+        let camera = camera.unwrap_or_else(|| panic!("{peers}"));
+        assert!(camera["layers"].as_array().unwrap().contains(&camera["layer"]), "{camera}");
+        assert!(camera["round_trip_ms"].as_f64().is_some_and(|ms| ms < 500.0), "{camera}");
         drop(other);
         taken(&server, codec, whole).await;
         let mut viewer = Viewer::new(&server, "room", &stream, "180p");

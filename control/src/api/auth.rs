@@ -16,6 +16,16 @@ pub(super) enum Caller {
     Peer(Auth),
 }
 
+impl Caller {
+    /// The token of a peer; a server may do all that any may.
+    pub(super) fn auth(self) -> Option<Auth> {
+        match self {
+            Self::Server => None,
+            Self::Peer(auth) => Some(auth),
+        }
+    }
+}
+
 /// Lets management tokens through.
 pub(super) async fn management(
     State(control): State<Control>,

@@ -2,15 +2,18 @@
 
 use super::auth::Caller;
 use super::body::Body;
+use super::list::Query;
 use super::path::Path;
 use super::problem::Problem;
 use crate::owner::ControlError;
 use crate::rooms::Refused;
 use crate::rooms::layout::{Arrangement, Layout, Scaling, Screens, Transition};
 use crate::rooms::mix::Mix;
-use crate::{Control, Wish};
+use crate::{Control, Question, Viewers, Wish};
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use http::header;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
@@ -88,6 +91,79 @@ pub(super) async fn mix(
     let mix = Mix::parse(body?.0)?;
     control.direct(&stream, Wish::Mix(mix.clone())).await?;
     Ok(Json(mix))
+}
+
+/// How the people of a live stream are shown.
+///
+/// Not in 100ms's API.
+#[utoipa::path(get, path = "/v2/live-streams/{stream}/layout", operation_id = "get_layout", tag = "live streams",
+    security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
+    responses((status = 200, body = Layout), (status = "default", body = Problem)))]
+pub(super) async fn layout(
+    State(control): State<Control>,
+    Path(stream): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Layout>, Problem> {
+    Ok(Json(direction(&control, stream, caller).await?.0))
+}
+
+/// How loud the people of a live stream are mixed.
+///
+/// Not in 100ms's API.
+#[utoipa::path(get, path = "/v2/live-streams/{stream}/mix", operation_id = "get_mix", tag = "live streams",
+    security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
+    responses((status = 200, body = Mix), (status = "default", body = Problem)))]
+pub(super) async fn current_mix(
+    State(control): State<Control>,
+    Path(stream): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Mix>, Problem> {
+    Ok(Json(direction(&control, stream, caller).await?.1))
+}
+
+async fn direction(control: &Control, stream: String, caller: Caller) -> Result<(Layout, Mix), Problem> {
+    may_direct(control, &stream, caller).await?;
+    let stream = control.on_air(&stream).await?.id;
+    Ok(control.question(|answer| Question::Direction { stream, answer }).await?)
+}
+
+/// A picture of a live stream just now, or of one of its people, as JPEG.
+///
+/// Not in 100ms's API. An auth token of the room whose role may stream does, too.
+#[utoipa::path(get, path = "/v2/live-streams/{stream}/snapshot", operation_id = "take_snapshot", tag = "live streams",
+    security(("management" = []), ("auth" = [])), params(("stream" = String, Path), ("peer" = Option<String>, Query, description = "A user id; the programme where it is absent")),
+    responses((status = 200, content_type = "image/jpeg", body = Vec<u8>), (status = "default", body = Problem)))]
+pub(super) async fn snapshot(
+    State(control): State<Control>,
+    Path(stream): Path<String>,
+    query: Query,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    may_direct(&control, &stream, caller).await?;
+    let jpeg = control.snapshot(&stream, query.text("peer").map(str::to_owned)).await?;
+    Ok(([(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "no-store")], jpeg).into_response())
+}
+
+/// How many watch a live stream, about.
+///
+/// Not in 100ms's API. An auth token of the room whose role may publish does, too.
+#[utoipa::path(get, path = "/v2/live-streams/{stream}/viewers", operation_id = "count_viewers", tag = "live streams",
+    security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
+    responses((status = 200, body = Viewers), (status = "default", body = Problem)))]
+pub(super) async fn viewers(
+    State(control): State<Control>,
+    Path(stream): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Viewers>, Problem> {
+    let unknown = || ControlError::from(Refused::UnknownStream(stream.clone()));
+    let found = control.reader().stream(&stream).await?.ok_or_else(unknown)?;
+    // A peer hears of streams of its own room alone.
+    if matches!(&caller, Caller::Peer(auth) if auth.room != found.room_id) {
+        return Err(unknown().into());
+    }
+    control.may_look_on_stage(&found.room_id, caller.auth()).await?;
+    let (room, stream) = (found.room_id, found.id);
+    Ok(Json(control.question(|answer| Question::Viewers { room, stream, answer }).await?))
 }
 
 async fn may_direct(control: &Control, stream: &str, caller: Caller) -> Result<(), Problem> {

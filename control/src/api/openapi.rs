@@ -1,7 +1,7 @@
 //! `/openapi.json`: this API, described from the handlers themselves. `tests/openapi.json` is a checked-in copy, so that a change of
 //! the API shows in review.
 
-use super::{direction, live_streams, problem, room_codes, rooms, templates, token};
+use super::{active_rooms, direction, live_streams, problem, room_codes, rooms, templates, token};
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -26,7 +26,13 @@ use utoipa::{Modify, OpenApi};
         live_streams::stop_room,
         live_streams::stop,
         direction::arrange,
+        direction::layout,
         direction::mix,
+        direction::current_mix,
+        direction::snapshot,
+        direction::viewers,
+        active_rooms::peers,
+        active_rooms::events,
         live_streams::list,
         live_streams::get,
     ),

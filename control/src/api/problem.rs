@@ -103,7 +103,8 @@ impl From<Refused> for Problem {
             Refused::AlreadyRunning { .. } | Refused::NotOnAir { .. } | Refused::NotOnStage { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Refused::UnknownRoom(_)
+            Refused::NoSnapshot { .. }
+            | Refused::UnknownRoom(_)
             | Refused::UnknownTemplate(_)
             | Refused::UnknownStream(_)
             | Refused::UnknownCode(_)

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use footlight_control::credentials::Credentials;
 use footlight_control::rooms::token;
-use footlight_control::{Command, Config, Control, Event, OpenError, random_uuid};
+use footlight_control::{Command, Config, Control, Event, OpenError, Question, random_uuid};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -18,6 +18,7 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) struct Harness {
     pub(crate) control: Control,
     pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) questions: mpsc::Receiver<Question>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) credentials: Credentials,
     pub(crate) dir: TempDir,
@@ -50,8 +51,9 @@ impl Harness {
             public_url: "http://127.0.0.1:8080".to_owned(),
             cors_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
         };
-        let (control, commands) = Control::open(config, credentials.clone(), happenings, shutdown.clone()).await?;
-        Ok(Self { control, commands, events, credentials, dir, shutdown })
+        let (control, commands, questions) =
+            Control::open(config, credentials.clone(), happenings, shutdown.clone()).await?;
+        Ok(Self { control, commands, questions, events, credentials, dir, shutdown })
     }
 
     /// Ends this control plane, which first hears `last` of its streams, and opens another one on its data.

@@ -14,3 +14,4 @@ mod only_the_right_token_opens_a_route;
 mod other_origins_need_to_be_listed;
 mod rooms_are_made_found_and_changed;
 mod the_api_is_what_its_description_says;
+mod what_makes_streams_is_asked;

@@ -23,7 +23,7 @@ pub async fn publish(server: &Server, room: &str, client: &str, args: &[&str]) -
         .unwrap()
 }
 
-/// Sends a clip with sound from this process, as `user`. Connected when this returns; it goes on until the handle is dropped, and says goodbye to nobody.
+/// Sends a clip with sound from this process, as `user`; `room` may have a query. Connected when this returns; it goes on until the handle is dropped, and says goodbye to nobody.
 pub async fn send(server: &Server, room: &str, user: &str, clip: Clip) -> Running {
     send_only(server, room, user, &Setup::default(), (Some(clip), true)).await
 }
@@ -46,7 +46,7 @@ pub async fn send_muted(server: &Server, room: &str, user: &str, clip: Clip, mut
 }
 
 async fn joined(server: &Server, room: &str, user: &str, setup: &Setup) -> Client {
-    let token = server.auth(room, user).await;
+    let token = server.auth(room.split('?').next().unwrap(), user).await;
     let mut client = Client::udp(setup, None).await;
     let (answer, _) = server.whip(room, &token, client.offer()).await;
     client.accept(&answer);

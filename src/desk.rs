@@ -1,0 +1,244 @@
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: a task that looks at rooms each second.
+//! The desk between control and those who make live streams: passes commands on, answers questions, and keeps an eye on who is on stage.
+//!
+//! One owner keeps what is known of rooms and takes one closed set of inputs. It translates control's words and the packager's into each other.
+
+use crate::audience::Audience;
+use crate::health::{Look, RoomHealth};
+use crate::live::{Live, StreamReport};
+use footlight_control::{
+    Command, Layout, Mix, NotDirected, Question, RoomEvent, RoomEventKind, TrackKind, TrackState, Viewers,
+};
+use footlight_media::track::PeerKey;
+use footlight_packager::direction::Wish;
+use footlight_packager::layout;
+use footlight_packager::mixer;
+use footlight_stage::driver::Stage;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// Between two looks at all rooms.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Those who want to know how rooms are, for metrics.
+const ASKING: usize = 16;
+
+/// How a room is.
+#[derive(Debug, Clone)]
+pub struct RoomReport {
+    /// The room.
+    pub room: String,
+    /// Who is on stage.
+    pub peers: Vec<footlight_control::Peer>,
+    /// How its programme is.
+    pub programme: Vec<(TrackKind, TrackState)>,
+}
+
+/// A handle to ask by. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    asking: mpsc::Sender<oneshot::Sender<Vec<RoomReport>>>,
+}
+
+impl Desk {
+    /// How all rooms are in which somebody is on stage or a stream is live.
+    pub async fn rooms(&self) -> Vec<RoomReport> {
+        let (answer, rooms) = oneshot::channel();
+        let _the_desk_is_gone = self.asking.send(answer).await;
+        rooms.await.unwrap_or_default()
+    }
+}
+
+/// What comes from control.
+pub struct Control {
+    /// To be done.
+    pub commands: mpsc::Receiver<Command>,
+    /// To be answered.
+    pub questions: mpsc::Receiver<Question>,
+}
+
+/// The desk and what it keeps.
+pub struct Owner {
+    live: Live,
+    stage: Stage,
+    audience: Audience,
+    rooms: BTreeMap<String, RoomHealth>,
+    /// How each stream that goes on is shown and heard, where that was said.
+    directions: HashMap<String, (Layout, Mix)>,
+    asked: mpsc::Receiver<oneshot::Sender<Vec<RoomReport>>>,
+}
+
+impl Owner {
+    /// A desk before all these.
+    pub fn new(live: Live, stage: Stage, audience: Audience) -> (Self, Desk) {
+        let (asking, asked) = mpsc::channel(ASKING);
+        let (rooms, directions) = (BTreeMap::new(), HashMap::new());
+        (Self { live, stage, audience, rooms, directions, asked }, Desk { asking })
+    }
+
+    /// Runs until control commands no more and `shutdown`.
+    pub async fn run(mut self, mut control: Control, shutdown: CancellationToken) {
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut commanded = true;
+        loop {
+            tokio::select! {
+                command = control.commands.recv(), if commanded => match command {
+                    Some(command) => self.obey(command).await,
+                    None => commanded = false,
+                },
+                Some(question) = control.questions.recv() => self.answer(question),
+                Some(asking) = self.asked.recv() => drop(asking.send(self.reports())),
+                _ = look.tick() => self.look().await,
+                () = shutdown.cancelled(), if !commanded => return,
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::StartStream { room, stream } => self.live.start_stream(room, stream).await,
+            Command::StopStream { stream } => self.live.stop_stream(stream).await,
+            Command::DirectStream { room, stream, wish, directed } => {
+                let done = match self.on_stage(&room, &wish).await {
+                    Ok(()) if self.live.direct_stream(stream.clone(), packager_wish(wish.clone())).await => {
+                        let direction = self.directions.entry(stream).or_default();
+                        match wish {
+                            footlight_control::Wish::Layout(layout) => direction.0 = layout,
+                            footlight_control::Wish::Mix(mix) => direction.1 = mix,
+                        }
+                        Ok(())
+                    }
+                    Ok(()) => Err(NotDirected::Over),
+                    Err(not) => Err(not),
+                };
+                let _nobody_waits = directed.send(done);
+            }
+        }
+    }
+
+    /// Whether everybody whom a layout names is there. A mix may name who was there or will be: a mute holds for who comes back.
+    async fn on_stage(&self, room: &str, wish: &footlight_control::Wish) -> Result<(), NotDirected> {
+        let footlight_control::Wish::Layout(layout) = wish else { return Ok(()) };
+        if layout.peers().next().is_none() {
+            return Ok(());
+        }
+        let on_stage: Vec<String> = self.stage.on_stage(room).await.into_iter().map(|peer| peer.0).collect();
+        match layout.peers().find(|(_, peer)| !on_stage.iter().any(|there| there == peer)) {
+            Some((field, peer)) => Err(NotDirected::NotOnStage { field, peer: peer.to_owned(), on_stage }),
+            None => Ok(()),
+        }
+    }
+
+    fn answer(&self, question: Question) {
+        match question {
+            Question::OnStage { room, answer } => {
+                let peers = self.rooms.get(&room).map(|room| room.peers().cloned().collect());
+                let _nobody_waits = answer.send(peers.unwrap_or_default());
+            }
+            Question::Events { room, answer } => {
+                let events = self.rooms.get(&room).map(|room| room.events().cloned().collect());
+                let _nobody_waits = answer.send(events.unwrap_or_default());
+            }
+            Question::Direction { stream, answer } => {
+                let _nobody_waits = answer.send(self.directions.get(&stream).cloned().unwrap_or_default());
+            }
+            Question::Snapshot { stream, peer, answer } => {
+                let (live, peer) = (self.live.clone(), peer.map(PeerKey));
+                // It takes some ticks, which nobody else has to wait for. Control bounds how many ask at once.
+                tokio::spawn(async move {
+                    let _nobody_waits = answer.send(live.snapshot(stream, peer).await);
+                });
+            }
+            Question::Viewers { room, stream, answer } => {
+                let viewers = self.audience.count(&room, &stream);
+                let _nobody_waits = answer.send(Viewers { viewers, window_seconds: crate::audience::WINDOW.as_secs() });
+            }
+        }
+    }
+
+    /// Looks at every room in which there is somebody or something.
+    async fn look(&mut self) {
+        let (sessions, reports) = (self.stage.stats().await, self.live.reports().await);
+        let now = self.stage.now();
+        let date = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut rooms: BTreeMap<&str, Look<'_>> = BTreeMap::new();
+        let empty = || Look { sessions: Vec::new(), signals: &[], now, date };
+        for session in &sessions {
+            rooms.entry(&session.room).or_insert_with(empty).sessions.push(session);
+        }
+        for StreamReport { room, report, .. } in &reports {
+            rooms.entry(room).or_insert_with(empty).signals = &report.signals;
+        }
+        for (room, health) in &mut self.rooms {
+            let nobody = empty();
+            health.look(rooms.get(room.as_str()).unwrap_or(&nobody)).iter().for_each(|event| log(room, event));
+        }
+        for (room, look) in &rooms {
+            if !self.rooms.contains_key(*room) {
+                let health = self.rooms.entry((*room).to_owned()).or_default();
+                health.look(look).iter().for_each(|event| log(room, event));
+            }
+        }
+        self.rooms.retain(|room, _| rooms.contains_key(room.as_str()));
+        self.directions.retain(|stream, _| reports.iter().any(|report| report.stream == *stream));
+    }
+
+    fn reports(&self) -> Vec<RoomReport> {
+        let report = |(room, health): (&String, &RoomHealth)| RoomReport {
+            room: room.clone(),
+            peers: health.peers().cloned().collect(),
+            programme: health.programme().collect(),
+        };
+        self.rooms.iter().map(report).collect()
+    }
+}
+
+/// What an operator reads of it. Who comes and goes is told by their sessions.
+fn log(room: &str, event: &RoomEvent) {
+    let (peer, track, state) = (&event.user_id, event.track_type, event.state);
+    match (event.kind, state) {
+        (RoomEventKind::PeerJoined | RoomEventKind::PeerLeft, _) => {}
+        (RoomEventKind::TrackState, _) => tracing::info!(room, ?peer, ?track, ?state, "what a peer sends has changed"),
+        (RoomEventKind::ProgrammeState, Some(TrackState::Ok)) => tracing::info!(room, ?track, "the programme is well"),
+        (RoomEventKind::ProgrammeState, _) => tracing::warn!(room, ?track, ?state, "the programme has changed"),
+    }
+}
+
+/// Control's words in the packager's.
+fn packager_wish(wish: footlight_control::Wish) -> Wish {
+    match wish {
+        footlight_control::Wish::Layout(layout) => Wish::Layout(picture_layout(layout)),
+        footlight_control::Wish::Mix(mix) => Wish::Mix(sound_mix(mix)),
+    }
+}
+
+fn sound_mix(mix: Mix) -> mixer::Mix {
+    let fader = |fader: footlight_control::Fader| mixer::Fader { gain_db: fader.gain_db as f32, muted: fader.muted };
+    mixer::Mix(mix.voices.into_iter().map(|(peer, of)| (PeerKey(peer), fader(of))).collect())
+}
+
+fn picture_layout(wanted: Layout) -> layout::Layout {
+    let arrangement = match wanted.arrangement {
+        footlight_control::Arrangement::Grid => layout::Arrangement::Grid,
+        footlight_control::Arrangement::Spotlight => layout::Arrangement::Spotlight,
+        footlight_control::Arrangement::Sidebar => layout::Arrangement::Sidebar,
+        footlight_control::Arrangement::PictureInPicture => layout::Arrangement::PictureInPicture,
+    };
+    let scaling = match wanted.scaling {
+        footlight_control::Scaling::Fit => layout::Scaling::Fit,
+        footlight_control::Scaling::Fill => layout::Scaling::Fill,
+    };
+    let (focus, pinned) = (wanted.focus.map(PeerKey), wanted.pinned.map(PeerKey));
+    let screens = match wanted.screens {
+        footlight_control::Screens::Large => layout::Screens::Large,
+        footlight_control::Screens::Tiles => layout::Screens::Tiles,
+    };
+    let transition = match wanted.transition {
+        footlight_control::Transition::Smooth => layout::Transition::Smooth,
+        footlight_control::Transition::None => layout::Transition::None,
+    };
+    layout::Layout { arrangement, scaling, focus, follows_speaker: wanted.follow_speaker, pinned, screens, transition }
+}
