@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR
 TEST_FEATURES := --features failpoints
 FUZZ_SECONDS ?= 10
 
-.PHONY: run install test lint web fuzz-build fuzz setup setup-lint setup-test fmt help bench-ingest bench-isolation bench-latency soak-browser \
+.PHONY: run install test lint web fuzz-build fuzz setup setup-lint setup-test fmt help bench-compose bench-ingest bench-isolation bench-latency soak-browser \
 	soak-connects soak-lip-sync soak-return
 
 run: setup web ## Build, go live with the demo room, print its links
@@ -42,6 +42,9 @@ fuzz-build: setup-test ## All fuzz targets, built
 
 fuzz: setup-test ## Each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz run
+
+bench-compose: setup-test web ## Composing and encoding, against the ffmpeg command line, half an hour
+	cargo bench --bench compose
 
 bench-ingest: setup-test web ## CPU and memory per publisher
 	cargo bench --bench ingest
