@@ -4,6 +4,7 @@
 use crate::compositor::Tile;
 use crate::ffmpeg::{FfmpegError, Picture, Scaler, whole};
 use crate::layout::{self, Rect, Scaling, Size};
+use crate::names::{Names, Placed};
 use crate::stages::FrameStamps;
 use std::sync::Arc;
 
@@ -21,13 +22,13 @@ pub struct Canvas {
 impl Canvas {
     /// One that has not even a background.
     pub(crate) fn new(size: Size) -> Self {
-        let nothing = Held { part: NOWHERE, rect: NOWHERE, serial: 0 };
+        let nothing = Held { part: NOWHERE, rect: NOWHERE, serial: 0, name: None };
         Self { picture: Picture::black(size), holds: vec![nothing] }
     }
 }
 
-/// A picture on a canvas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A picture on a canvas, with the name on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Held {
     /// The part of the picture that is seen.
     part: Rect,
@@ -35,6 +36,7 @@ struct Held {
     rect: Rect,
     /// Which picture.
     serial: u64,
+    name: Option<Placed>,
 }
 
 impl Held {
@@ -44,7 +46,7 @@ impl Held {
             Scaling::Fit => (whole(source), layout::fit(source, tile.rect)),
             Scaling::Fill => (layout::crop(source, tile.rect.size), tile.rect),
         };
-        Self { part, rect, serial: tile.shown.serial }
+        Self { part, rect, serial: tile.shown.serial, name: None }
     }
 }
 
@@ -55,17 +57,18 @@ pub struct Painter {
     last: Option<Arc<Canvas>>,
     /// One for each tile, because a scaler keeps the tables of one pair of sizes.
     scalers: Vec<Scaler>,
+    names: Names,
 }
 
 impl Painter {
     /// A painter of canvases of one size.
     pub fn new(size: Size) -> Self {
-        Self { background: slate(size), pool: Vec::new(), last: None, scalers: Vec::new() }
+        Self { background: slate(size), pool: Vec::new(), last: None, scalers: Vec::new(), names: Names::default() }
     }
 
     /// A canvas with these tiles; the last one where nothing changed.
     pub fn paint(&mut self, tiles: &[Tile<'_, (Picture, FrameStamps)>]) -> Result<Arc<Canvas>, FfmpegError> {
-        let wanted: Vec<Held> = tiles.iter().map(Held::of).collect();
+        let wanted = self.wanted(tiles);
         if let Some(last) = self.last.as_ref().filter(|last| last.holds == wanted) {
             return Ok(Arc::clone(last));
         }
@@ -79,8 +82,11 @@ impl Painter {
         self.scalers.resize_with(tiles.len().max(self.scalers.len()), Scaler::default);
         let mut painted: Vec<Rect> = Vec::new();
         for (index, (tile, want)) in tiles.iter().zip(&wanted).enumerate() {
-            if free.holds.get(index) != Some(want) || painted.iter().any(|below| overlap(*below, want.rect)) {
+            if free.holds.get(index) != Some(want) || painted.iter().any(|below| below.overlaps(want.rect)) {
                 self.scalers[index].draw_part(&tile.shown.picture.0, want.part, &mut free.picture, want.rect)?;
+                if let Some(name) = &want.name {
+                    name.sprite.lay(&mut free.picture, name.x, name.y);
+                }
                 painted.push(want.rect);
             }
         }
@@ -90,6 +96,17 @@ impl Painter {
             self.pool.push(Arc::clone(&canvas));
         }
         Ok(canvas)
+    }
+
+    /// What a canvas is to hold: these pictures, and the names of whoever is on them.
+    fn wanted(&mut self, tiles: &[Tile<'_, (Picture, FrameStamps)>]) -> Vec<Held> {
+        let mut wanted: Vec<Held> = tiles.iter().map(Held::of).collect();
+        let rects: Vec<Rect> = wanted.iter().map(|held| held.rect).collect();
+        let canvas = self.background.size();
+        for (index, (held, tile)) in wanted.iter_mut().zip(tiles).enumerate() {
+            held.name = tile.name.and_then(|name| self.names.place(name, canvas, held.rect, &rects[index + 1..]));
+        }
+        wanted
     }
 
     /// A canvas that nobody holds any more, or a new one.
@@ -104,14 +121,6 @@ impl Painter {
 
 /// Held by a canvas that has not even a background.
 const NOWHERE: Rect = Rect { x: 0, y: 0, size: Size { width: 0, height: 0 } };
-
-const fn overlap(one: Rect, other: Rect) -> bool {
-    let apart = one.x + one.size.width <= other.x
-        || other.x + other.size.width <= one.x
-        || one.y + one.size.height <= other.y
-        || other.y + other.size.height <= one.y;
-    !apart
-}
 
 /// What is seen where nobody is: a dark stage with light falling on its middle.
 fn slate(size: Size) -> Picture {
@@ -168,7 +177,7 @@ mod tests {
         let half = Size { width: 640, height: 360 };
         let rects = [0, 640].map(|x| Rect { x, y: 180, size: half });
         let (a, b, c) = (timed(100, 1), timed(150, 2), timed(200, 3));
-        let tile = |rect, shown| Tile { rect, scaling: Scaling::Fit, track: TrackId(1), shown };
+        let tile = |rect, shown| Tile { rect, scaling: Scaling::Fit, track: TrackId(1), name: None, shown };
         let first = painter.paint(&[tile(rects[0], &a), tile(rects[1], &b)]).expect("paints");
         assert_eq!((luma(&first, 320, 360), luma(&first, 960, 360)), (100, 150));
         let same = painter.paint(&[tile(rects[0], &a), tile(rects[1], &b)]).expect("paints");
@@ -188,7 +197,7 @@ mod tests {
         for serial in 2..30 {
             // Both canvases come back to be painted again.
             let large = timed(100 + serial as u8, serial);
-            let tile = |rect, shown| Tile { rect, scaling: Scaling::Fit, track: TrackId(1), shown };
+            let tile = |rect, shown| Tile { rect, scaling: Scaling::Fit, track: TrackId(1), name: None, shown };
             let canvas = painter.paint(&[tile(whole(SIZE), &large), tile(corner, &small)]).expect("paints");
             assert_eq!((luma(&canvas, 100, 100), luma(&canvas, 1_000, 600)), (100 + serial as u8, 200));
         }
@@ -201,7 +210,7 @@ mod tests {
         let (left, picture) = (Rect { x: 0, y: 0, size: Size { width: 160, height: 360 } }, &mut halves.picture.0);
         picture.fill(left, [200, 128, 128]);
         let rect = Rect { x: 0, y: 0, size: Size { width: 320, height: 720 } };
-        let tile = |scaling| Tile { rect, scaling, track: TrackId(1), shown: &halves };
+        let tile = |scaling| Tile { rect, scaling, track: TrackId(1), name: None, shown: &halves };
         let fit = painter.paint(&[tile(Scaling::Fit)]).expect("paints");
         assert_eq!((luma(&fit, 20, 360), luma(&fit, 300, 360)), (200, 100));
         assert!(luma(&fit, 20, 20) < 60, "a bar");
@@ -215,7 +224,9 @@ mod tests {
         let rect = whole(SIZE);
         for serial in 0..100 {
             let shown = timed(100, serial);
-            painter.paint(&[Tile { rect, scaling: Scaling::Fit, track: TrackId(1), shown: &shown }]).expect("paints");
+            painter
+                .paint(&[Tile { rect, scaling: Scaling::Fit, track: TrackId(1), name: None, shown: &shown }])
+                .expect("paints");
         }
         assert!(painter.pool.len() <= 2, "{}", painter.pool.len());
     }

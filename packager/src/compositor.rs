@@ -58,6 +58,8 @@ pub struct Tile<'a, P> {
     pub scaling: Scaling,
     /// Whose it is.
     pub track: TrackId,
+    /// What stands under it.
+    pub name: Option<&'a str>,
     /// What is shown.
     pub shown: &'a Timed<P>,
 }
@@ -150,7 +152,8 @@ impl<P> Compositor<P> {
             .map(|(_, s)| s)
             .collect();
         let sources: Vec<&Contributor> = visible.iter().map(|source| &source.from).collect();
-        self.layout
+        let layout = &self.layout;
+        layout
             .places(self.canvas, &sources, self.speaker.as_ref())
             .into_iter()
             .filter_map(|place| {
@@ -159,6 +162,7 @@ impl<P> Compositor<P> {
                     rect: place.rect,
                     scaling: place.scaling,
                     track: source.track,
+                    name: layout.name(&source.from),
                     shown: source.shown.as_ref()?,
                 })
             })

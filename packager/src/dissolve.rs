@@ -1,4 +1,4 @@
-//! Lets one arrangement of the picture pass into the next: where people come, go or change places, the picture before fades into the one after. Pure.
+//! Lets one arrangement of the picture pass into the next: where people come, go, change places or names, the picture before fades into the one after. Pure.
 
 use crate::canvas::Canvas;
 use crate::compositor::Tile;
@@ -22,8 +22,8 @@ struct Fade {
 /// Fades from picture to picture.
 #[derive(Default)]
 pub struct Dissolve {
-    /// Who is where, as of the last tick.
-    places: Vec<(TrackId, Rect)>,
+    /// Who is where under which name, as of the last tick.
+    places: Vec<(TrackId, Rect, Option<String>)>,
     shown: Option<Arc<Canvas>>,
     fade: Option<Fade>,
     pool: Vec<Arc<Canvas>>,
@@ -32,9 +32,10 @@ pub struct Dissolve {
 impl Dissolve {
     /// What is shown where `target` is to be, on which these tiles are: `target` itself, but for the `ticks` after who is where has changed.
     pub fn show<P>(&mut self, tiles: &[Tile<'_, P>], target: Arc<Canvas>, ticks: u32) -> Arc<Canvas> {
-        let places: Vec<_> = tiles.iter().map(|tile| (tile.track, tile.rect)).collect();
-        if places != self.places {
-            self.places = places;
+        let before = self.places.iter().map(|(track, rect, name)| (*track, *rect, name.as_deref()));
+        if !tiles.iter().map(|tile| (tile.track, tile.rect, tile.name)).eq(before) {
+            let owned = |tile: &Tile<'_, P>| (tile.track, tile.rect, tile.name.map(str::to_owned));
+            self.places = tiles.iter().map(owned).collect();
             self.fade = self.shown.take().map(|from| Fade { from, ticks: 0 });
         }
         let fade = self.fade.take().map(|fade| Fade { ticks: fade.ticks + 1, ..fade });
@@ -87,7 +88,7 @@ mod tests {
     fn show(dissolve: &mut Dissolve, x: u32, target: &Arc<Canvas>, ticks: u32) -> u8 {
         let shown = Timed { time: SessionTime::ZERO, picture: (), tick: 0, serial: 0 };
         let rect = Rect { x, y: 0, size: SIZE };
-        let tile = Tile { rect, scaling: Scaling::Fit, track: TrackId(1), shown: &shown };
+        let tile = Tile { rect, scaling: Scaling::Fit, track: TrackId(1), name: None, shown: &shown };
         dissolve.show(&[tile], Arc::clone(target), ticks).picture.plane(0).0[0]
     }
 

@@ -82,6 +82,12 @@ impl Picture {
         (self.0.data(index), self.0.stride(index))
     }
 
+    /// Likewise, to be written to.
+    pub(crate) fn plane_mut(&mut self, index: usize) -> (&mut [u8], usize) {
+        let stride = self.0.stride(index);
+        (self.0.data_mut(index), stride)
+    }
+
     /// Paints a rectangle with even edges in one colour `[Y, Cb, Cr]`.
     pub fn fill(&mut self, rect: Rect, colour: [u8; 3]) {
         self.paint(rect, |plane, _, _| colour[plane]);

@@ -5,6 +5,7 @@
 
 use footlight_media::track::{Contributor, PeerKey, Source};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Width and height in luma pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +25,17 @@ pub struct Rect {
     pub y: u32,
     /// Extent.
     pub size: Size,
+}
+
+impl Rect {
+    /// Whether they have a pixel in common.
+    pub const fn overlaps(self, other: Self) -> bool {
+        let apart = self.x + self.size.width <= other.x
+            || other.x + other.size.width <= self.x
+            || self.y + self.size.height <= other.y
+            || other.y + other.size.height <= self.y;
+        !apart
+    }
 }
 
 /// Most sources that one picture shows: a 4x4 grid. Who comes later is heard and not seen.
@@ -46,6 +58,10 @@ pub struct Layout {
     pub screens: Screens,
     /// How it passes into the next, and into what it becomes when people come and go.
     pub transition: Transition,
+    /// What stands under whose picture.
+    pub names: BTreeMap<PeerKey, String>,
+    /// Who is not among `names` has the name that they came with.
+    pub show_names: bool,
 }
 
 /// Where screens that are shared go.
@@ -168,6 +184,13 @@ impl Layout {
         let places = order.into_iter().zip(rects).map(place).chain(corner);
         // Where so many have no room, some are heard and not seen.
         places.filter(|place| place.rect.size.width > 0 && place.rect.size.height > 0).collect()
+    }
+
+    /// What stands under somebody's picture: the name that they were given here, or by which they want to be called, or are known.
+    pub fn name<'a>(&'a self, from: &'a Contributor) -> Option<&'a str> {
+        let given = self.names.get(&from.peer).map(String::as_str);
+        let own = || from.name.as_deref().unwrap_or(&from.peer.0);
+        given.or_else(|| self.show_names.then(own)).filter(|name| !name.is_empty())
     }
 }
 
@@ -428,6 +451,24 @@ mod tests {
         assert_eq!(of_screen.scaling, Scaling::Fit, "nothing is cut off of what is written");
         let alone = [sources[3].clone()];
         assert_eq!(grid.places(HD, &[&alone[0]], None)[0].rect, rect(0, 0, 1280, 720));
+    }
+
+    #[test]
+    fn who_is_given_a_name_has_that_and_others_theirs_where_names_are_shown() {
+        let given =
+            BTreeMap::from([("a", "Ada"), ("silent", "")].map(|(peer, name)| (PeerKey(peer.into()), name.into())));
+        let mut layout = Layout { names: given, ..Layout::default() };
+        let name = |layout: &Layout, peer: &str, own: Option<&str>| {
+            let from = Contributor { name: own.map(str::to_owned), ..PeerKey(peer.into()).into() };
+            layout.name(&from).map(str::to_owned)
+        };
+        assert_eq!(name(&layout, "a", Some("own")).as_deref(), Some("Ada"));
+        assert_eq!(name(&layout, "b", Some("own")), None);
+        layout.show_names = true;
+        assert_eq!(name(&layout, "a", Some("own")).as_deref(), Some("Ada"));
+        assert_eq!(name(&layout, "b", Some("own")).as_deref(), Some("own"));
+        assert_eq!(name(&layout, "silent", Some("own")), None, "an empty name is none");
+        assert_eq!(name(&layout, "b", None).as_deref(), Some("b"));
     }
 
     #[test]
