@@ -1,18 +1,19 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // IO: a task that looks at rooms each second.
 //! The desk between control and those who make live streams: passes commands on, answers questions, and keeps an eye on who is on stage.
 //!
-//! One owner keeps what is known of rooms and takes one closed set of inputs. It translates control's words and the packager's into each other.
+//! One owner keeps what is known of rooms and takes one closed set of inputs.
 
 use crate::audience::Audience;
 use crate::health::{Look, RoomHealth};
 use crate::live::{Live, StreamReport};
+use crate::words;
 use footlight_control::{
-    Command, Layout, Mix, NotDirected, Question, RoomEvent, RoomEventKind, TrackKind, TrackState, Viewers,
+    Command, Layout, Mix, NotDirected, Question, RoomEvent, RoomEventKind, TrackKind, TrackState, Undrawn, Viewers,
+    Wish,
 };
 use footlight_media::track::PeerKey;
-use footlight_packager::direction::Wish;
-use footlight_packager::layout;
-use footlight_packager::mixer;
+use footlight_packager::layout::Size;
+use footlight_packager::text::Text;
 use footlight_stage::driver::Stage;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
@@ -64,6 +65,10 @@ pub struct Owner {
     live: Live,
     stage: Stage,
     audience: Audience,
+    /// What pictures are made as large as.
+    canvas: Size,
+    /// Knows what can be drawn.
+    text: Text,
     rooms: BTreeMap<String, RoomHealth>,
     /// How each stream that goes on is shown and heard, where that was said.
     directions: HashMap<String, (Layout, Mix)>,
@@ -72,10 +77,11 @@ pub struct Owner {
 
 impl Owner {
     /// A desk before all these.
-    pub fn new(live: Live, stage: Stage, audience: Audience) -> (Self, Desk) {
+    pub fn new(live: Live, stage: Stage, audience: Audience, canvas: Size) -> (Self, Desk) {
         let (asking, asked) = mpsc::channel(ASKING);
         let (rooms, directions) = (BTreeMap::new(), HashMap::new());
-        (Self { live, stage, audience, rooms, directions, asked }, Desk { asking })
+        let text = Text::default();
+        (Self { live, stage, audience, canvas, text, rooms, directions, asked }, Desk { asking })
     }
 
     /// Runs until control commands no more and `shutdown`.
@@ -102,26 +108,42 @@ impl Owner {
             Command::StartStream { room, stream } => self.live.start_stream(room, stream).await,
             Command::StopStream { stream } => self.live.stop_stream(stream).await,
             Command::DirectStream { room, stream, wish, directed } => {
-                let done = match self.on_stage(&room, &wish).await {
-                    Ok(()) if self.live.direct_stream(stream.clone(), packager_wish(wish.clone())).await => {
-                        let direction = self.directions.entry(stream).or_default();
-                        match wish {
-                            footlight_control::Wish::Layout(layout) => direction.0 = layout,
-                            footlight_control::Wish::Mix(mix) => direction.1 = mix,
-                        }
-                        Ok(())
-                    }
-                    Ok(()) => Err(NotDirected::Over),
-                    Err(not) => Err(not),
-                };
+                let done = self.direct(&room, stream, wish).await;
                 let _nobody_waits = directed.send(done);
             }
         }
     }
 
-    /// Whether everybody whom a layout names is there. A mix may name who was there or will be: a mute holds for who comes back.
-    async fn on_stage(&self, room: &str, wish: &footlight_control::Wish) -> Result<(), NotDirected> {
-        let footlight_control::Wish::Layout(layout) = wish else { return Ok(()) };
+    /// Shows or mixes a stream otherwise; answers with what of it cannot be drawn.
+    async fn direct(&mut self, room: &str, stream: String, wish: Wish) -> Result<Vec<Undrawn>, NotDirected> {
+        self.on_stage(room, &wish).await?;
+        let undrawn = self.undrawn(&wish);
+        let (canvas, wanted) = (self.canvas, wish.clone());
+        // Scaling a picture takes too long for a thread of the runtime's.
+        let translated = tokio::task::spawn_blocking(move || words::wish(wanted, canvas)).await;
+        let translated = translated.map_err(|_| NotDirected::Over)?;
+        if !self.live.direct_stream(stream.clone(), translated).await {
+            return Err(NotDirected::Over);
+        }
+        let direction = self.directions.entry(stream).or_default();
+        match wish {
+            Wish::Layout(layout) => direction.0 = layout,
+            Wish::Mix(mix) => direction.1 = mix,
+            Wish::Background(_) | Wish::Logo(_) => {}
+        }
+        Ok(undrawn)
+    }
+
+    /// What of a wish's texts the packager has no font for.
+    fn undrawn(&mut self, wish: &Wish) -> Vec<Undrawn> {
+        let Wish::Layout(layout) = wish else { return Vec::new() };
+        let unknown = layout.texts().map(|(field, line)| Undrawn { field, characters: self.text.unknown(line) });
+        unknown.filter(|undrawn| !undrawn.characters.is_empty()).collect()
+    }
+
+    /// Whether everybody whom a layout puts somewhere is there. A mix may name who was there or will be: a mute holds for who comes back.
+    async fn on_stage(&self, room: &str, wish: &Wish) -> Result<(), NotDirected> {
+        let Wish::Layout(layout) = wish else { return Ok(()) };
         if layout.peers().next().is_none() {
             return Ok(());
         }
@@ -205,40 +227,4 @@ fn log(room: &str, event: &RoomEvent) {
         (RoomEventKind::ProgrammeState, Some(TrackState::Ok)) => tracing::info!(room, ?track, "the programme is well"),
         (RoomEventKind::ProgrammeState, _) => tracing::warn!(room, ?track, ?state, "the programme has changed"),
     }
-}
-
-/// Control's words in the packager's.
-fn packager_wish(wish: footlight_control::Wish) -> Wish {
-    match wish {
-        footlight_control::Wish::Layout(layout) => Wish::Layout(picture_layout(layout)),
-        footlight_control::Wish::Mix(mix) => Wish::Mix(sound_mix(mix)),
-    }
-}
-
-fn sound_mix(mix: Mix) -> mixer::Mix {
-    let fader = |fader: footlight_control::Fader| mixer::Fader { gain_db: fader.gain_db as f32, muted: fader.muted };
-    mixer::Mix(mix.voices.into_iter().map(|(peer, of)| (PeerKey(peer), fader(of))).collect())
-}
-
-fn picture_layout(wanted: Layout) -> layout::Layout {
-    let arrangement = match wanted.arrangement {
-        footlight_control::Arrangement::Grid => layout::Arrangement::Grid,
-        footlight_control::Arrangement::Spotlight => layout::Arrangement::Spotlight,
-        footlight_control::Arrangement::Sidebar => layout::Arrangement::Sidebar,
-        footlight_control::Arrangement::PictureInPicture => layout::Arrangement::PictureInPicture,
-    };
-    let scaling = match wanted.scaling {
-        footlight_control::Scaling::Fit => layout::Scaling::Fit,
-        footlight_control::Scaling::Fill => layout::Scaling::Fill,
-    };
-    let (focus, pinned) = (wanted.focus.map(PeerKey), wanted.pinned.map(PeerKey));
-    let screens = match wanted.screens {
-        footlight_control::Screens::Large => layout::Screens::Large,
-        footlight_control::Screens::Tiles => layout::Screens::Tiles,
-    };
-    let transition = match wanted.transition {
-        footlight_control::Transition::Smooth => layout::Transition::Smooth,
-        footlight_control::Transition::None => layout::Transition::None,
-    };
-    layout::Layout { arrangement, scaling, focus, follows_speaker: wanted.follow_speaker, pinned, screens, transition }
 }

@@ -25,4 +25,5 @@ pub mod web;
 pub mod whip;
 pub mod whip_http;
 pub mod wire;
+mod words;
 pub mod worker;

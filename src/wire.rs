@@ -286,7 +286,7 @@ where
     let live = Live::start(common, happened, shutdown.clone(), &tasks);
     tasks.spawn(end_in_order(shutdown.clone(), live.clone(), streams_ended.clone(), stage.clone()));
     let audience = Audience::default();
-    let (owner, desk) = desk::Owner::new(live.clone(), stage.clone(), audience.clone());
+    let (owner, desk) = desk::Owner::new(live.clone(), stage.clone(), audience.clone(), config.ladder().canvas);
     tasks.spawn(owner.run(desk::Control { commands, questions }, shutdown.clone()));
     tasks.spawn(pass_events(happenings, events));
     let surface = Surface {

@@ -62,7 +62,7 @@ fn stage_and_packager_know_only_media_and_the_others_know_nobody() {
 #[test]
 fn a_third_party_type_stops_at_the_files_that_wrap_it() {
     // What a file may name, and where.
-    let fences: [(&str, &[&str]); 4] = [
+    let fences: [(&str, &[&str]); 6] = [
         (
             "ffmpeg_next",
             &[
@@ -85,6 +85,8 @@ fn a_third_party_type_stops_at_the_files_that_wrap_it() {
                 "stage/src/client.rs",
             ],
         ),
+        ("cosmic_text", &["packager/src/text.rs"]),
+        (" image::", &["control/src/picture.rs"]),
         ("opusic_c", &["packager/src/voice.rs"]),
         ("sqlx::", &["control/src/catalog"]),
     ];

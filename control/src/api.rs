@@ -12,10 +12,11 @@ mod path;
 mod problem;
 mod room_codes;
 mod rooms;
+mod scenery;
 mod templates;
 mod token;
 
-use crate::Control;
+use crate::{Control, picture};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
@@ -35,6 +36,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/v2/live-streams/{stream}", get(live_streams::get))
         .route("/v2/live-streams/{stream}/stop", post(live_streams::stop))
         .route_layer(from_fn_with_state(control.clone(), auth::management));
+    let upload = DefaultBodyLimit::max(picture::MAX_BYTES);
     let by_management_or_auth_token = Router::new()
         .route("/v2/live-streams", get(live_streams::list))
         .route("/v2/live-streams/room/{room}/start", post(live_streams::start))
@@ -45,6 +47,11 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/v2/live-streams/{stream}/viewers", get(direction::viewers))
         .route("/v2/active-rooms/{room}/peers", get(active_rooms::peers))
         .route("/v2/active-rooms/{room}/events", get(active_rooms::events))
+        .route(
+            "/v2/live-streams/{stream}/background",
+            post(scenery::set_background).layer(upload).delete(scenery::remove_background),
+        )
+        .route("/v2/live-streams/{stream}/logo", post(scenery::set_logo).layer(upload).delete(scenery::remove_logo))
         .route_layer(from_fn_with_state(control.clone(), auth::management_or_auth));
     open.merge(by_management_token)
         .merge(by_management_or_auth_token)

@@ -10,12 +10,12 @@ use crate::rooms::room_code::RoomCode;
 use crate::rooms::template::{Role, Template, default_template};
 use crate::rooms::token::{self, Token, TokenError};
 use crate::rooms::{Refused, id};
-use crate::{Command, Event, NoSnapshot, NotDirected, Question, Wish};
+use crate::{Command, Event, NoSnapshot, NotDirected, Question, Undrawn, Wish};
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Requests that wait for the owner, which takes some 2 ms for each on a disk that syncs; beyond, they wait for a place here.
@@ -24,6 +24,8 @@ const INPUTS: usize = 256;
 const COMMANDS: usize = 64;
 /// Questions on their way; who asks waits for a place.
 const QUESTIONS: usize = 64;
+/// Uploaded pictures in memory at once, 64 MB of pixels each and what their decoders take. Others wait for their turn.
+const PICTURES: usize = 2;
 
 /// What the control plane is told at its start.
 #[derive(Debug, Clone)]
@@ -136,6 +138,8 @@ struct Shared {
     templates: Vec<Template>,
     public_url: String,
     cors: cors::Origins,
+    /// Those who may have a picture in memory now.
+    pictures: Semaphore,
 }
 
 impl Control {
@@ -156,7 +160,8 @@ impl Control {
         tokio::spawn(owner.run(queue, events, shutdown));
         let public_url = config.public_url.trim_end_matches('/').to_owned();
         let (questions, asked) = mpsc::channel(QUESTIONS);
-        let shared = Shared { inputs, questions, reader, credentials, templates, public_url, cors };
+        let pictures = Semaphore::new(PICTURES);
+        let shared = Shared { inputs, questions, reader, credentials, templates, public_url, cors, pictures };
         Ok((Self { shared: Arc::new(shared) }, commanded, asked))
     }
 
@@ -244,6 +249,12 @@ impl Control {
     }
 }
 
+fn warning(undrawn: &Undrawn) -> String {
+    let characters: Vec<String> =
+        undrawn.characters.iter().map(|letter| format!("{letter} (U+{:04X})", u32::from(*letter))).collect();
+    format!("{}: no font has {}; boxes are drawn instead", undrawn.field, characters.join(", "))
+}
+
 /// People in an error's text: some of them, where they are many.
 fn named(people: &[String]) -> String {
     const NAMED: usize = 20;
@@ -266,8 +277,13 @@ impl Control {
         self.ask(|answer| Input::StopRoom { room: room.to_owned(), by, answer }).await
     }
 
-    /// Shows or mixes the people of a stream otherwise.
-    pub(crate) async fn direct(&self, stream: &str, wish: Wish) -> Result<(), ControlError> {
+    /// Waits until an uploaded picture may be decoded; the turn lasts for as long as what is answered is held.
+    pub(crate) async fn picture_turn(&self) -> SemaphorePermit<'_> {
+        self.shared.pictures.acquire().await.expect("nobody closes it")
+    }
+
+    /// Shows or mixes the people of a stream otherwise. Answers with warnings: what of it cannot be drawn.
+    pub(crate) async fn direct(&self, stream: &str, wish: Wish) -> Result<Vec<String>, ControlError> {
         let (directed, heard) = oneshot::channel();
         self.ask(|answer| Input::DirectStream { id: stream.to_owned(), wish, directed, answer }).await?;
         let refused = |why| match why {
@@ -276,7 +292,8 @@ impl Control {
                 Refused::NotOnStage { field, peer, on_stage: named(&on_stage) }
             }
         };
-        Ok(heard.await.map_err(|_| ControlError::Closed)?.map_err(refused)?)
+        let undrawn = heard.await.map_err(|_| ControlError::Closed)?.map_err(refused)?;
+        Ok(undrawn.iter().map(warning).collect())
     }
 
     /// Passes an input to the owner and waits for its answer: state changes are answered once they are kept.

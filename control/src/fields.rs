@@ -91,6 +91,25 @@ impl Fields {
         Ok(objects)
     }
 
+    /// All fields that are given, each a string, under names that the caller has chosen and `check` takes; `fits` takes each string, and what
+    /// errors call it.
+    pub fn texts(
+        mut self,
+        check: impl Fn(&str) -> Result<(), Invalid>,
+        fits: impl Fn(&str, &str) -> Result<(), Invalid>,
+    ) -> Result<Vec<(String, String)>, Invalid> {
+        let names: Vec<String> = self.map.keys().cloned().collect();
+        let mut texts = Vec::new();
+        for name in names {
+            check(&name)?;
+            if let Some(text) = self.text(&name)? {
+                fits(&format!("{}{}", self.prefix, shown_name(&name)), &text)?;
+                texts.push((name, text));
+            }
+        }
+        Ok(texts)
+    }
+
     /// An object whose fields are read in turn.
     pub fn fields(&mut self, name: &str) -> Result<Option<Self>, Invalid> {
         let prefix = format!("{}{}.", self.prefix, shown_name(name));

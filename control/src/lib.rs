@@ -10,13 +10,15 @@ mod control;
 pub mod credentials;
 pub mod fields;
 mod owner;
+pub mod picture;
 pub mod rooms;
 
 pub use catalog::CatalogError;
 pub use control::{Ask, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
 pub use owner::{ControlError, NeverRan};
+pub use picture::Picture;
 pub use rooms::date::Timestamp;
-pub use rooms::layout::{Arrangement, Layout, Scaling, Screens, Transition};
+pub use rooms::layout::{Arrangement, Corner, Layout, LowerThird, Scaling, Screens, Transition};
 pub use rooms::live_stream::LiveStream;
 pub use rooms::mix::{Fader, Mix};
 pub use rooms::peer::{Peer, PeerTrack, RoomEvent, RoomEventKind, TrackKind, TrackSource, TrackState};
@@ -40,7 +42,7 @@ pub enum Command {
         /// Its id.
         stream: String,
     },
-    /// Show or mix the people of one otherwise.
+    /// Show or mix the people of one otherwise, or what is around them.
     DirectStream {
         /// Its room.
         room: String,
@@ -48,8 +50,8 @@ pub enum Command {
         stream: String,
         /// How.
         wish: Wish,
-        /// Hears whether it was done.
-        directed: oneshot::Sender<Result<(), NotDirected>>,
+        /// Hears whether it was done, and of what not all could be.
+        directed: oneshot::Sender<Result<Vec<Undrawn>, NotDirected>>,
     },
 }
 
@@ -120,8 +122,21 @@ pub enum NoSnapshot {
 pub enum Wish {
     /// Who is seen where.
     Layout(Layout),
+    /// What is behind them; `None`: what the layout says.
+    Background(Option<Picture>),
+    /// What is over everything, and where.
+    Logo(Option<(Picture, Corner)>),
     /// Who is heard how loud.
     Mix(Mix),
+}
+
+/// What of a text cannot be drawn: a box stands in the place of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undrawn {
+    /// Which field of the wish.
+    pub field: String,
+    /// Characters that no font has.
+    pub characters: Vec<char>,
 }
 
 /// Why a wish was not taken.

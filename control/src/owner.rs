@@ -11,7 +11,7 @@ use crate::rooms::room::{self, Room, RoomRequest};
 use crate::rooms::room_code::{self, RoomCode};
 use crate::rooms::template::Template;
 use crate::rooms::{Invalid, Refused, id};
-use crate::{Command, Event, NotDirected, Wish};
+use crate::{Command, Event, NotDirected, Undrawn, Wish};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
@@ -88,7 +88,12 @@ pub(crate) enum Input {
     /// `POST /v2/live-streams/<id>/stop`.
     StopStream { id: String, by: Actor, answer: Answer<LiveStream> },
     /// `POST /v2/live-streams/<id>/layout` and `mix`: answered once it is commanded; `directed` hears more.
-    DirectStream { id: String, wish: Wish, directed: oneshot::Sender<Result<(), NotDirected>>, answer: Answer<()> },
+    DirectStream {
+        id: String,
+        wish: Wish,
+        directed: oneshot::Sender<Result<Vec<Undrawn>, NotDirected>>,
+        answer: Answer<()>,
+    },
     /// Somebody waits for a stream to run.
     UntilRunning { stream: String, answer: oneshot::Sender<Result<(), NeverRan>> },
 }
@@ -295,7 +300,7 @@ impl Owner {
         &mut self,
         id: &str,
         wish: Wish,
-        directed: oneshot::Sender<Result<(), NotDirected>>,
+        directed: oneshot::Sender<Result<Vec<Undrawn>, NotDirected>>,
     ) -> Result<(), ControlError> {
         let stream = self.reader.stream(id).await?.ok_or_else(|| Refused::UnknownStream(id.to_owned()))?;
         if !matches!(stream.status, Status::Starting | Status::Running) {

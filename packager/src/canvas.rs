@@ -1,10 +1,12 @@
 //! Paints canvases: the background once, then only the tiles whose picture or place has changed since that canvas was last painted, and what lies over
-//! them.
+//! them: other tiles, a lower third, a logo.
 
 use crate::compositor::Tile;
 use crate::ffmpeg::{FfmpegError, Picture, Scaler, whole};
-use crate::layout::{self, Rect, Scaling, Size};
+use crate::layout::{self, Layout, LowerThird, Rect, Scaling, Size};
 use crate::names::{Names, Placed};
+use crate::scenery::{self, Scenery};
+use crate::sprite::limited;
 use crate::stages::FrameStamps;
 use std::sync::Arc;
 
@@ -17,13 +19,20 @@ pub struct Canvas {
     pub picture: Picture,
     /// What it shows, in the order in which it was painted.
     holds: Vec<Held>,
+    /// What is around that: see [`Painter::dress`].
+    dressed: u64,
 }
 
 impl Canvas {
     /// One that has not even a background.
     pub(crate) fn new(size: Size) -> Self {
         let nothing = Held { part: NOWHERE, rect: NOWHERE, serial: 0, name: None };
-        Self { picture: Picture::black(size), holds: vec![nothing] }
+        Self { picture: Picture::black(size), holds: vec![nothing], dressed: 0 }
+    }
+
+    /// Which background, lower third and logo it was painted with: others have another number.
+    pub const fn dressed(&self) -> u64 {
+        self.dressed
     }
 }
 
@@ -50,9 +59,22 @@ impl Held {
     }
 }
 
+/// What is around the people.
+#[derive(Default, PartialEq)]
+struct Dress {
+    colour: Option<[u8; 3]>,
+    lower_third: Option<LowerThird>,
+    scenery: Scenery,
+}
+
 /// Paints canvases and uses them again.
 pub struct Painter {
     background: Picture,
+    /// Over the tiles, later ones over earlier ones.
+    over: Vec<Placed>,
+    /// What background and `over` were made of, and how often they were.
+    dress: Dress,
+    dressed: u64,
     pool: Vec<Arc<Canvas>>,
     last: Option<Arc<Canvas>>,
     /// One for each tile, because a scaler keeps the tables of one pair of sizes.
@@ -63,33 +85,76 @@ pub struct Painter {
 impl Painter {
     /// A painter of canvases of one size.
     pub fn new(size: Size) -> Self {
-        Self { background: slate(size), pool: Vec::new(), last: None, scalers: Vec::new(), names: Names::default() }
+        Self {
+            background: slate(size),
+            over: Vec::new(),
+            dress: Dress::default(),
+            dressed: 0,
+            pool: Vec::new(),
+            last: None,
+            scalers: Vec::new(),
+            names: Names::default(),
+        }
+    }
+
+    /// Another background, lower third or logo, where they are others.
+    pub fn dress(&mut self, layout: &Layout, scenery: &Scenery) {
+        let (colour, lower_third) = (layout.background, layout.lower_third.clone());
+        let dress = Dress { colour, lower_third, scenery: scenery.clone() };
+        if dress == self.dress {
+            return;
+        }
+        let size = self.background.size();
+        if (dress.colour, &dress.scenery.background) != (self.dress.colour, &self.dress.scenery.background) {
+            match dress.colour {
+                Some(colour) => self.background.fill(whole(size), limited(colour)),
+                None => self.background = slate(size),
+            }
+            if let Some(picture) = &dress.scenery.background {
+                picture.lay(&mut self.background, 0, 0);
+            }
+        }
+        let lower_third = dress.lower_third.as_ref();
+        let lower_third = lower_third.and_then(|text| scenery::lower_third(self.names.text(), size, text));
+        let logo = dress.scenery.logo.as_ref().and_then(|logo| scenery::logo(size, logo));
+        self.over = lower_third.into_iter().chain(logo).collect();
+        self.dress = dress;
+        self.dressed += 1;
     }
 
     /// A canvas with these tiles; the last one where nothing changed.
     pub fn paint(&mut self, tiles: &[Tile<'_, (Picture, FrameStamps)>]) -> Result<Arc<Canvas>, FfmpegError> {
         let wanted = self.wanted(tiles);
-        if let Some(last) = self.last.as_ref().filter(|last| last.holds == wanted) {
+        if let Some(last) = self.last.as_ref().filter(|last| last.holds == wanted && last.dressed == self.dressed) {
             return Ok(Arc::clone(last));
         }
         let mut canvas = self.take();
         let free = Arc::get_mut(&mut canvas).expect("just made, or taken because nobody else holds it");
-        let same_places = free.holds.iter().map(|held| held.rect).eq(wanted.iter().map(|held| held.rect));
+        let same_dress = free.dressed == self.dressed;
+        let same_places = same_dress && free.holds.iter().map(|held| held.rect).eq(wanted.iter().map(|held| held.rect));
         if !same_places {
             Scaler::default().draw(&self.background, &mut free.picture, whole(self.background.size()))?;
             free.holds.clear();
         }
         self.scalers.resize_with(tiles.len().max(self.scalers.len()), Scaler::default);
-        let mut painted: Vec<Rect> = Vec::new();
-        for (index, (tile, want)) in tiles.iter().zip(&wanted).enumerate() {
-            if free.holds.get(index) != Some(want) || painted.iter().any(|below| below.overlaps(want.rect)) {
-                self.scalers[index].draw_part(&tile.shown.picture.0, want.part, &mut free.picture, want.rect)?;
-                if let Some(name) = &want.name {
-                    name.sprite.lay(&mut free.picture, name.x, name.y);
-                }
-                painted.push(want.rect);
+        let stale = stale(&free.holds, &wanted, &self.over, same_places);
+        let (stale_tiles, stale_over) = stale.split_at(wanted.len());
+        // What can be seen through is laid on fresh ground: else it would become thicker each time.
+        let over: Vec<&Placed> =
+            self.over.iter().zip(stale_over).filter(|(_, stale)| **stale).map(|(over, _)| over).collect();
+        for ground in over.iter().map(|over| over.rect()).filter(|_| same_places) {
+            Scaler::default().draw_part(&self.background, ground, &mut free.picture, ground)?;
+        }
+        for (index, (tile, want)) in tiles.iter().zip(&wanted).enumerate().filter(|(index, _)| stale_tiles[*index]) {
+            self.scalers[index].draw_part(&tile.shown.picture.0, want.part, &mut free.picture, want.rect)?;
+            if let Some(name) = &want.name {
+                name.sprite.lay(&mut free.picture, name.x, name.y);
             }
         }
+        for over in over {
+            over.sprite.lay(&mut free.picture, over.x, over.y);
+        }
+        free.dressed = self.dressed;
         free.holds = wanted;
         self.last = Some(Arc::clone(&canvas));
         if self.pool.len() < CANVASES {
@@ -103,8 +168,10 @@ impl Painter {
         let mut wanted: Vec<Held> = tiles.iter().map(Held::of).collect();
         let rects: Vec<Rect> = wanted.iter().map(|held| held.rect).collect();
         let canvas = self.background.size();
+        let over: Vec<Rect> = self.over.iter().map(Placed::rect).collect();
         for (index, (held, tile)) in wanted.iter_mut().zip(tiles).enumerate() {
-            held.name = tile.name.and_then(|name| self.names.place(name, canvas, held.rect, &rects[index + 1..]));
+            let above = [&rects[index + 1..], &over].concat();
+            held.name = tile.name.and_then(|name| self.names.place(name, canvas, held.rect, &above));
         }
         wanted
     }
@@ -116,6 +183,26 @@ impl Painter {
             return self.pool.swap_remove(free);
         }
         Arc::new(Canvas::new(self.background.size()))
+    }
+}
+
+/// Which tiles, and which of what is over them, are to be painted on a canvas that holds `holds`, of which nothing is kept where it was painted over
+/// (not `kept`): those that are others, what lies over one that is painted, and what lies below something that can be seen through and is painted.
+fn stale(holds: &[Held], wanted: &[Held], over: &[Placed], kept: bool) -> Vec<bool> {
+    let rects: Vec<Rect> = wanted.iter().map(|held| held.rect).chain(over.iter().map(Placed::rect)).collect();
+    let tiles = wanted.len();
+    let mut stale: Vec<bool> =
+        (0..rects.len()).map(|index| !kept || index < tiles && holds.get(index) != wanted.get(index)).collect();
+    loop {
+        let touched = |index: usize| {
+            (0..rects.len())
+                .any(|other| (other < index || other >= tiles) && stale[other] && rects[other].overlaps(rects[index]))
+        };
+        let next: Vec<bool> = (0..rects.len()).map(|index| stale[index] || touched(index)).collect();
+        if next == stale {
+            return stale;
+        }
+        stale = next;
     }
 }
 
@@ -148,6 +235,8 @@ fn slate(size: Size) -> Picture {
 mod tests {
     use super::*;
     use crate::compositor::Timed;
+    use crate::scenery::{Corner, Logo};
+    use crate::sprite::Sprite;
     use footlight_media::frame::IngestStamps;
     use footlight_media::time::SessionTime;
     use footlight_media::track::TrackId;
@@ -201,6 +290,31 @@ mod tests {
             let canvas = painter.paint(&[tile(whole(SIZE), &large), tile(corner, &small)]).expect("paints");
             assert_eq!((luma(&canvas, 100, 100), luma(&canvas, 1_000, 600)), (100 + serial as u8, 200));
         }
+    }
+
+    #[test]
+    fn what_can_be_seen_through_stays_as_thin_as_it_is_and_what_stands_still_is_one_canvas() {
+        let mut painter = Painter::new(SIZE);
+        let half = Sprite::new(Size { width: 80, height: 40 }, |_, _| ([235, 128, 128], 128));
+        let scenery = Scenery { background: None, logo: Some(Logo { sprite: half, corner: Corner::TopRight }) };
+        let third = LowerThird { title: "Ada".into(), subtitle: None };
+        let layout = Layout { lower_third: Some(third), background: Some([255; 3]), ..Layout::default() };
+        painter.dress(&layout, &scenery);
+        let rects = [0, 640].map(|x| Rect { x, y: 0, size: Size { width: 640, height: 360 } });
+        let still = timed(100, 1);
+        for serial in 2..30 {
+            // The logo is over the one that moves.
+            let moving = timed(35, serial);
+            let tile = |rect, shown| Tile { rect, scaling: Scaling::Fit, track: TrackId(1), name: Some("Ada"), shown };
+            let tiles = [tile(rects[0], &still), tile(rects[1], &moving)];
+            let canvas = painter.paint(&tiles).expect("paints");
+            assert_eq!((luma(&canvas, 1_200, 50), luma(&canvas, 1_000, 50)), (135, 35));
+            assert_eq!((luma(&canvas, 100, 100), luma(&canvas, 1_000, 500)), (100, 235));
+            painter.dress(&layout, &scenery);
+            assert!(Arc::ptr_eq(&canvas, &painter.paint(&tiles).expect("paints")), "nothing has changed");
+        }
+        painter.dress(&Layout::default(), &Scenery::default());
+        assert!(luma(&painter.paint(&[]).expect("paints"), 1_200, 50) < 60, "the stage");
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl<P> Compositor<P> {
         self.layout = layout;
     }
 
+    /// The layout.
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// How one arrangement passes into the next.
     pub const fn transition(&self) -> Transition {
         self.layout.transition

@@ -1,7 +1,9 @@
-//! What those who direct a live stream want of it: who is seen where, and who is heard how loud. Pure.
+//! What those who direct a live stream want of it: who is seen where, what is around them, and who is heard how loud. Pure.
 
 use crate::layout::Layout;
 use crate::mixer::Mix;
+use crate::scenery::{Logo, Scenery};
+use crate::sprite::Sprite;
 use serde::{Deserialize, Serialize};
 
 /// All that is wanted.
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Direction {
     /// Who is seen where.
     pub layout: Layout,
+    /// What is around them.
+    pub scenery: Scenery,
     /// Who is heard how loud.
     pub mix: Mix,
 }
@@ -18,6 +22,10 @@ pub struct Direction {
 pub enum Wish {
     /// Who is seen where.
     Layout(Layout),
+    /// What is behind them; as large as the canvas.
+    Background(Option<Sprite>),
+    /// What is over everything.
+    Logo(Option<Logo>),
     /// Who is heard how loud.
     Mix(Mix),
 }
@@ -27,6 +35,8 @@ impl Direction {
     pub fn take(&mut self, wish: Wish) {
         match wish {
             Wish::Layout(layout) => self.layout = layout,
+            Wish::Background(background) => self.scenery.background = background,
+            Wish::Logo(logo) => self.scenery.logo = logo,
             Wish::Mix(mix) => self.mix = mix,
         }
     }

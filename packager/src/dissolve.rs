@@ -24,16 +24,20 @@ struct Fade {
 pub struct Dissolve {
     /// Who is where under which name, as of the last tick.
     places: Vec<(TrackId, Rect, Option<String>)>,
+    /// What was around them.
+    dressed: u64,
     shown: Option<Arc<Canvas>>,
     fade: Option<Fade>,
     pool: Vec<Arc<Canvas>>,
 }
 
 impl Dissolve {
-    /// What is shown where `target` is to be, on which these tiles are: `target` itself, but for the `ticks` after who is where has changed.
+    /// What is shown where `target` is to be, on which these tiles are: `target` itself, but for the `ticks` after who is where has changed, or
+    /// what is around them.
     pub fn show<P>(&mut self, tiles: &[Tile<'_, P>], target: Arc<Canvas>, ticks: u32) -> Arc<Canvas> {
         let before = self.places.iter().map(|(track, rect, name)| (*track, *rect, name.as_deref()));
-        if !tiles.iter().map(|tile| (tile.track, tile.rect, tile.name)).eq(before) {
+        if !tiles.iter().map(|tile| (tile.track, tile.rect, tile.name)).eq(before) || target.dressed() != self.dressed {
+            self.dressed = target.dressed();
             let owned = |tile: &Tile<'_, P>| (tile.track, tile.rect, tile.name.map(str::to_owned));
             self.places = tiles.iter().map(owned).collect();
             self.fade = self.shown.take().map(|from| Fade { from, ticks: 0 });

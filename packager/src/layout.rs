@@ -62,6 +62,19 @@ pub struct Layout {
     pub names: BTreeMap<PeerKey, String>,
     /// Who is not among `names` has the name that they came with.
     pub show_names: bool,
+    /// The background's red, green and blue; `None`: the stage.
+    pub background: Option<[u8; 3]>,
+    /// Text at the lower left, over the pictures.
+    pub lower_third: Option<LowerThird>,
+}
+
+/// Text over the pictures.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LowerThird {
+    /// The upper line.
+    pub title: String,
+    /// Smaller, below it.
+    pub subtitle: Option<String>,
 }
 
 /// Where screens that are shared go.

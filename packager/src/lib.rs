@@ -31,6 +31,7 @@ pub mod opus;
 pub mod playlist;
 pub mod publish;
 mod reading;
+pub mod scenery;
 pub mod segmenter;
 pub mod session;
 pub mod signal;

@@ -56,6 +56,11 @@ impl Names {
         Some(Placed { x, y, serial, sprite })
     }
 
+    /// What draws the letters.
+    pub(crate) fn text(&mut self) -> &mut Text {
+        self.text.get_or_insert_default()
+    }
+
     /// `None` where there is nothing to be read.
     fn plate(&mut self, name: &str, letters: u32, longest: u32) -> Option<(u64, Arc<Sprite>)> {
         let same = |plate: &Plate| (plate.letters, plate.longest) == (letters, longest) && plate.name == name;
@@ -64,8 +69,8 @@ impl Names {
             None => {
                 // Beside the letters the plate has three quarters of their size, and may be a pixel wider to be even.
                 let room = longest.saturating_sub(letters + 2);
-                let line = self.text.get_or_insert_default().line(name, letters, room);
-                if line.coverage.iter().all(|covered| *covered == 0) {
+                let line = self.text().line(name, letters, room);
+                if !line.is_seen() {
                     return None;
                 }
                 self.made += 1;

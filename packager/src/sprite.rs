@@ -3,6 +3,8 @@
 use crate::ffmpeg::Picture;
 use crate::layout::Size;
 use crate::text::Line;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// Luma of white and of black in limited range, and chroma of both.
 const WHITE: u8 = 235;
@@ -15,19 +17,25 @@ const PLATE: u8 = 166;
 pub type Sample = ([u8; 3], u8);
 
 /// A picture with transparency in 4:2:0, whose width, height and place are even.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sprite {
     size: Size,
     /// Y, Cb, Cr.
     planes: [Plane; 3],
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Plane {
     width: usize,
     /// Samples in the measure in which they cover.
-    colour: Vec<u8>,
+    colour: Bytes,
     /// How much of what is below is seen, 0 to 255.
+    below: Bytes,
+}
+
+/// A plane that is being made.
+struct Making {
+    colour: Vec<u8>,
     below: Vec<u8>,
 }
 
@@ -36,8 +44,7 @@ impl Sprite {
     pub fn new(size: Size, sample: impl Fn(usize, usize) -> Sample) -> Self {
         let size = Size { width: size.width & !1, height: size.height & !1 };
         let (width, height) = (size.width as usize, size.height as usize);
-        let mut planes = [1, 2, 2].map(|step| Plane {
-            width: width / step,
+        let mut planes = [1, 2, 2].map(|step| Making {
             colour: Vec::with_capacity(width * height / (step * step)),
             below: Vec::with_capacity(width * height / (step * step)),
         });
@@ -57,7 +64,25 @@ impl Sprite {
                 planes[index].push(colour, covers, 4);
             }
         }
+        let mut index = 0;
+        let planes = planes.map(|Making { colour, below }| {
+            let step = if index == 0 { 1 } else { 2 };
+            index += 1;
+            Plane { width: width / step, colour: colour.into(), below: below.into() }
+        });
         Self { size, planes }
+    }
+
+    /// A sprite of red, green, blue and how much it covers, 0 to 255, for each pixel, row by row; colours in the measure in which they cover. What is
+    /// missing covers nothing.
+    pub fn from_rgba(size: Size, rgba: &[u8]) -> Self {
+        let width = size.width as usize;
+        Self::new(size, |column, row| {
+            let at = (row * width + column) * 4;
+            let Some(&[red, green, blue, covers]) = rgba.get(at..at + 4) else { return ([BLACK, GREY, GREY], 0) };
+            let whole = |colour: u8| small(u32::from(colour) * 255 / u32::from(covers).max(1));
+            (limited([red, green, blue].map(whole)), covers)
+        })
     }
 
     /// Lines of white text below each other on a dark, translucent plate with rounded corners. Lines that run from right to left begin at the right.
@@ -116,7 +141,7 @@ impl Sprite {
     }
 }
 
-impl Plane {
+impl Making {
     /// Takes the sum of `of` samples, each multiplied by how much it covers.
     fn push(&mut self, colour: u32, covers: u32, of: u32) {
         self.colour.push(small((colour + 255 * of / 2) / (255 * of)));
@@ -140,6 +165,14 @@ fn rounded(column: usize, row: usize, (width, height): (usize, usize), radius: u
     let (right, down) = (beyond(column, width), beyond(row, height));
     let inside = radius as f32 + 0.5 - right.hypot(down);
     if right == 0.0 || down == 0.0 { 255 } else { (inside.clamp(0.0, 1.0) * 255.0) as u32 }
+}
+
+/// Red, green and blue as `[Y, Cb, Cr]` in limited range (ITU-T H.273: BT.709).
+pub fn limited([red, green, blue]: [u8; 3]) -> [u8; 3] {
+    let [red, green, blue] = [red, green, blue].map(|colour| f32::from(colour) / 255.0);
+    let luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    let chroma = |colour: f32, scale: f32| (128.0 + 224.0 * (colour - luma) / scale).round() as u8;
+    [(16.0 + 219.0 * luma).round() as u8, chroma(blue, 1.8556), chroma(red, 1.5748)]
 }
 
 fn small(value: u32) -> u8 {
@@ -178,6 +211,29 @@ mod tests {
         assert_eq!(samples(&picture, 30, 13), [150, 80, 120]);
         for outside in [(19, 10), (32, 10), (20, 9), (25, 14)] {
             assert_eq!(samples(&picture, outside.0, outside.1), [100, 100, 150], "{outside:?}");
+        }
+    }
+
+    #[test]
+    fn colours_are_those_of_bt_709() {
+        // ITU-R BT.709: black, white, and the primaries at full.
+        let table = [
+            ([0, 0, 0], [16, 128, 128]),
+            ([255, 255, 255], [235, 128, 128]),
+            ([255, 0, 0], [63, 102, 240]),
+            ([0, 255, 0], [173, 42, 26]),
+            ([0, 0, 255], [32, 240, 118]),
+        ];
+        for (rgb, want) in table {
+            assert_eq!(limited(rgb), want, "{rgb:?}");
+        }
+        // Red that covers half, over grey.
+        let red: Vec<u8> = [128, 0, 0, 128].repeat(16);
+        let mut picture = grey(100);
+        Sprite::from_rgba(Size { width: 4, height: 4 }, &red).lay(&mut picture, 0, 0);
+        let seen = samples(&picture, 1, 1);
+        for (seen, want) in seen.into_iter().zip([81, 101, 195]) {
+            assert!(seen.abs_diff(want) <= 1, "{seen}, not {want}");
         }
     }
 

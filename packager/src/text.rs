@@ -37,6 +37,13 @@ pub struct Line {
     pub glyphs: Vec<(usize, usize)>,
 }
 
+impl Line {
+    /// Whether there is anything to be read.
+    pub fn is_seen(&self) -> bool {
+        self.coverage.iter().any(|covered| *covered > 0)
+    }
+}
+
 /// Only the bundled fonts are there, so that each is looked into for every character.
 struct Bundled;
 

@@ -4,11 +4,13 @@
 
 use footlight_media::frame::IngestStamps;
 use footlight_media::time::{SessionTime, WallTime};
-use footlight_media::track::{PeerKey, TrackId};
+use footlight_media::track::{Contributor, PeerKey, TrackId};
 use footlight_packager::canvas::{Canvas, Painter};
 use footlight_packager::compositor::Compositor;
 use footlight_packager::ffmpeg::{Picture, whole};
-use footlight_packager::layout::{Arrangement, Layout, Scaling, Size};
+use footlight_packager::layout::{Arrangement, Layout, LowerThird, Scaling, Size};
+use footlight_packager::scenery::{Corner, Logo, Scenery};
+use footlight_packager::sprite::Sprite;
 use footlight_packager::stages::FrameStamps;
 use footlight_packager::timeline::Timeline;
 use std::fmt::Write;
@@ -32,7 +34,8 @@ fn scene(canvas: Size, layout: &Layout, peers: u8) -> Scene {
         Timeline { zero: SessionTime::ZERO, zero_date: WallTime::from_micros(0), delay: Duration::ZERO, fps: 30 };
     let mut scene = Compositor::new(canvas, layout.clone(), timeline);
     for number in 0..peers {
-        scene.add(TrackId(number.into()), peer(number).into());
+        let name = Some(format!("peer {number}"));
+        scene.add(TrackId(number.into()), Contributor { name, ..peer(number).into() });
         scene.push(TrackId(number.into()), SessionTime::ZERO, source(number, FIRST + STEP * number));
     }
     scene
@@ -118,7 +121,14 @@ fn every_layout_looks_as_it_did() {
 fn a_canvas_that_is_used_again_keeps_nothing_of_before() {
     const STEPS: u64 = 250;
     for canvas in [Size { width: 640, height: 360 }, Size { width: 368, height: 640 }] {
-        let layouts: Vec<Layout> = cases().into_iter().map(|(_, layout, _)| layout).collect();
+        let mut layouts: Vec<Layout> = cases().into_iter().map(|(_, layout, _)| layout).collect();
+        for (index, layout) in layouts.iter_mut().enumerate() {
+            layout.show_names = index % 3 == 0;
+            layout.background = (index % 4 == 0).then_some([index as u8, 100, 200]);
+            let third = LowerThird { title: "Ada Lovelace".into(), subtitle: None };
+            layout.lower_third = (index % 5 == 0).then_some(third);
+        }
+        let mut scenery = Scenery::default();
         let (mut painter, mut scene) = (Painter::new(canvas), scene(canvas, &layouts[0], 4));
         let mut state = 1_u64;
         let mut random = |below: usize| {
@@ -133,10 +143,28 @@ fn a_canvas_that_is_used_again_keeps_nothing_of_before() {
                 let (time, (picture, stamps)) = (at(step), source(number, random(100) as u8));
                 scene.push(TrackId(number.into()), time, (picture, stamps));
             }
+            if random(20) == 0 {
+                scenery = scenery_of(random(4), canvas);
+            }
+            let mut fresh = Painter::new(canvas);
+            for painter in [&mut painter, &mut fresh] {
+                painter.dress(scene.layout(), &scenery);
+            }
             let tiles = scene.tick(step);
-            let (used, fresh) = (painter.paint(&tiles).unwrap(), Painter::new(canvas).paint(&tiles).unwrap());
+            let (used, fresh) = (painter.paint(&tiles).unwrap(), fresh.paint(&tiles).unwrap());
             assert!(samples(&used) == samples(&fresh), "step {step} on {canvas:?}");
         }
+    }
+}
+
+/// Without a logo, or with one that can be seen through; with a background, or without.
+fn scenery_of(number: usize, canvas: Size) -> Scenery {
+    let grey = |covers: u8| move |column: usize, _| ([column as u8, 128, 128], covers);
+    let size = Size { width: canvas.width / 8, height: canvas.height / 8 };
+    let logo = Logo { sprite: Sprite::new(size, grey(100)), corner: Corner::BottomLeft };
+    Scenery {
+        background: (number / 2 == 1).then(|| Sprite::new(canvas, grey(200))),
+        logo: (number % 2 == 1).then_some(logo),
     }
 }
 

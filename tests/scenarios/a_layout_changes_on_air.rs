@@ -31,7 +31,8 @@ async fn and_stays_when_the_packager_is_replaced() {
     let set = server.rest(Method::POST, &path, spotlight).await;
     assert_eq!(
         set,
-        json!({"type": "spotlight", "scaling": "fit", "focus": "light", "follow_speaker": false, "pinned": null, "screens": "large", "transition": "smooth"})
+        json!({"type": "spotlight", "scaling": "fit", "focus": "light", "follow_speaker": false, "pinned": null, "screens": "large", "transition": "smooth",
+            "names": {}, "show_names": false, "warnings": []})
     );
     let token = server.token(&["management"]).await;
     let body = Some(("application/json", json!({"focus": "nobody"}).to_string()));

@@ -32,6 +32,7 @@ mod the_studio_page_keeps_its_word;
 mod the_watch_page_plays_the_room_s_next_stream;
 mod the_watch_page_says_that_it_cannot_play;
 mod viewers_cannot_publish;
+mod what_is_around_the_people_changes_on_air;
 mod what_is_published_is_what_is_played;
 mod who_is_on_stage_is_known;
 mod whoever_speaks_is_shown;

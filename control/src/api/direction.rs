@@ -7,13 +7,14 @@ use super::path::Path;
 use super::problem::Problem;
 use crate::owner::ControlError;
 use crate::rooms::Refused;
-use crate::rooms::layout::{Arrangement, Layout, Scaling, Screens, Transition};
+use crate::rooms::layout::{Arrangement, Background, Layout, LowerThird, Scaling, Screens, Transition};
 use crate::rooms::mix::Mix;
 use crate::{Control, Question, Viewers, Wish};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::header;
+use serde::Serialize;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
@@ -35,6 +36,23 @@ pub(super) struct LayoutBody {
     screens: Option<Screens>,
     /// How it passes into the next, and into what it becomes when people come and go; `smooth` where it is absent.
     transition: Option<Transition>,
+    /// What stands under whose picture, by user id: one line, at most 128 bytes. They need not be on stage yet; with an empty text nothing stands there.
+    names: Option<HashMap<String, String>>,
+    /// Who is not among `names` has the name that they joined with; `false` where it is absent.
+    show_names: Option<bool>,
+    /// What is behind the people where no picture was uploaded; the stage where it is absent.
+    background: Option<Background>,
+    /// Text at the lower left, over the pictures: one or two lines of at most 128 bytes each.
+    lower_third: Option<LowerThird>,
+}
+
+/// A layout as it is shown from now on.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Arranged {
+    #[serde(flatten)]
+    layout: Layout,
+    /// What of it cannot be drawn: characters that no font has, for which boxes are.
+    warnings: Vec<String>,
 }
 
 /// What a mix may say.
@@ -61,17 +79,17 @@ struct FaderBody {
 /// stream does, too.
 #[utoipa::path(post, path = "/v2/live-streams/{stream}/layout", operation_id = "arrange_live_stream", tag = "live streams", request_body = LayoutBody,
     security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
-    responses((status = 200, body = Layout), (status = "default", body = Problem)))]
+    responses((status = 200, body = Arranged), (status = "default", body = Problem)))]
 pub(super) async fn arrange(
     State(control): State<Control>,
     Path(stream): Path<String>,
     Extension(caller): Extension<Caller>,
     body: Result<Body, Problem>,
-) -> Result<Json<Layout>, Problem> {
+) -> Result<Json<Arranged>, Problem> {
     may_direct(&control, &stream, caller).await?;
     let layout = Layout::parse(body?.0)?;
-    control.direct(&stream, Wish::Layout(layout.clone())).await?;
-    Ok(Json(layout))
+    let warnings = control.direct(&stream, Wish::Layout(layout.clone())).await?;
+    Ok(Json(Arranged { layout, warnings }))
 }
 
 /// Make people of a live stream louder or quieter, or mute them, from now on.
@@ -166,7 +184,7 @@ pub(super) async fn viewers(
     Ok(Json(control.question(|answer| Question::Viewers { room, stream, answer }).await?))
 }
 
-async fn may_direct(control: &Control, stream: &str, caller: Caller) -> Result<(), Problem> {
+pub(super) async fn may_direct(control: &Control, stream: &str, caller: Caller) -> Result<(), Problem> {
     let Caller::Peer(auth) = caller else { return Ok(()) };
     let room = auth.room.clone();
     control.authorize_live(&room, auth, "direct the live stream").await?;

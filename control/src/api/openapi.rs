@@ -1,7 +1,7 @@
 //! `/openapi.json`: this API, described from the handlers themselves. `tests/openapi.json` is a checked-in copy, so that a change of
 //! the API shows in review.
 
-use super::{active_rooms, direction, live_streams, problem, room_codes, rooms, templates, token};
+use super::{active_rooms, direction, live_streams, problem, room_codes, rooms, scenery, templates, token};
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -33,6 +33,10 @@ use utoipa::{Modify, OpenApi};
         direction::viewers,
         active_rooms::peers,
         active_rooms::events,
+        scenery::set_background,
+        scenery::remove_background,
+        scenery::set_logo,
+        scenery::remove_logo,
         live_streams::list,
         live_streams::get,
     ),

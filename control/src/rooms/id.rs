@@ -10,6 +10,8 @@ pub const MAX_ID_BYTES: usize = 64;
 pub const MAX_NAME_BYTES: usize = 256;
 /// User ids travel in tokens and name a peer.
 pub const MAX_USER_BYTES: usize = 128;
+/// A line of text that is drawn: as long as a user id.
+const MAX_LINE_BYTES: usize = MAX_USER_BYTES;
 /// 12 bytes, 24 hex digits: the shape that clients of 100ms expect of ids.
 const GENERATED_ID_BYTES: usize = 12;
 
@@ -66,6 +68,27 @@ pub fn check_user(field: &str, user: &str) -> Result<(), Invalid> {
         "{field}: {} is not a user id; use 1 to {MAX_USER_BYTES} bytes without control characters",
         quoted(user)
     )))
+}
+
+/// Refuses a text that is to be drawn, given in `field`, that is long or has what cannot be drawn in a line.
+pub fn check_line(field: &str, text: &str) -> Result<(), Invalid> {
+    if text.len() > MAX_LINE_BYTES {
+        return Err(Invalid(format!(
+            "{field}: {} is {} bytes long; give at most {MAX_LINE_BYTES}",
+            quoted(text),
+            text.len()
+        )));
+    }
+    match text.chars().find(|letter| letter.is_control()) {
+        Some(control) => {
+            let code = u32::from(control);
+            Err(Invalid(format!(
+                "{field}: {} has the control character U+{code:04X}; give one line of text",
+                quoted(text)
+            )))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A stranger's value as part of an error text: escaped, and cut so that an error is never as large as the request.

@@ -3,7 +3,11 @@
 use super::{Invalid, id};
 use crate::fields::Fields;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
+
+/// People whom one layout may name: more than any stage has.
+const NAMES: usize = 100;
 
 /// Who is where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -53,6 +57,50 @@ pub enum Transition {
     None,
 }
 
+/// A corner of the picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Corner {
+    /// The upper left one.
+    TopLeft,
+    /// The upper right one.
+    #[default]
+    TopRight,
+    /// The lower left one.
+    BottomLeft,
+    /// The lower right one.
+    BottomRight,
+}
+
+impl Corner {
+    /// Reads a query's word; where there is none it is the upper right one.
+    pub fn parse(word: Option<&str>) -> Result<Self, Invalid> {
+        let words = [
+            ("top-left", Self::TopLeft),
+            ("top-right", Self::TopRight),
+            ("bottom-left", Self::BottomLeft),
+            ("bottom-right", Self::BottomRight),
+        ];
+        word.map_or(Ok(Self::default()), |word| known("corner", word, &words))
+    }
+}
+
+/// What is behind the people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Background {
+    /// Red, green and blue in hexadecimal digits, as `#102030`.
+    pub color: String,
+}
+
+/// Text at the lower left, over the pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LowerThird {
+    /// The upper line.
+    pub title: String,
+    /// Smaller, below it.
+    pub subtitle: Option<String>,
+}
+
 /// How a live stream's picture is arranged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Layout {
@@ -71,6 +119,14 @@ pub struct Layout {
     pub screens: Screens,
     /// How it passes into the next, and into what it becomes when people come and go.
     pub transition: Transition,
+    /// What stands under whose picture, by user id. They need not be on stage yet; with an empty text nothing stands there.
+    pub names: BTreeMap<String, String>,
+    /// Who is not among `names` has the name that they joined with.
+    pub show_names: bool,
+    /// What is behind the people where no picture is; `null` is the stage.
+    pub background: Option<Background>,
+    /// Text at the lower left, over the pictures.
+    pub lower_third: Option<LowerThird>,
 }
 
 impl Layout {
@@ -92,7 +148,22 @@ impl Layout {
         let screens = word(&mut fields, "screens", &[("large", Screens::Large), ("tiles", Screens::Tiles)])?;
         let words = [("smooth", Transition::Smooth), ("none", Transition::None)];
         let transition = word(&mut fields, "transition", &words)?;
-        let layout = Self { arrangement, scaling, focus, follow_speaker, pinned, screens, transition };
+        let (names, show_names) = (names(&mut fields)?, fields.flag("show_names")?.unwrap_or_default());
+        let background = fields.fields("background")?.map(Background::parse).transpose()?;
+        let lower_third = fields.fields("lower_third")?.map(LowerThird::parse).transpose()?;
+        let layout = Self {
+            arrangement,
+            scaling,
+            focus,
+            follow_speaker,
+            pinned,
+            screens,
+            transition,
+            names,
+            show_names,
+            background,
+            lower_third,
+        };
         match (&layout.focus, &layout.pinned) {
             (Some(focus), Some(pinned)) if focus == pinned => {
                 Err(Invalid(format!("pinned: {} is in focus; a peer has one place", id::quoted(pinned))))
@@ -101,20 +172,75 @@ impl Layout {
         }
     }
 
-    /// The peers that it names, each with its field.
+    /// The texts that it has drawn, each with its field.
+    pub fn texts(&self) -> impl Iterator<Item = (String, &str)> {
+        let names = self.names.iter().map(|(peer, name)| (format!("names.{peer}"), name.as_str()));
+        let third = self.lower_third.iter().flat_map(|third| {
+            let subtitle = third.subtitle.iter().map(|subtitle| ("lower_third.subtitle", subtitle));
+            subtitle.chain([("lower_third.title", &third.title)])
+        });
+        names.chain(third.map(|(field, line)| (field.to_owned(), line.as_str())))
+    }
+
+    /// The peers that it puts somewhere, each with its field.
     pub fn peers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let named = [("focus", &self.focus), ("pinned", &self.pinned)];
         named.into_iter().filter_map(|(field, peer)| Some((field, peer.as_deref()?)))
     }
 }
 
+impl Background {
+    fn parse(mut fields: Fields) -> Result<Self, Invalid> {
+        let color = fields.required_text("color")?;
+        let background = Self { color };
+        match background.rgb() {
+            Some(_) => Ok(background),
+            None => {
+                let color = id::quoted(&background.color);
+                Err(Invalid(format!(
+                    "background.color: {color} is no color; give six hexadecimal digits, as \"#102030\""
+                )))
+            }
+        }
+    }
+
+    /// Red, green and blue.
+    pub fn rgb(&self) -> Option<[u8; 3]> {
+        let digits = self.color.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
+        let part = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok().filter(|_| !digits.contains('+'));
+        Some([part(0)?, part(2)?, part(4)?])
+    }
+}
+
+impl LowerThird {
+    fn parse(mut fields: Fields) -> Result<Self, Invalid> {
+        let (title, subtitle) = (fields.required_text("title")?, fields.text("subtitle")?);
+        id::check_line("lower_third.title", &title)?;
+        subtitle.iter().try_for_each(|subtitle| id::check_line("lower_third.subtitle", subtitle))?;
+        Ok(Self { title, subtitle })
+    }
+}
+
 fn word<T: Copy + Default>(fields: &mut Fields, name: &str, words: &[(&str, T)]) -> Result<T, Invalid> {
     let Some(text) = fields.text(name)? else { return Ok(T::default()) };
+    known(name, &text, words)
+}
+
+fn known<T: Copy>(name: &str, text: &str, words: &[(&str, T)]) -> Result<T, Invalid> {
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let known = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        Invalid(format!("{name}: {} is none; use one of {known}", id::quoted(&text)))
+        Invalid(format!("{name}: {} is none; use one of {known}", id::quoted(text)))
     })
+}
+
+fn names(fields: &mut Fields) -> Result<BTreeMap<String, String>, Invalid> {
+    let Some(named) = fields.fields("names")? else { return Ok(BTreeMap::new()) };
+    let named = named.texts(|peer| id::check_user("names", peer), id::check_line)?;
+    if named.len() > NAMES {
+        return Err(Invalid(format!("names: {} are named, at most {NAMES}", named.len())));
+    }
+    Ok(named.into_iter().collect())
 }
 
 fn peer(fields: &mut Fields, name: &str) -> Result<Option<String>, Invalid> {
@@ -134,7 +260,9 @@ mod tests {
     #[test]
     fn what_is_absent_is_as_at_the_start() {
         assert_eq!(parse("{}"), Ok(Layout::default()));
-        let body = r#"{"type": "picture-in-picture", "scaling": "fill", "focus": "ada", "follow_speaker": true, "pinned": null, "screens": "tiles", "transition": "none"}"#;
+        let body = r##"{"type": "picture-in-picture", "scaling": "fill", "focus": "ada", "follow_speaker": true, "pinned": null, "screens": "tiles", "transition": "none",
+            "names": {"ada": "Ada Lovelace", "grace": "", "off": null}, "show_names": true,
+            "background": {"color": "#10a0FF"}, "lower_third": {"title": "Ada", "subtitle": "Analyst"}}"##;
         let want = Layout {
             arrangement: Arrangement::PictureInPicture,
             scaling: Scaling::Fill,
@@ -143,7 +271,14 @@ mod tests {
             pinned: None,
             screens: Screens::Tiles,
             transition: Transition::None,
+            names: [("ada", "Ada Lovelace"), ("grace", "")].map(|(peer, name)| (peer.into(), name.into())).into(),
+            show_names: true,
+            background: Some(Background { color: "#10a0FF".into() }),
+            lower_third: Some(LowerThird { title: "Ada".into(), subtitle: Some("Analyst".into()) }),
         };
+        assert_eq!(want.background.as_ref().and_then(Background::rgb), Some([0x10, 0xa0, 0xff]));
+        let texts: Vec<_> = want.texts().map(|(field, _)| field).collect();
+        assert_eq!(texts, ["names.ada", "names.grace", "lower_third.subtitle", "lower_third.title"]);
         assert_eq!(parse(body), Ok(want.clone()));
         // What is shown can be sent again.
         assert_eq!(parse(&serde_json::to_string(&want).unwrap()), Ok(want));
@@ -162,5 +297,34 @@ mod tests {
             &format!(r#"{{"pinned": "{}"}}"#, "x".repeat(129)),
             &format!("pinned: \"{}\"… is not a user id; use 1 to 128 bytes without control characters", "x".repeat(40)),
         );
+        check(r#"{"names": "ada"}"#, "names: \"ada\" is a string; give an object");
+        check(r#"{"names": {"ada": 7}}"#, "names.ada: 7 is a number; give a string");
+        for color in ["", "blue", "#12345", "#1234567", "#+1+2+3", "102030", "#10203g", "#1é345"] {
+            let want = format!("background.color: {color:?} is no color; give six hexadecimal digits, as \"#102030\"");
+            check(&format!(r#"{{"background": {{"color": "{color}"}}}}"#), &want);
+        }
+        check(r#"{"background": "blue"}"#, "background: \"blue\" is a string; give an object");
+        check(r#"{"background": {}}"#, "background.color: missing; give a string");
+        check(r#"{"lower_third": {}}"#, "lower_third.title: missing; give a string");
+        check(
+            r#"{"lower_third": {"title": "a", "subtitle": "b\u0007"}}"#,
+            r#"lower_third.subtitle: "b\u{7}" has the control character U+0007; give one line of text"#,
+        );
+        let corner = Corner::parse(Some("middle")).unwrap_err().0;
+        assert_eq!(corner, "corner: \"middle\" is none; use one of top-left, top-right, bottom-left, bottom-right");
+        assert_eq!((Corner::parse(None), Corner::parse(Some("top-left"))), (Ok(Corner::TopRight), Ok(Corner::TopLeft)));
+        check(r#"{"show_names": "ada"}"#, "show_names: \"ada\" is a string; give true or false");
+        check(
+            r#"{"names": {"ada": "Ada\nLovelace"}}"#,
+            r#"names.ada: "Ada\nLovelace" has the control character U+000A; give one line of text"#,
+        );
+        check(
+            &format!(r#"{{"names": {{"ada": "{}"}}}}"#, "я".repeat(65)),
+            &format!("names.ada: \"{}\"… is 130 bytes long; give at most 128", "я".repeat(40)),
+        );
+        let user = "names: \"\" is not a user id; use 1 to 128 bytes without control characters";
+        check(r#"{"names": {"": "Ada"}}"#, user);
+        let many: Vec<String> = (0..101).map(|n| format!(r#""{n}": "n""#)).collect();
+        check(&format!(r#"{{"names": {{{}}}}}"#, many.join(", ")), "names: 101 are named, at most 100");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::Harness;
 use axum::body::Body;
-use footlight_control::{Arrangement, Command, Control, Event, Fader, Layout, NotDirected, Wish};
+use footlight_control::{Arrangement, Command, Control, Event, Fader, Layout, NotDirected, Undrawn, Wish};
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ async fn ask(control: Control, path: String, token: String, body: Value) -> Valu
 }
 
 /// Posts a wish while whoever makes streams answers it.
-async fn direct(h: &mut Harness, path: String, body: Value, made: Result<(), NotDirected>) -> (Wish, Value) {
+async fn direct(h: &mut Harness, path: String, body: Value, made: Result<Vec<Undrawn>, NotDirected>) -> (Wish, Value) {
     let control = h.control.clone();
     let asking = tokio::spawn(ask(control, path, h.management(), body));
     let Some(Command::DirectStream { room, wish, directed, .. }) = h.commands.recv().await else {
@@ -36,13 +36,21 @@ async fn by_a_server() {
 
     let path = format!("/v2/live-streams/{stream}/layout");
     let body = json!({"type": "sidebar", "focus": "ada"});
-    let (layout, answer) = direct(&mut h, path.clone(), body, Ok(())).await;
+    let (layout, answer) = direct(&mut h, path.clone(), body, Ok(Vec::new())).await;
     let want = Layout { arrangement: Arrangement::Sidebar, focus: Some("ada".into()), ..Layout::default() };
     assert_eq!(layout, Wish::Layout(want));
     assert_eq!(
         answer,
-        json!({"type": "sidebar", "scaling": "fit", "focus": "ada", "follow_speaker": false, "pinned": null, "screens": "large", "transition": "smooth"})
+        json!({"type": "sidebar", "scaling": "fit", "focus": "ada", "follow_speaker": false, "pinned": null, "screens": "large", "transition": "smooth",
+            "names": {}, "show_names": false, "warnings": []})
     );
+    let undrawn = vec![Undrawn { field: "names.ada".into(), characters: vec!['Ꮳ', '😀'] }];
+    let body = json!({"names": {"ada": "Ꮳ 😀"}, "show_names": true});
+    let (layout, answer) = direct(&mut h, path.clone(), body, Ok(undrawn)).await;
+    let Wish::Layout(layout) = layout else { panic!("{layout:?}") };
+    assert!(layout.show_names && layout.names["ada"] == "Ꮳ 😀");
+    let warning = "names.ada: no font has Ꮳ (U+13E3), 😀 (U+1F600); boxes are drawn instead";
+    assert_eq!((&answer["names"]["ada"], &answer["warnings"]), (&json!("Ꮳ 😀"), &json!([warning])));
 
     let on_stage = vec!["ada".to_owned(), "grace".to_owned()];
     let nobody = NotDirected::NotOnStage { field: "focus", peer: "alan".into(), on_stage };
@@ -77,7 +85,7 @@ async fn by_who_may_stream_in_the_room() {
     let (token, control) = (h.auth("demo", "broadcaster"), h.control.clone());
     let asking = tokio::spawn(ask(control, path, token, json!({})));
     let Some(Command::DirectStream { directed, .. }) = h.commands.recv().await else { panic!("it may") };
-    directed.send(Ok(())).unwrap();
+    directed.send(Ok(Vec::new())).unwrap();
     assert_eq!(asking.await.unwrap()["type"], "grid");
 }
 
@@ -90,7 +98,7 @@ async fn a_mix() {
     let path = format!("/v2/live-streams/{stream}/mix");
 
     let body = json!({"voices": {"ada": {"gain_db": -6.5}, "grace": {"muted": true}}});
-    let (wish, answer) = direct(&mut h, path.clone(), body, Ok(())).await;
+    let (wish, answer) = direct(&mut h, path.clone(), body, Ok(Vec::new())).await;
     let Wish::Mix(mix) = wish else { panic!("{wish:?}") };
     assert_eq!(mix.voices["ada"], Fader { gain_db: -6.5, muted: false });
     assert_eq!(mix.voices["grace"], Fader { gain_db: 0.0, muted: true });

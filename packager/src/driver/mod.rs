@@ -27,6 +27,7 @@ use crate::ladder::Ladder;
 use crate::layout::{Layout, Size};
 use crate::mixer::Mix;
 use crate::objects::{self, Batch, Change};
+use crate::scenery::Scenery;
 use crate::session::{Input, Output, Resume, Session};
 use crate::signal::{Signal, Subject};
 use crate::stages::{Histogram, Journey, Stage, TickStamps};
@@ -307,6 +308,7 @@ struct Driver {
     shared: Shared,
     routes: HashMap<TrackId, Route>,
     layout: Slot<Layout>,
+    scenery: Slot<Scenery>,
     mix: Slot<Mix>,
     /// How large tracks are shown, where that has not been said yet.
     shown: HashMap<TrackId, Size>,
@@ -368,12 +370,17 @@ impl Driver {
             .map(|(lane, rung)| rung::start(shared.clone(), lane, rung.clone(), start.ladder.clone(), part))
             .collect::<Result<Vec<_>, _>>()?;
         let (layout, mix) = (Slot::new(Some(start.direction.layout)), Slot::new(Some(start.direction.mix)));
-        let speaker = Slot::new(None);
+        let (scenery, speaker) = (Slot::new(Some(start.direction.scenery)), Slot::new(None));
         let signals = [Slot::new(None), Slot::new(None)];
         let pictures = picture::start(
             shared.clone(),
             &start.ladder,
-            picture::Wanted { layout: layout.clone(), speaker: speaker.clone(), seen: signals[0].clone() },
+            picture::Wanted {
+                layout: layout.clone(),
+                scenery: scenery.clone(),
+                speaker: speaker.clone(),
+                seen: signals[0].clone(),
+            },
             part,
             rungs,
         )?;
@@ -388,6 +395,7 @@ impl Driver {
             shared,
             routes: HashMap::new(),
             layout,
+            scenery,
             mix,
             shown: HashMap::new(),
             signals,
@@ -529,6 +537,7 @@ impl Driver {
 
     fn direct(&self, direction: Direction) {
         self.layout.set(direction.layout);
+        self.scenery.set(direction.scenery);
         self.mix.set(direction.mix);
     }
 

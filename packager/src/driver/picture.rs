@@ -12,6 +12,7 @@ use crate::dissolve::Dissolve;
 use crate::ffmpeg::{FfmpegError, Picture};
 use crate::ladder::{Ladder, PARTS_PER_SEGMENT};
 use crate::layout::{self, Layout, Scaling, Size};
+use crate::scenery::Scenery;
 use crate::signal::{Glance, PictureSignal, Subject};
 use crate::stages::FrameStamps;
 use crate::timeline::SLATE_SEGMENTS;
@@ -38,6 +39,7 @@ pub(super) enum PictureInput {
 /// Who is to be seen where, and who speaks.
 pub(super) struct Wanted {
     pub(super) layout: Slot<Layout>,
+    pub(super) scenery: Slot<Scenery>,
     pub(super) speaker: Slot<PeerKey>,
     /// Where it is said what there is to see.
     pub(super) seen: Slot<Signals>,
@@ -66,6 +68,7 @@ struct Ticker {
     compositor: Compositor<(Picture, FrameStamps)>,
     wanted: Wanted,
     painter: Painter,
+    scenery: Scenery,
     dissolve: Dissolve,
     rungs: Vec<Rung>,
     tick: u64,
@@ -101,6 +104,7 @@ impl Ticker {
             compositor,
             wanted,
             painter: Painter::new(ladder.canvas),
+            scenery: Scenery::default(),
             dissolve: Dissolve::default(),
             rungs,
             tick: part * ticks_per_part,
@@ -208,6 +212,21 @@ impl Ticker {
         self.wanted.seen.set(tracks.chain([(Subject::Picture, self.programme.signal(now))]).collect());
     }
 
+    fn take_wishes(&mut self) {
+        let (layout, scenery) = (self.wanted.layout.take(), self.wanted.scenery.take());
+        let dresses = layout.is_some() || scenery.is_some();
+        if let Some(layout) = layout {
+            self.compositor.arrange(layout);
+        }
+        self.scenery = scenery.unwrap_or_else(|| std::mem::take(&mut self.scenery));
+        if dresses {
+            self.painter.dress(self.compositor.layout(), &self.scenery);
+        }
+        if let Some(peer) = self.wanted.speaker.take() {
+            self.compositor.speaks(peer);
+        }
+    }
+
     fn draw(&mut self) -> Result<(), FfmpegError> {
         let (tick, timeline, counters) = (self.tick, self.shared.timeline, &self.shared.counters);
         counters.ticks.fetch_add(1, Ordering::Relaxed);
@@ -221,12 +240,7 @@ impl Ticker {
                 return Ok(());
             }
         }
-        if let Some(layout) = self.wanted.layout.take() {
-            self.compositor.arrange(layout);
-        }
-        if let Some(peer) = self.wanted.speaker.take() {
-            self.compositor.speaks(peer);
-        }
+        self.take_wishes();
         // As of the tick before: who has no picture yet is about to be seen, and is not told that they are not.
         let all: Vec<TrackId> = self.compositor.tracks().collect();
         let ticks = self.compositor.transition().ticks(timeline.fps);

@@ -158,15 +158,27 @@ impl Server {
         token: Option<&str>,
         body: Option<(&str, String)>,
     ) -> (StatusCode, http::HeaderMap, Bytes) {
+        let (kind, body) = body.unwrap_or_default();
+        self.send(method, path, token, kind, body.into()).await
+    }
+
+    /// The same with a body of any bytes; `kind` is its Content-Type.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        kind: &str,
+        body: Bytes,
+    ) -> (StatusCode, http::HeaderMap, Bytes) {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url("http")));
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let (kind, body) = body.unwrap_or_default();
         if !kind.is_empty() {
             request = request.header(header::CONTENT_TYPE, kind);
         }
-        let request = request.body(Full::new(Bytes::from(body))).unwrap();
+        let request = request.body(Full::new(body)).unwrap();
         let response = tokio::time::timeout(PATIENCE, self.http.request(request)).await.expect("an answer").unwrap();
         let (parts, body) = response.into_parts();
         (parts.status, parts.headers, body.collect().await.unwrap().to_bytes())
