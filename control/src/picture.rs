@@ -134,7 +134,7 @@ mod tests {
     /// A file of this picture: the left half half-transparent red, the right half green.
     fn file(format: ImageFormat, width: u32, height: u32) -> Vec<u8> {
         let halves = ImageBuffer::from_fn(width, height, |x, _| {
-            if x < width / 2 { Rgba([255, 0, 0, 128]) } else { Rgba([0, 200, 0, 255]) }
+            if x < width / 2 { Rgba([255_u8, 0, 0, 128]) } else { Rgba([0, 200, 0, 255]) }
         });
         let picture = DynamicImage::from(halves);
         let picture = if format == ImageFormat::Jpeg { picture.into_rgb8().into() } else { picture };

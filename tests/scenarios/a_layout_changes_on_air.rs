@@ -32,7 +32,7 @@ async fn and_stays_when_the_packager_is_replaced() {
     assert_eq!(
         set,
         json!({"type": "spotlight", "scaling": "fit", "focus": "light", "follow_speaker": false, "pinned": null, "screens": "large", "transition": "smooth",
-            "names": {}, "show_names": false, "warnings": []})
+            "names": {}, "show_names": false, "background": null, "lower_third": null, "warnings": []})
     );
     let token = server.token(&["management"]).await;
     let body = Some(("application/json", json!({"focus": "nobody"}).to_string()));

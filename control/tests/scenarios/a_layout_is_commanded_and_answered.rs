@@ -10,8 +10,12 @@ use tower::ServiceExt;
 
 /// The body of the answer to a POST, which waits for whoever makes the stream.
 async fn ask(control: Control, path: String, token: String, body: Value) -> Value {
-    let request = Request::post(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
-    let response = control.router().oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
+    send(control, Method::POST, path, token, body.to_string().into()).await
+}
+
+async fn send(control: Control, method: Method, path: String, token: String, body: Vec<u8>) -> Value {
+    let request = Request::builder().method(method).uri(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let response = control.router().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
     serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
 }
 
@@ -42,7 +46,7 @@ async fn by_a_server() {
     assert_eq!(
         answer,
         json!({"type": "sidebar", "scaling": "fit", "focus": "ada", "follow_speaker": false, "pinned": null, "screens": "large", "transition": "smooth",
-            "names": {}, "show_names": false, "warnings": []})
+            "names": {}, "show_names": false, "background": null, "lower_third": null, "warnings": []})
     );
     let undrawn = vec![Undrawn { field: "names.ada".into(), characters: vec!['Ꮳ', '😀'] }];
     let body = json!({"names": {"ada": "Ꮳ 😀"}, "show_names": true});
@@ -109,4 +113,58 @@ async fn a_mix() {
     h.post("/v2/live-streams/none/mix", json!({})).await.refused(404, "none");
     let token = h.auth("demo", "viewer-on-stage");
     h.send(Method::POST, &path, Some(&token), "{}".into()).await.refused(403, "may not direct the live stream");
+}
+
+/// A PNG of one pixel, white (its chunks by PNG section 11).
+const PIXEL: &[u8] = b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00\x3a\x7e\x9b\x55\
+    \x00\x00\x00\x0a\x49\x44\x41\x54\x78\x9c\x63\xf8\x0f\x00\x01\x01\x01\x00\xb1\x38\xf6\x14\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
+
+#[tokio::test]
+async fn a_background_and_a_logo() {
+    let mut h = Harness::new().await;
+    h.control.ensure_room("demo").await.unwrap();
+    let stream = h.control.start_stream("demo").await.unwrap().id;
+    assert!(matches!(h.commands.recv().await, Some(Command::StartStream { .. })));
+    let path = |what: &str| format!("/v2/live-streams/{stream}/{what}");
+
+    let cases = [
+        (Method::POST, path("background"), "Background(Some(Picture(1x1)))"),
+        (Method::POST, path("logo"), "Logo(Some((Picture(1x1), TopRight)))"),
+        (Method::POST, path("logo?corner=bottom-left"), "Logo(Some((Picture(1x1), BottomLeft)))"),
+        (Method::DELETE, path("background"), "Background(None)"),
+        (Method::DELETE, path("logo"), "Logo(None)"),
+    ];
+    for (method, path, want) in cases {
+        let asking = send(h.control.clone(), method.clone(), path, h.auth("demo", "broadcaster"), PIXEL.to_vec());
+        let asking = tokio::spawn(asking);
+        let Some(Command::DirectStream { wish, directed, .. }) = h.commands.recv().await else { panic!("{want}") };
+        assert_eq!(format!("{wish:?}"), want);
+        directed.send(Ok(Vec::new())).unwrap();
+        let answer = if method == Method::POST { json!({"width": 1, "height": 1}) } else { json!({}) };
+        assert_eq!(asking.await.unwrap(), answer);
+    }
+
+    let (management, viewer) = (h.management(), h.auth("demo", "viewer-on-stage"));
+    let post = async |path: String, token: &str, body: &[u8]| {
+        send(h.control.clone(), Method::POST, path, token.to_owned(), body.to_vec()).await
+    };
+    let check = |refused: Value, code: u16, why: &str| {
+        assert_eq!(refused["code"], code, "{refused}");
+        assert!(refused["message"].as_str().unwrap().contains(why), "{refused}");
+    };
+    for what in ["background", "logo"] {
+        check(post(path(what), &viewer, PIXEL).await, 403, "may not direct the live stream");
+        check(post(path(what), &management, b"").await, 400, "the body is empty; send a PNG, JPEG or WebP picture");
+        check(post(path(what), &management, b"<svg/>").await, 400, "an SVG, which may link to elsewhere");
+        check(post(path(what), &management, &PIXEL[..50]).await, 400, "the picture cannot be read");
+        let long = vec![0; (4 << 20) + 1];
+        check(post(path(what), &management, &long).await, 413, "the body is larger than 4194304 bytes; send less");
+        check(post(format!("/v2/live-streams/none/{what}"), &management, PIXEL).await, 404, "none");
+    }
+    check(
+        post(path("logo?corner=middle"), &management, PIXEL).await,
+        400,
+        "corner: \"middle\" is none; use one of top-left",
+    );
+    check(post(path("layout"), &management, &vec![b' '; 70_000]).await, 413, "larger than 65536 bytes");
 }
