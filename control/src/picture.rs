@@ -69,12 +69,15 @@ impl Picture {
         self.0.as_raw()
     }
 
-    /// It as large as this: scaled, and what does not fit in cut off on both sides.
+    /// It as large as this: scaled, and what does not fit in cut off on both sides. Nothing can be seen through it: what could is darker.
     pub fn cover(self, width: u32, height: u32) -> Self {
-        if (self.width(), self.height()) == (width, height) {
-            return self;
-        }
-        Self(DynamicImage::from(self.0).resize_to_fill(width, height, FilterType::Triangle).into_rgba8())
+        let mut picture = if (self.width(), self.height()) == (width, height) {
+            self.0
+        } else {
+            DynamicImage::from(self.0).resize_to_fill(width, height, FilterType::Triangle).into_rgba8()
+        };
+        picture.pixels_mut().for_each(|pixel| pixel.0[3] = u8::MAX);
+        Self(picture)
     }
 
     /// It at most as large as this, all of it, in its proportions.
@@ -167,6 +170,7 @@ mod tests {
         let size = |picture: Picture| (picture.width(), picture.height());
         assert_eq!(size(picture().cover(1_280, 720)), (1_280, 720));
         assert_eq!(size(picture().cover(320, 16)), (320, 16));
+        assert_eq!(picture().cover(64, 36).rgba()[..4], [128, 0, 0, 255], "over black");
         assert_eq!(size(picture().within(320, 90)), (120, 90));
         assert_eq!(size(picture().within(64, 90)), (64, 48));
         assert_eq!(size(picture().within(640, 480)), (640, 480), "what is smaller stays as it is");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Pictures that were given to a live stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scenery {
-    /// As large as the canvas. Where it can be seen through, the layout's colour is seen, or the stage.
+    /// As large as the canvas, in place of the layout's colour.
     pub background: Option<Sprite>,
     /// Over everything.
     pub logo: Option<Logo>,

@@ -29,7 +29,7 @@ struct Plane {
     width: usize,
     /// Samples in the measure in which they cover.
     colour: Bytes,
-    /// How much of what is below is seen, 0 to 255.
+    /// How much of what is below is seen, 0 to 255; empty where nothing is, anywhere: a background is half as long without.
     below: Bytes,
 }
 
@@ -68,7 +68,8 @@ impl Sprite {
         let planes = planes.map(|Making { colour, below }| {
             let step = if index == 0 { 1 } else { 2 };
             index += 1;
-            Plane { width: width / step, colour: colour.into(), below: below.into() }
+            let below = if below.iter().all(|below| *below == 0) { Bytes::new() } else { below.into() };
+            Plane { width: width / step, colour: colour.into(), below }
         });
         Self { size, planes }
     }
@@ -130,8 +131,14 @@ impl Sprite {
                 continue;
             }
             let (samples, stride) = onto.plane_mut(index);
-            let rows = plane.colour.chunks(plane.width).zip(plane.below.chunks(plane.width));
             let onto = samples.chunks_mut(stride).take(height).skip(top);
+            if plane.below.is_empty() {
+                for (onto, colour) in onto.zip(plane.colour.chunks(plane.width)) {
+                    onto[left..left + seen].copy_from_slice(&colour[..seen]);
+                }
+                continue;
+            }
+            let rows = plane.colour.chunks(plane.width).zip(plane.below.chunks(plane.width));
             for (onto, (colour, below)) in onto.zip(rows) {
                 for ((sample, colour), below) in onto[left..left + seen].iter_mut().zip(colour).zip(below) {
                     *sample = colour.saturating_add(part(*sample, *below));

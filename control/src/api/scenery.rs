@@ -31,8 +31,8 @@ pub(super) struct Removed {}
 
 /// Show a picture behind the people of a live stream, from now on.
 ///
-/// Not in 100ms's API. A PNG, JPEG or WebP of at most 4 MiB and 4096x4096 pixels, which fills the canvas; what does not fit in is cut off. It is before the
-/// color of a layout, and stays when the layout changes. An auth token of the room whose role may stream does, too.
+/// Not in 100ms's API. A PNG, JPEG or WebP of at most 4 MiB and 4096x4096 pixels, which fills the canvas; what does not fit in is cut off. It stands in
+/// place of a layout's color, and stays when the layout changes. An auth token of the room whose role may stream does, too.
 #[utoipa::path(post, path = "/v2/live-streams/{stream}/background", operation_id = "set_live_stream_background", tag = "live streams",
     request_body(content_type = "image/png"), security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
     responses((status = 200, body = Uploaded), (status = "default", body = Problem)))]
