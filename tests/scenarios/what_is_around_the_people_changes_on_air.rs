@@ -19,7 +19,7 @@ type Area = (usize, usize, usize, usize);
 const NAME_OF_THE_FIRST: Area = (4, 116, 60, 132);
 const NAME_OF_THE_SECOND: Area = (164, 116, 220, 132);
 const BEHIND: Area = (100, 4, 200, 40);
-const LOGO: Area = (280, 10, 308, 28);
+const LOGO: Area = (288, 12, 308, 22);
 const LOWER_THIRD: Area = (10, 154, 60, 170);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +29,7 @@ async fn and_each_is_seen() {
     let _dark = send(&server, "room", "dark", clips::grey(DARK, 320, 180, 60)).await;
     let _light = send(&server, "room", "light", clips::grey(LIGHT, 320, 180, 60)).await;
     let mut viewer = Viewer::new(&server, "room", &stream, "180p");
-    viewer.watch_to(4).await;
+    viewer.watch_to(6).await;
     let bare = Picture::last(&viewer);
     assert!(bare.is_even(NAME_OF_THE_FIRST, DARK) && bare.is_even(NAME_OF_THE_SECOND, LIGHT));
     assert!(bare.brightest(BEHIND) < 80 && bare.brightest(LOWER_THIRD) < 80, "the stage");
