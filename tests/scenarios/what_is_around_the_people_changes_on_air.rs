@@ -64,7 +64,7 @@ async fn and_each_is_seen() {
         (b"<svg/>".to_vec(), 400, "an SVG, which may link to elsewhere; send PNG, JPEG or WebP"),
         (Vec::new(), 400, "the body is empty"),
         (vec![0; (4 << 20) + 1], 413, "larger than 4194304 bytes"),
-        (picture("red", 5_000, 1), 400, "5000x1 pixels; give at most 4096x4096"),
+        (picture("red", 5_000, 2), 400, "5000x2 pixels; give at most 4096x4096"),
         (picture("red", 64, 64)[..60].to_vec(), 400, "the picture"),
     ] {
         let (refused, answer) = upload(&server, &path("logo"), body).await;
