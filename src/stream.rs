@@ -172,7 +172,7 @@ impl StreamTask {
                     None => return Err(WorkerError::NoStage),
                 },
                 Ok(()) = directions.changed(), if takes == Takes::Now => {
-                    next = Some(ToPackager::Direct(directions.borrow_and_update().clone()));
+                    next = Some(ToPackager::Direct(Box::new(directions.borrow_and_update().clone())));
                 }
                 Some(shot) = self.shots.recv(), if takes == Takes::Now => next = Some(snapshots.ask(shot)),
                 at = objects.published(), if takes == Takes::Now => next = at.map(ToPackager::Published),

@@ -44,7 +44,7 @@ impl Names {
     pub(crate) fn place(&mut self, name: &str, canvas: Size, picture: Rect, above: &[Rect]) -> Option<Placed> {
         let letters = letters(canvas, picture.size.height);
         // A line and a half of letters with as much as half a letter around, and four of them side by side.
-        let inset = letters / 2 & !1;
+        let inset = (letters / 2) & !1;
         if picture.size.height < 2 * inset + 2 * letters || picture.size.width < 2 * inset + 4 * letters {
             return None;
         }

@@ -29,7 +29,7 @@ async fn and_stays_while_nobody_does() {
     packaging.until_running().await;
     let transition = Transition::None;
     let layout = Layout { arrangement: Arrangement::Spotlight, follows_speaker: true, transition, ..Layout::default() };
-    packaging.to.send(ToPackager::Direct(Direction { layout, ..Direction::default() })).await.unwrap();
+    packaging.to.send(ToPackager::Direct(Box::new(Direction { layout, ..Direction::default() }))).await.unwrap();
     let clips = GREYS.map(|luma| clips::grey(luma, 320, 180, SPEAKERS.len() as u32));
     let [tone, silence] = [0.3, 0.0].map(sound);
     for (peer, grey) in GREYS.iter().enumerate() {

@@ -93,7 +93,7 @@ pub enum ToPackager {
     /// Something happened to a track.
     Event(TrackEvent),
     /// What is wanted now, from the next tick and the next chunk of sound on.
-    Direct(Direction),
+    Direct(Box<Direction>),
     /// The oldest changes of [`FromPackager::Publish`] that were not yet confirmed are at the origin, since this time.
     Published(SessionTime),
     /// Somebody wants to see what it looks like.
@@ -249,7 +249,7 @@ pub async fn run(
         tokio::select! {
             input = inputs.next() => match input {
                 Some(ToPackager::Event(event)) => driver.track_event(event)?,
-                Some(ToPackager::Direct(direction)) => driver.direct(direction),
+                Some(ToPackager::Direct(direction)) => driver.direct(*direction),
                 Some(ToPackager::Snapshot { number, peer }) => driver.snapshot(number, peer),
                 Some(ToPackager::Published(at)) => driver.published(at)?,
                 Some(ToPackager::Stop) => driver.stop(),
