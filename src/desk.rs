@@ -118,19 +118,21 @@ impl Owner {
     async fn direct(&mut self, room: &str, stream: String, wish: Wish) -> Result<Vec<Undrawn>, NotDirected> {
         self.on_stage(room, &wish).await?;
         let undrawn = self.undrawn(&wish);
-        let (canvas, wanted) = (self.canvas, wish.clone());
+        let (layout, mix) = match &wish {
+            Wish::Layout(layout) => (Some(layout.clone()), None),
+            Wish::Mix(mix) => (None, Some(mix.clone())),
+            Wish::Background(_) | Wish::Logo(_) => (None, None),
+        };
+        let canvas = self.canvas;
         // Scaling a picture takes too long for a thread of the runtime's.
-        let translated = tokio::task::spawn_blocking(move || words::wish(wanted, canvas)).await;
+        let translated = tokio::task::spawn_blocking(move || words::wish(wish, canvas)).await;
         let translated = translated.map_err(|_| NotDirected::Over)?;
         if !self.live.direct_stream(stream.clone(), translated).await {
             return Err(NotDirected::Over);
         }
-        let direction = self.directions.entry(stream).or_default();
-        match wish {
-            Wish::Layout(layout) => direction.0 = layout,
-            Wish::Mix(mix) => direction.1 = mix,
-            Wish::Background(_) | Wish::Logo(_) => {}
-        }
+        let (shown, heard) = self.directions.entry(stream).or_default();
+        *shown = layout.unwrap_or_else(|| std::mem::take(shown));
+        *heard = mix.unwrap_or_else(|| std::mem::take(heard));
         Ok(undrawn)
     }
 
