@@ -21,7 +21,7 @@ try {
   const page = await browser([]);
   const look = () => page.evaluate(() => {
     const of = (id) => document.getElementById(id);
-    return { curtain: of('curtain').checkVisibility() && of('curtain').textContent, sound: of('sound').checkVisibility(), muted: of('player').muted, controls: of('player').controls };
+    return { curtain: of('curtain').checkVisibility() && of('curtain').textContent, sound: of('sound').checkVisibility(), muted: of('player').muted, controls: of('controls').checkVisibility() };
   });
   await page.goto(watch);
   await playing(page);

@@ -1,0 +1,144 @@
+// Plays a room's live stream, and the next one after that, for as long as the page is there.
+
+import type Hls from 'hls.js';
+import type { HlsConfig, LoaderCallbacks, LoaderConfiguration, PlaylistLoaderContext } from 'hls.js';
+import { pause } from './pace';
+import type { State } from './room';
+
+// While nothing is on air, or no other stream yet, the page asks again, at this pace.
+const RETRY_MS = 2_000;
+// Times in a row that the player is set up anew after an error of its media, before it counts as one that cannot play them.
+const RECOVERIES = 2;
+
+/** How far from the live edge a player stays, seconds. hls.js's defaults never catch up after a stall, and add a second to the latency with each. */
+export const LIVE = { maxLiveSyncPlaybackRate: 1.1, liveMaxLatencyDuration: 5 };
+
+// Measured against this server's playlists.
+const SETTINGS: Partial<HlsConfig> = {
+  ...LIVE,
+  liveSyncDuration: 1.4,
+  liveSyncOnStallIncrease: 0.3,
+  // The first picture is one that most networks carry, taken at once: a try of the smallest rung first costs a round trip and looks poor.
+  testBandwidth: false,
+  abrEwmaDefaultEstimate: 2_000_000,
+  startFragPrefetch: true,
+};
+
+/** What a page does about what is played. */
+export interface Screen {
+  video: HTMLVideoElement;
+  /** Says what is going on. */
+  say(words: string, state?: State): void;
+  /** Draws a curtain with these words, in place of a player that has nothing to play; none opens it. */
+  draw(words: string | null): void;
+  /** A player that was set up for a stream; none where the browser plays by itself. */
+  begun(hls: Hls | null): void;
+}
+
+interface Found {
+  stream: string;
+  playlist: string;
+}
+
+/** Plays until `leave` is aborted; throws an Error whose message can be shown where this browser cannot play. */
+export async function playRoom(roomId: string, screen: Screen, leave: AbortSignal): Promise<never> {
+  // Asked for at once: it comes while the first playlist does.
+  const library = import('hls.js');
+  library.catch(() => {});
+  const url = `/live/${encodeURIComponent(roomId)}/master.m3u8`;
+  let over: string | null = null;
+  for (;;) {
+    const found = await nextStream(url, over, screen, leave);
+    screen.draw(null);
+    const { default: Library } = await library.catch(() => {
+      throw new Error('The player did not load. Reload the page.');
+    });
+    leave.throwIfAborted();
+    const how = await play(Library, url, found.playlist, screen, leave);
+    leave.throwIfAborted();
+    if (how === 'unplayable') throw new Error('This browser cannot play the stream: it needs H.264 and AAC. Try another browser, or reload.');
+    over = how === 'ended' ? found.stream : null;
+    if (how === 'failed') {
+      // A change of network, most likely.
+      screen.say('Connection lost. Trying again…', 'trouble');
+      await pause(RETRY_MS, leave);
+    }
+  }
+}
+
+/** Waits until the room's playlist leads to a stream that is not `over`; for a while after its end it leads to that one still. */
+async function nextStream(url: string, over: string | null, screen: Screen, leave: AbortSignal): Promise<Found> {
+  for (;;) {
+    const answer = await fetch(url, { cache: 'no-store', signal: leave }).catch(() => null);
+    leave.throwIfAborted();
+    const playlist = answer?.ok ? await answer.text().catch(() => '') : '';
+    const stream = streamOf(playlist);
+    if (stream && stream !== over) return { stream, playlist };
+    if (over) {
+      screen.draw('The stream has ended');
+      screen.say('The stream has ended. The next one starts here by itself.');
+    } else if (answer?.status === 404) {
+      screen.draw('Nobody is live yet');
+      screen.say('Nobody is live yet. This page starts by itself.');
+    } else screen.say('The server does not answer. Trying again…', 'trouble');
+    await pause(RETRY_MS, leave);
+  }
+}
+
+/** A stream's own part of the paths in its playlist: /hls/<room>/<stream>/... */
+function streamOf(playlist: string): string | null {
+  return /\bhls\/[^/\s"]+\/([^/\s"]+)\//.exec(playlist)?.[1] ?? null;
+}
+
+type Outcome = 'ended' | 'failed' | 'unplayable';
+
+/** Plays until the stream has ended, or cannot be played on: now, or by this browser at all. */
+function play(Library: typeof Hls, url: string, playlist: string, screen: Screen, leave: AbortSignal): Promise<Outcome> {
+  const { video } = screen;
+  return new Promise((done) => {
+    const hls = Library.isSupported() ? new Library({ ...SETTINGS, pLoader: handing(Library, playlist) }) : null;
+    const left = () => finish('ended');
+    const finish = (how: Outcome) => {
+      leave.removeEventListener('abort', left);
+      hls?.destroy();
+      video.onended = video.onerror = null;
+      done(how);
+    };
+    leave.addEventListener('abort', left, { once: true });
+    video.onended = () => finish('ended');
+    if (!hls) {
+      if (!video.canPlayType('application/vnd.apple.mpegurl')) return finish('unplayable');
+      video.onerror = () => finish('failed');
+      video.src = url;
+      return screen.begun(null);
+    }
+    let recovered = 0;
+    hls.on(Library.Events.FRAG_CHANGED, () => (recovered = 0));
+    hls.on(Library.Events.ERROR, (_, error) => {
+      if (!error.fatal) return;
+      if (error.type !== Library.ErrorTypes.MEDIA_ERROR) return finish('failed');
+      // What no codec of this browser's can play is not mended by trying.
+      const hopeless = error.details === Library.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
+      if (hopeless || recovered === RECOVERIES) return finish('unplayable');
+      recovered += 1;
+      hls.recoverMediaError();
+    });
+    screen.begun(hls);
+    hls.loadSource(url);
+    hls.attachMedia(video);
+  });
+}
+
+/** The page has read the multivariant playlist already: the player is handed it, and asks for what comes next a round trip earlier. */
+function handing(Library: typeof Hls, playlist: string): NonNullable<HlsConfig['pLoader']> {
+  let text: string | null = playlist;
+  return class extends Library.DefaultConfig.loader {
+    override load(context: PlaylistLoaderContext, config: LoaderConfiguration, callbacks: LoaderCallbacks<PlaylistLoaderContext>): void {
+      const data = text;
+      if (data === null || context.type !== 'manifest') return super.load(context, config, callbacks as never);
+      text = null;
+      const { href } = new URL(context.url, window.location.href);
+      queueMicrotask(() => callbacks.onSuccess({ url: href, data, code: 200 }, this.stats, context, null));
+    }
+  } as unknown as NonNullable<HlsConfig['pLoader']>;
+}
