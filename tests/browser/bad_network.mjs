@@ -8,7 +8,7 @@ const { studio, codec, frames, server, relay, admin } = JSON.parse(process.argv[
 // What is still to be repaired is given up after 400 ms.
 const LAST_REPAIRS_MS = 1_000;
 
-/** Runs in the page before its own scripts: keeps its connections, and has them offer one codec. */
+/** Runs in the page before its own scripts: keeps its connections, and has them offer one codec and one layer, so that what was encoded can be compared with what is taken. */
 function instrument(mime) {
   window.connections = [];
   window.RTCPeerConnection = class extends RTCPeerConnection {
@@ -17,7 +17,8 @@ function instrument(mime) {
       window.connections.push(this);
     }
     addTransceiver(track, init) {
-      const transceiver = super.addTransceiver(track, init);
+      const { sendEncodings, ...whole } = init;
+      const transceiver = super.addTransceiver(track, whole);
       if (track.kind === 'video') {
         const all = RTCRtpSender.getCapabilities('video').codecs;
         transceiver.setCodecPreferences(all.filter((c) => [mime, 'video/rtx'].includes(c.mimeType)));

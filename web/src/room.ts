@@ -3,6 +3,8 @@
 export interface Entry {
   token: string;
   roomId: string;
+  /** Who this page is to the room. */
+  user: string;
 }
 
 /** The code at the end of this page's path. */
@@ -17,7 +19,8 @@ export async function enter(code: string): Promise<Entry> {
   if (!response.ok || typeof answer.token !== 'string') {
     throw new Error(refusal(response, code, answer.message));
   }
-  return { token: answer.token, roomId: payload(answer.token).room_id };
+  const { room_id, user_id, jti } = payload(answer.token);
+  return { token: answer.token, roomId: room_id, user: user_id || jti };
 }
 
 function refusal(response: Response, code: string, message: unknown): string {
@@ -31,7 +34,7 @@ function refusal(response: Response, code: string, message: unknown): string {
   }
 }
 
-function payload(token: string): { room_id: string } {
+function payload(token: string): { room_id: string; user_id?: string; jti: string } {
   const part = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/');
   return JSON.parse(atob(part));
 }

@@ -1,5 +1,6 @@
 // A WHIP client (RFC 9725): one peer connection and its session at the server, which end together.
 
+import { encodings, settle } from './layers';
 import { iceServers } from './link';
 
 // An answer to OPTIONS takes a round trip. Who has heard nothing by then does without: most networks need no other server.
@@ -27,7 +28,7 @@ export class Refused extends Error {
  * Publishes a stream, and resolves when its connection is lost for good or has not come about in time. Throws where the server refuses or cannot be reached, and when
  * `leave` is aborted. However it ends, the session has ended at the server too, as far as that can be told.
  */
-export async function publish(endpoint: string, token: string, stream: MediaStream, connected: () => void, leave: AbortSignal): Promise<void> {
+export async function publish(endpoint: string, token: string, stream: MediaStream, connected: (connection: RTCPeerConnection) => void, leave: AbortSignal): Promise<void> {
   const authorization = `Bearer ${token}`;
   const connection = connectionWith(await recommended(endpoint, authorization, leave));
   let session: URL | null = null;
@@ -37,15 +38,13 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
   const lost = new Promise<void>((done) => {
     connection.addEventListener('connectionstatechange', () => {
       if (leave.aborted) return;
-      if (connection.connectionState === 'connected') connected();
+      if (connection.connectionState === 'connected') connected(connection);
       if (connection.connectionState === 'failed') done();
     });
   });
   let late: ReturnType<typeof setTimeout> | undefined;
   try {
-    for (const track of stream.getTracks()) {
-      connection.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
-    }
+    for (const track of stream.getTracks()) send(connection, track, stream);
     await connection.setLocalDescription();
     const enough = new Promise<void>((done) => {
       late = setTimeout(done, GATHER_WAIT_MS);
@@ -65,6 +64,7 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
     const answer = await response.text();
     leave.throwIfAborted();
     await connection.setRemoteDescription({ type: 'answer', sdp: answer });
+    await settle(connection, answer);
     // A handshake that makes no headway never fails by itself.
     const stuck = new Promise<void>((done) => {
       late = setTimeout(() => connection.connectionState === 'connected' || done(), CONNECT_WAIT_MS);
@@ -76,6 +76,20 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
     // `keepalive`: the page may be going away. Where this does not arrive, the server ends the session when its consent has expired.
     if (session) await fetch(session, { method: 'DELETE', headers: { authorization }, keepalive: true }).catch(() => {});
   }
+}
+
+function send(connection: RTCPeerConnection, track: MediaStreamTrack, stream: MediaStream): void {
+  const how: RTCRtpTransceiverInit = { direction: 'sendonly', streams: [stream] };
+  const layers = encodings(track);
+  if (layers) {
+    try {
+      connection.addTransceiver(track, { ...how, sendEncodings: layers });
+      return;
+    } catch {
+      // A browser that knows no layers sends one picture.
+    }
+  }
+  connection.addTransceiver(track, how);
 }
 
 /** Whether the server lets this token publish, as far as it says: otherwise the offer is answered in time. */

@@ -1,0 +1,88 @@
+// The REST API, as far as the pages use it.
+
+import { Refused } from './whip';
+
+// An answer of the API takes milliseconds: what takes longer is on its way no more.
+const ANSWER_WAIT_MS = 10_000;
+
+/** What control says of a live stream, as far as the pages read it. */
+export interface LiveStream {
+  id: string;
+  room_id: string;
+  status: 'starting' | 'running' | 'stopping' | 'completed' | 'failed';
+  created_at: string;
+  started_at: string | null;
+  stopped_at: string | null;
+  error?: string;
+}
+
+export interface Layout {
+  type: 'grid' | 'spotlight' | 'sidebar' | 'picture-in-picture';
+  scaling: 'fit' | 'fill';
+  focus: string | null;
+  follow_speaker: boolean;
+  pinned: string | null;
+  transition: 'smooth' | 'none';
+}
+
+/** A track of somebody on stage; what is not known is null or absent. */
+export interface Track {
+  id: string;
+  type: 'audio' | 'video';
+  source?: 'regular' | 'screen';
+  mute?: boolean | null;
+  width?: number | null;
+  height?: number | null;
+  state?: 'ok' | 'no_packets' | 'no_key_frame' | 'undecodable' | 'black' | 'frozen' | 'silent' | null;
+  loss?: number | null;
+  round_trip_ms?: number | null;
+}
+
+/** Somebody on stage. */
+export interface Peer {
+  id: string;
+  name?: string | null;
+  user_id?: string | null;
+  role?: string | null;
+  tracks?: Record<string, Track>;
+}
+
+/** The API by one token. */
+export class Api {
+  constructor(readonly token: string) {}
+
+  /** One request, whatever the answer. */
+  ask(method: 'GET' | 'POST', path: string, body: object = {}): Promise<Response> {
+    return fetch(`/v2${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
+      body: method === 'POST' ? JSON.stringify(body) : null,
+      signal: AbortSignal.timeout(ANSWER_WAIT_MS),
+    });
+  }
+
+  /** What a request that must succeed is answered with. Throws `Refused` with these words before the server's own. */
+  async get<T>(otherwise: string, method: 'GET' | 'POST', path: string, body: object = {}): Promise<T> {
+    const response = await this.ask(method, path, body);
+    if (!response.ok) throw await refused(otherwise, response);
+    return (await response.json()) as T;
+  }
+
+  /** What a server may know or not: null where it has no such route, or this role may not ask. */
+  async maybe<T>(path: string): Promise<T | null> {
+    const response = await this.ask('GET', path);
+    if (response.status === 404 || response.status === 403 || response.status === 405) return null;
+    if (!response.ok) throw await refused('The server did not say', response);
+    return (await response.json()) as T;
+  }
+}
+
+export async function refused(what: string, response: Response): Promise<Refused> {
+  const answer = await response.json().catch(() => ({}));
+  return new Refused(`${what}: ${answer.message ?? response.statusText}`, response);
+}
+
+/** What `fetch` throws where no answer came, or none in time. */
+export function unanswered(error: unknown): boolean {
+  return error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError');
+}
