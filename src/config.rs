@@ -39,6 +39,9 @@ pub struct Config {
     pub edge: EdgeConfig,
     pub cors: CorsConfig,
     pub log: LogConfig,
+    /// No setting: a demo decides it.
+    #[serde(skip)]
+    pub open_to_this_machine: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

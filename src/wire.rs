@@ -267,6 +267,7 @@ where
         data_dir: config.data_dir.clone(),
         public_url: public_url.clone(),
         cors_origins: config.cors.origins.clone(),
+        open_to_this_machine: config.open_to_this_machine,
     };
     let credentials = Credentials::load_or_create(&config.data_dir)?;
     let (control, commands, questions) =

@@ -36,6 +36,8 @@ pub struct Config {
     pub public_url: String,
     /// Origins whose pages may call the API; `*` is all.
     pub cors_origins: Vec<String>,
+    /// Whether the pages of this machine are given a management token: a demo's, which listens on loopback only and is everybody's there.
+    pub open_to_this_machine: bool,
 }
 
 /// Why the control plane cannot start. The operator's to mend.
@@ -140,6 +142,7 @@ struct Shared {
     cors: cors::Origins,
     /// Those who may have a picture in memory now.
     pictures: Semaphore,
+    open_to_this_machine: bool,
 }
 
 impl Control {
@@ -161,7 +164,18 @@ impl Control {
         let public_url = config.public_url.trim_end_matches('/').to_owned();
         let (questions, asked) = mpsc::channel(QUESTIONS);
         let pictures = Semaphore::new(PICTURES);
-        let shared = Shared { inputs, questions, reader, credentials, templates, public_url, cors, pictures };
+        let open_to_this_machine = config.open_to_this_machine;
+        let shared = Shared {
+            inputs,
+            questions,
+            reader,
+            credentials,
+            templates,
+            public_url,
+            cors,
+            pictures,
+            open_to_this_machine,
+        };
         Ok((Self { shared: Arc::new(shared) }, commanded, asked))
     }
 
@@ -349,6 +363,11 @@ impl Control {
         Ok(token::mint_auth(credentials, &code.room_id, &code.role, user, since_epoch(), token::AUTH_TTL, &jti))
     }
 
+    /// A management token, for a page of this machine.
+    pub(crate) fn open_management_token(&self) -> String {
+        token::mint_management(&self.shared.credentials, since_epoch(), token::OPEN_MANAGEMENT_TTL, &random_uuid())
+    }
+
     /// Whether an auth token may start, stop and see its room's live stream, `act` being which: our addition to 100ms's API, for a page
     /// that has no server of its own behind it. 100ms lets the same role do the same over the room's signalling.
     pub(crate) async fn authorize_live(&self, room: &str, auth: token::Auth, act: &str) -> Result<Actor, ControlError> {
@@ -415,6 +434,10 @@ impl Control {
 
     pub(crate) fn public_url(&self) -> &str {
         &self.shared.public_url
+    }
+
+    pub(crate) fn open_to_this_machine(&self) -> bool {
+        self.shared.open_to_this_machine
     }
 
     pub(crate) fn cors(&self) -> &cors::Origins {

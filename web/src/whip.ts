@@ -12,6 +12,7 @@ const CONNECT_WAIT_MS = 15_000;
 
 /** The server refused. Its message can be shown. */
 export class Refused extends Error {
+  readonly status: number;
   /** Whether the same request may be taken later: the server is busy, or has an accident. */
   readonly later: boolean;
   /** Not before then, where the server said so (RFC 9110 section 10.2.3); milliseconds. */
@@ -19,6 +20,7 @@ export class Refused extends Error {
 
   constructor(message: string, response: Response) {
     super(message);
+    this.status = response.status;
     this.later = response.status === 429 || response.status >= 500;
     this.retryAfterMs = (Number(response.headers.get('retry-after')) || 0) * 1_000;
   }

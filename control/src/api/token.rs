@@ -1,13 +1,16 @@
-//! Room code in, auth token out: the one request without a token. Clients of 100ms send its JSON as text/plain, which spares their
+//! Room code in, auth token out: the one request without a token, but for what a demo tells its own page. Clients of 100ms send its JSON as text/plain, which spares their
 //! browser a preflight.
 
 use super::body::Body;
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use crate::Control;
 use crate::rooms::id;
 use axum::Json;
 use axum::extract::State;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Uri, header};
 use serde::Serialize;
+use std::net::IpAddr;
 use utoipa::ToSchema;
 
 /// What a code is exchanged for.
@@ -40,4 +43,66 @@ pub(super) async fn exchange(
         id::check_user("user_id", &user)?;
     }
     Ok(Json(TokenAnswer { token: control.exchange(&code, &user).await? }))
+}
+
+/// A management token for the operator's page, where whoever is at this machine may do everything anyway. Not in the API's description: it is the page's
+/// alone.
+pub(super) async fn management(
+    State(control): State<Control>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Json<TokenAnswer>, Problem> {
+    if !is_of_this_machine(&uri, &headers) {
+        return Err(problem::no_route(method, uri).await);
+    }
+    Ok(Json(TokenAnswer { token: control.open_management_token() }))
+}
+
+/// Whether a request was sent to a loopback address by name or number, and by a page from there, where it was a page. A name that leads here only by
+/// its DNS has another Host, and a page of another site another Origin: neither gets a token, whatever CORS lets it read.
+fn is_of_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    // HTTP/2 says it in the URI.
+    let Some(host) = uri.authority().map(Authority::as_str).or_else(|| text(header::HOST)) else { return false };
+    let same_site = headers.get(header::ORIGIN).is_none_or(|_| {
+        let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+        origin.is_some_and(|(_, site)| site.eq_ignore_ascii_case(host))
+    });
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_matches(['[', ']']);
+    let is_loopback = name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    same_site && (is_loopback || name.eq_ignore_ascii_case("localhost"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_page_of_this_machine_is_of_this_machine() {
+        let check = |host: &str, origin: Option<&str>, want: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, origin.parse().unwrap());
+            }
+            assert_eq!(is_of_this_machine(&Uri::from_static("/v2"), &headers), want, "{host} {origin:?}");
+        };
+        check("127.0.0.1:8080", None, true);
+        check("127.0.0.1:8080", Some("http://127.0.0.1:8080"), true);
+        check("localhost:8080", Some("http://LOCALHOST:8080"), true);
+        check("localhost", None, true);
+        check("[::1]:8443", Some("https://[::1]:8443"), true);
+        check("127.0.0.1:8080", Some("https://elsewhere.example"), false);
+        check("127.0.0.1:8080", Some("http://127.0.0.1:9999"), false);
+        check("127.0.0.1:8080", Some("null"), false);
+        check("rebound.example:8080", None, false);
+        check("192.0.2.1:8080", None, false);
+        check("localhost.example", None, false);
+        check("127.0.0.1@elsewhere.example", None, false);
+        check("", None, false);
+        assert!(!is_of_this_machine(&Uri::from_static("/v2"), &HeaderMap::new()));
+        assert!(is_of_this_machine(&Uri::from_static("http://127.0.0.1:8080/v2"), &HeaderMap::new()));
+    }
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub const LEEWAY: Duration = Duration::from_secs(60);
 /// What 100ms's samples and its SDK give an auth token.
 pub const AUTH_TTL: Duration = Duration::from_secs(86_400);
+/// Of a token that a demo's page is given: a day, after which the page asks for another one.
+pub const OPEN_MANAGEMENT_TTL: Duration = Duration::from_secs(86_400);
 /// A token of ours is some 400 bytes; this is the work that a stranger can ask for with one.
 const MAX_TOKEN_BYTES: usize = 4096;
 const VERSION: u32 = 2;

@@ -15,6 +15,7 @@ async fn open(data_dir: &Path, origins: &[&str]) -> Result<(), String> {
         data_dir: data_dir.to_owned(),
         public_url: String::new(),
         cors_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
+        open_to_this_machine: false,
     };
     let credentials = Credentials::new("key", &"s".repeat(64));
     let (_events, happenings) = mpsc::channel(1);

@@ -39,10 +39,15 @@ impl Harness {
     }
 
     pub(crate) async fn with_origins(origins: &[&str]) -> Self {
-        Self::open(tempfile::tempdir().unwrap(), origins).await.unwrap()
+        Self::open(tempfile::tempdir().unwrap(), origins, false).await.unwrap()
     }
 
-    async fn open(dir: TempDir, origins: &[&str]) -> Result<Self, OpenError> {
+    /// As a demo's is.
+    pub(crate) async fn open_to_this_machine() -> Self {
+        Self::open(tempfile::tempdir().unwrap(), &["*"], true).await.unwrap()
+    }
+
+    async fn open(dir: TempDir, origins: &[&str], open_to_this_machine: bool) -> Result<Self, OpenError> {
         let credentials = Credentials::load_or_create(dir.path()).unwrap();
         let shutdown = CancellationToken::new();
         let (events, happenings) = mpsc::channel(8);
@@ -50,6 +55,7 @@ impl Harness {
             data_dir: dir.path().to_owned(),
             public_url: "http://127.0.0.1:8080".to_owned(),
             cors_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
+            open_to_this_machine,
         };
         let (control, commands, questions) =
             Control::open(config, credentials.clone(), happenings, shutdown.clone()).await?;
@@ -65,7 +71,7 @@ impl Harness {
         drop(self.events);
         // The owner has gone when it commands no more.
         while self.commands.recv().await.is_some() {}
-        Self::open(self.dir, &[]).await.unwrap()
+        Self::open(self.dir, &[], false).await.unwrap()
     }
 
     pub(crate) fn management(&self) -> String {
