@@ -33,7 +33,7 @@ fmt:
 
 web: web/dist/.built ## The pages, embedded in the binary
 
-web/dist/.built: web/package-lock.json $(wildcard web/*.html web/src/* web/*.json web/*.js)
+web/dist/.built: web/package-lock.json $(wildcard web/*.html web/src/* web/src/*/* web/*.json web/*.js)
 	cd web && npm install --no-save --no-audit --no-fund --loglevel=error && npm run --silent build
 	touch $@
 

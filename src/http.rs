@@ -51,7 +51,7 @@ where
                 let answered = self.api.oneshot(request).await;
                 answered.unwrap_or_else(|never| match never {}).map(boxed)
             }
-            _ => self.web.answer(request.method(), request.uri().path()).map(boxed),
+            _ => self.web.answer(request.method(), request.uri().path(), request.headers()).map(boxed),
         }
     }
 

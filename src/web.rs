@@ -2,7 +2,8 @@
 //! The pages, embedded in the binary as `web/` built them.
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode, header};
+use footlight_edge::encoding::accepts_gzip;
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use rust_embed::RustEmbed;
 use std::borrow::Cow;
@@ -22,7 +23,7 @@ pub struct Web;
 
 impl Web {
     /// `/` is the operator's list, `/studio/<code>` and `/watch/<code>` the pages of a room code; the page itself asks the API what the code is.
-    pub fn answer(self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    pub fn answer(self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
         let file = match path.split('/').collect::<Vec<_>>()[..] {
             ["", ""] => "index.html",
             ["", "studio", code] if !code.is_empty() => "studio.html",
@@ -41,13 +42,19 @@ impl Web {
             refused.headers_mut().insert(header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
             return refused;
         }
-        let content = match found.data {
+        // Scripts and styles have a gzipped copy beside them.
+        let gzipped = Files::get(&format!("{file}.gz")).filter(|_| accepts_gzip(headers));
+        let encoding = gzipped.is_some().then_some((header::CONTENT_ENCODING, "gzip"));
+        let content = match gzipped.unwrap_or(found).data {
             Cow::Borrowed(bytes) => Bytes::from_static(bytes),
             Cow::Owned(bytes) => Bytes::from(bytes),
         };
         let hashed = file.starts_with("assets/");
         let lifetime = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
-        Response::builder()
+        let response = Response::builder();
+        let response = encoding.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+        response
+            .header(header::VARY, "Accept-Encoding")
             .header(header::CONTENT_TYPE, content_type(file))
             .header(header::CACHE_CONTROL, lifetime)
             .header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
@@ -86,7 +93,7 @@ mod tests {
     #[test]
     fn pages_have_paths_and_nothing_else_does() {
         let check = |path: &str, want: StatusCode| {
-            assert_eq!(Web.answer(&Method::GET, path).status(), want, "{path}");
+            assert_eq!(Web.answer(&Method::GET, path, &HeaderMap::new()).status(), want, "{path}");
         };
         check("/", StatusCode::OK);
         check("/studio/abc-defg-hij", StatusCode::OK);
@@ -95,6 +102,22 @@ mod tests {
         check("/studio/a/b", StatusCode::NOT_FOUND);
         check("/assets/../studio.html", StatusCode::NOT_FOUND);
         check("/studio.html", StatusCode::NOT_FOUND);
-        assert_eq!(Web.answer(&Method::POST, "/").status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(Web.answer(&Method::POST, "/", &HeaderMap::new()).status(), StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[test]
+    fn scripts_are_gzipped_for_who_takes_it() {
+        let script = Files::iter().find(|name| name.ends_with(".js")).expect("the pages were built");
+        let answer = |encodings: &'static str| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, http::HeaderValue::from_static(encodings))]);
+            let answer = Web.answer(&Method::GET, &format!("/{script}"), &headers);
+            assert_eq!(answer.headers()[header::VARY], "Accept-Encoding");
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+            let length: usize = answer.headers()[header::CONTENT_LENGTH].to_str().unwrap().parse().unwrap();
+            (answer.headers().contains_key(header::CONTENT_ENCODING), length)
+        };
+        let (plain, gzipped) = (answer("identity"), answer("gzip, br"));
+        assert_eq!((plain.0, gzipped.0), (false, true));
+        assert!(gzipped.1 < plain.1, "{gzipped:?} of {plain:?}");
     }
 }

@@ -26,11 +26,8 @@ use axum::routing::{get, post};
 pub(crate) fn router(control: Control) -> Router {
     let open = Router::new().route("/v2/token", post(token::exchange)).route("/openapi.json", get(openapi::document));
     // Elsewhere there is no such route, and who tries is told what everybody is told.
-    let open = if control.open_to_this_machine() {
-        open.route("/v2/token/management", post(token::management))
-    } else {
-        open
-    };
+    let open =
+        if control.open_to_this_machine() { open.route("/v2/token/management", post(token::management)) } else { open };
     let by_management_token = Router::new()
         .route("/v2/rooms", get(rooms::list).post(rooms::create))
         .route("/v2/rooms/{room}", get(rooms::get).post(rooms::update))

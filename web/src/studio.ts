@@ -48,16 +48,19 @@ async function main(): Promise<void> {
   });
   again.addEventListener('click', () => window.location.reload());
   drawIcons();
-  entry = await enter(codeOfPage());
+  entry = await enter(codeOfPage()).catch((error: Error) => {
+    link('Enter a room code', '/');
+    throw error;
+  });
   api = new Api(entry.token);
   direction = new Direction(api, () => void show());
   stream = new RoomStream(api, entry.roomId, show);
   if (!(await mayPublish(endpoint(), entry.token))) return onlyWatch();
-  link('Playlist', `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`);
   await open().catch((error: Error) => {
     again.hidden = false;
     throw error;
   });
+  link('Playlist', `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`);
   await listDevices();
   // It shows whether there is a stream to end. Where that cannot be told now, Go tells it.
   await stream.look().catch(() => {});
@@ -99,6 +102,8 @@ function onlyWatch(): void {
 
 function link(text: string, href: string): void {
   const watch = element<HTMLAnchorElement>('watch');
+  // What leads away from here takes its place; what is looked at beside it does not.
+  watch.target = page?.dataset.phase === 'closed' && !media() ? '' : '_blank';
   watch.textContent = text;
   watch.href = href;
   watch.hidden = false;

@@ -48,6 +48,6 @@ function draw(words: string | null): void {
 }
 
 main().catch((error: Error) => {
-  busy.hidden = controls.hidden = true;
+  draw(error.message);
   say(error.message, 'trouble');
 });

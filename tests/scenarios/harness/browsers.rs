@@ -1,6 +1,6 @@
 //! Headless Chromiums, driven by the scripts of `tests/browser`.
 
-use super::server::Server;
+use super::server::{SMALL, Server};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,6 +57,15 @@ pub async fn studio_of(server: &Server, picture: &str) -> (Value, tempfile::Temp
     let (url, _) = pages(server, "room").await;
     let folder = tempfile::tempdir().unwrap();
     (studio(&url, picture, folder.path()), folder)
+}
+
+/// A configuration with a choice of qualities, which two cores and a browser hold.
+pub fn two_rungs() -> String {
+    let small = "{name: 180p, width: 320, height: 180, bitrate_kbps: 300, preset: superfast, audio: audio}";
+    let large = "{name: 360p, width: 640, height: 360, bitrate_kbps: 700, preset: superfast, audio: audio}";
+    SMALL
+        .replace("canvas: {width: 320, height: 180}", "canvas: {width: 640, height: 360}")
+        .replace(small, &format!("{large}, {small}"))
 }
 
 /// An orange camera of 640x360.

@@ -1,0 +1,55 @@
+// Each page in each of its states, as axe sees it. Takes a JSON object of {studio: {url, camera, microphone}, watch, root, token, screenshots};
+// prints what is wrong.
+
+import { wrong } from './axe.mjs';
+import { browser, closeAll } from './browser.mjs';
+import { WAIT, open, says } from './studio.mjs';
+
+const { studio, watch, root, token, screenshots } = JSON.parse(process.argv[2]);
+
+async function ofStudio() {
+  const page = await open(studio);
+  const found = await wrong(page, 'studio-rehearsal', screenshots);
+  await page.locator('#go').click();
+  await says(page, 'You are on air.');
+  await page.waitForFunction(() => document.querySelector('#player').currentTime > 0, null, WAIT);
+  await page.locator('#mute').click();
+  found.push(...(await wrong(page, 'studio-air', screenshots)));
+  return [page, found];
+}
+
+async function ofWatch() {
+  const page = await browser([]);
+  await page.goto(watch);
+  await page.waitForFunction(() => document.querySelector('video').currentTime > 0, null, WAIT);
+  await page.locator('#quality').click();
+  const found = await wrong(page, 'watch-menu', screenshots);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('?');
+  found.push(...(await wrong(page, 'watch-keys', screenshots)));
+  return [page, found];
+}
+
+async function ofOperator() {
+  const page = await browser([]);
+  await page.goto(root);
+  await page.locator('#token').waitFor(WAIT);
+  const found = await wrong(page, 'operator-asked', screenshots);
+  await page.locator('#token').fill(token);
+  await page.keyboard.press('Enter');
+  await page.locator('#rooms li').first().waitFor(WAIT);
+  found.push(...(await wrong(page, 'operator-list', screenshots)));
+  return [page, found];
+}
+
+try {
+  const found = [];
+  for (const look of [ofStudio, ofWatch, ofOperator]) {
+    const [page, wrongs] = await look();
+    found.push(...wrongs);
+    await page.context().close();
+  }
+  console.log(JSON.stringify(found));
+} finally {
+  await closeAll();
+}

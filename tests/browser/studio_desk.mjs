@@ -1,0 +1,88 @@
+// The studio page's desk: the level and the switches of the microphone, what is offered, and the layout picker, with somebody else on stage. Takes a
+// JSON object of {studio: {url, camera, microphone}}; prints what was seen.
+
+import { closeAll } from './browser.mjs';
+import { WAIT, open, says } from './studio.mjs';
+
+const { studio } = JSON.parse(process.argv[2]);
+
+/** How loud the browser takes the microphone to be: 0 to 1. */
+const loudness = (page) =>
+  page.evaluate(async () => {
+    const stats = [...(await window.connections.at(-1).getStats()).values()];
+    return stats.find((s) => s.type === 'media-source' && s.kind === 'audio').audioLevel;
+  });
+
+/** The middle of the programme's left and right half. */
+const halves = (page) =>
+  page.evaluate(() => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 16, height: 9 });
+    const context = canvas.getContext('2d');
+    context.drawImage(document.querySelector('#player'), 0, 0, 16, 9);
+    return [4, 12].map((x) => [...context.getImageData(x, 4, 1, 1).data.slice(0, 3)]);
+  });
+
+/** Waits until the programme's halves are alike, or are not. */
+async function alike(page, want) {
+  const by = Date.now() + WAIT.timeout;
+  for (;;) {
+    const [left, right] = await halves(page);
+    if (left.every((value, i) => Math.abs(value - right[i]) < 40) === want) return;
+    if (Date.now() > by) throw new Error(`halves ${left} and ${right}: alike should be ${want}`);
+    await page.waitForTimeout(100);
+  }
+}
+
+/** Presses a button of the picker; what the API answers to that. */
+async function press(page, locator) {
+  const answered = page.waitForResponse((response) => response.url().endsWith('/layout') && response.request().method() === 'POST');
+  await page.locator(locator).click(WAIT);
+  return (await answered).json();
+}
+
+async function main() {
+  const page = await open(studio);
+  const level = (check) => page.waitForFunction(check, null, WAIT);
+  await level(() => Number(document.querySelector('#level').ariaValueNow) > 20);
+  const seen = { rehearsal: await page.locator('#own-words').textContent() };
+  await page.locator('#mute').click();
+  await level(() => Number(document.querySelector('#level').ariaValueNow) === 0);
+  await page.locator('#mute').click();
+  await level(() => Number(document.querySelector('#level').ariaValueNow) > 20);
+
+  await page.locator('#name').fill('Ada & Co');
+  const offered = page.waitForRequest((request) => request.url().includes('/whip/') && request.method() === 'POST');
+  await page.locator('#go').click();
+  const offer = await offered;
+  seen.query = new URL(offer.url()).search;
+  seen.simulcast = /^a=simulcast:send (\S+)/m.exec(offer.postData())?.[1];
+  await says(page, 'You are on air.');
+  seen.aloud = (await loudness(page)) > 0.01;
+  await page.locator('#mute').click();
+  await page.waitForTimeout(1_000);
+  seen.muted = await loudness(page);
+  await page.locator('#blank').click();
+  seen.dark = await page.locator('#dark').isVisible();
+  await page.locator('#blank').click();
+
+  await page.waitForFunction(() => document.querySelector('#player').currentTime > 0, null, WAIT);
+  seen.programmeIsMuted = await page.evaluate(() => document.querySelector('#player').muted);
+  await alike(page, false);
+  seen.spotlight = await press(page, '[data-layout=spotlight]');
+  await alike(page, true);
+  seen.filled = await press(page, '#fill');
+  seen.followed = await press(page, '#follow');
+  seen.grid = await press(page, '[data-layout=grid]');
+  await alike(page, false);
+  seen.pressed = await page.locator('#arrangements [aria-pressed=true]').allTextContents();
+  await page.locator('#stop').click();
+  seen.programme = await page.locator('#programme').isVisible();
+  seen.kept = await page.locator('#name').inputValue();
+  console.log(JSON.stringify(seen));
+}
+
+try {
+  await main();
+} finally {
+  await closeAll();
+}

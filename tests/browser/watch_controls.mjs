@@ -1,0 +1,71 @@
+// The watch page's controls, by keyboard and by menu. Takes a JSON object of {watch: URL}; prints what was seen.
+
+import { browser, closeAll } from './browser.mjs';
+
+const { watch } = JSON.parse(process.argv[2]);
+const WAIT = { timeout: 30_000 };
+/** Longer than the player lets pass before it would jump to the live edge by itself. */
+const AWAY_MS = 7_000;
+
+async function main() {
+  const page = await browser([]);
+  const of = (read) => page.evaluate(read);
+  const until = (check, value) => page.waitForFunction(check, value, WAIT);
+  const volume = () => of(() => Math.round(document.querySelector('#player').volume * 100));
+  const state = () => of(() => {
+    const video = document.querySelector('#player');
+    return { paused: video.paused, muted: video.muted, full: document.fullscreenElement !== null, help: document.querySelector('#help').open };
+  });
+  await page.goto(watch);
+  await until(() => document.querySelector('#player').currentTime > 1);
+  const seen = { keys: {} };
+  for (const key of ['m', 'm', 'f', 'f', '?', '?', 'k', ' ']) {
+    const before = await state();
+    await page.keyboard.press(key);
+    // Full screen comes when the browser gets to it.
+    await page.waitForTimeout(500);
+    const after = await state();
+    (seen.keys[key] ??= []).push(Object.keys(after).filter((name) => after[name] !== before[name]));
+  }
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  seen.volume = await volume();
+
+  // Behind, and back.
+  await page.locator('#play').click();
+  await page.waitForTimeout(AWAY_MS);
+  await page.keyboard.press('k');
+  await until(() => document.querySelector('#live-word').textContent === 'Go to live');
+  await page.waitForTimeout(1_500);
+  seen.behind = parseInt(await page.locator('#behind').textContent(), 10);
+  await page.keyboard.press('l');
+  await until(() => document.querySelector('#live-word').textContent === 'Live');
+
+  // The menu of qualities by keyboard: the last item is the smallest picture, the first is Auto.
+  await page.locator('#quality').focus();
+  await page.keyboard.press('Enter');
+  seen.qualities = await page.locator('#quality-menu [role=menuitemradio]').allTextContents();
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  await until(() => document.querySelector('#player').videoHeight === 180);
+  seen.quality = await page.locator('#quality').getAttribute('aria-label');
+  seen.focus = await of(() => document.activeElement.id);
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Home');
+  await page.keyboard.press('Enter');
+  seen.auto = await page.locator('#quality').getAttribute('aria-label');
+  seen.captions = await page.locator('#captions').isVisible();
+
+  // Nobody moves: the picture has the screen for itself, until the focus comes.
+  await of(() => document.activeElement.blur());
+  await until(() => getComputedStyle(document.querySelector('#controls')).opacity === '0');
+  await page.keyboard.press('Tab');
+  await until(() => getComputedStyle(document.querySelector('#controls')).opacity === '1');
+  console.log(JSON.stringify(seen));
+}
+
+try {
+  await main();
+} finally {
+  await closeAll();
+}

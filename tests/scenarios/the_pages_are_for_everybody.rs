@@ -1,0 +1,23 @@
+//! Each page in each of its states, in light and dark, on a desk and a phone: nothing that axe finds wrong by WCAG 2.2 AA, and nothing to scroll
+//! sideways.
+
+use crate::harness::browsers;
+use crate::harness::server::Server;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_axe_sees_them() {
+    let server = Server::start(&["serve"], &browsers::two_rungs()).await;
+    server.go_live("room").await;
+    let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
+    let (_, watch) = browsers::pages(&server, "room").await;
+    let argument = json!({
+        "studio": studio,
+        "watch": watch,
+        "root": format!("{}/", server.url("http")),
+        "token": server.token(&["management"]).await,
+        "screenshots": browsers::screenshots(),
+    });
+    assert_eq!(browsers::run("for_everybody.mjs", argument).await, json!([]));
+    server.end().await;
+}

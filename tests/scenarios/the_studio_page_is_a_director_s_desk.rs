@@ -1,0 +1,33 @@
+//! What the studio page's desk shows is so: the level of the microphone moves, a muted one is silent, the camera is offered in three layers with the
+//! name that was given, and the layout picker changes what viewers see.
+
+use crate::harness::playback::until;
+use crate::harness::publishers::send;
+use crate::harness::server::{PATIENCE, SMALL, Server};
+use crate::harness::{browsers, clips};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_who_may_stream() {
+    let server = Server::start(&["serve"], SMALL).await;
+    server.go_live("room").await;
+    let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
+    let other = send(&server, "room", "other", clips::grey(120, 320, 180, 2)).await;
+    until(PATIENCE, || async { server.admin("/metrics").await.contains("footlight_publishers 1\n").then_some(()) })
+        .await;
+    let seen = browsers::run("studio_desk.mjs", json!({"studio": studio})).await;
+    assert_eq!(seen["rehearsal"], "Rehearsal: only you see this");
+    assert_eq!(seen["query"], "?name=Ada+%26+Co");
+    assert_eq!(seen["simulcast"], "q;h;f");
+    assert_eq!((&seen["aloud"], &seen["muted"]), (&json!(true), &json!(0)));
+    assert_eq!((&seen["dark"], &seen["programmeIsMuted"]), (&json!(true), &json!(true)));
+    let layout = |arrangement: &str, scaling: &str, follow: bool| json!({"type": arrangement, "scaling": scaling, "focus": null, "follow_speaker": follow, "pinned": null, "transition": "smooth"});
+    assert_eq!(seen["spotlight"], layout("spotlight", "fit", false));
+    assert_eq!(seen["filled"], layout("spotlight", "fill", false));
+    assert_eq!(seen["followed"], layout("spotlight", "fill", true));
+    assert_eq!(seen["grid"], layout("grid", "fill", true));
+    assert_eq!(seen["pressed"], json!(["Grid"]));
+    assert_eq!((&seen["programme"], &seen["kept"]), (&Value::Bool(false), &json!("Ada & Co")));
+    drop(other);
+    server.end().await;
+}

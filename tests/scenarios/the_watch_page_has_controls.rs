@@ -1,0 +1,29 @@
+//! The watch page by keyboard: play, sound, full screen, help, the way back to live; and its menu of qualities, which changes what is played.
+
+use crate::harness::browsers;
+use crate::harness::server::Server;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_keys_reach() {
+    let server = Server::start(&["serve"], &browsers::two_rungs()).await;
+    server.go_live("room").await;
+    let (_, watch) = browsers::pages(&server, "room").await;
+    let seen = browsers::run("watch_controls.mjs", json!({"watch": watch})).await;
+    let keys = &seen["keys"];
+    assert_eq!(keys["m"], json!([["muted"], ["muted"]]));
+    assert_eq!(keys["f"], json!([["full"], ["full"]]));
+    assert_eq!(keys["?"], json!([["help"], ["help"]]));
+    assert_eq!((&keys["k"], &keys[" "]), (&json!([["paused"]]), &json!([["paused"]])));
+    assert_eq!(seen["volume"], 80);
+    let behind = seen["behind"].as_u64().unwrap();
+    assert!((6..=15).contains(&behind), "{behind} s behind after 7 s away");
+    let qualities = seen["qualities"].as_array().unwrap();
+    assert!(qualities[0].as_str().unwrap().starts_with("Auto"), "{qualities:?}");
+    assert_eq!(qualities[1..], [json!("360p"), json!("180p")]);
+    assert_eq!((&seen["quality"], &seen["focus"]), (&json!("Quality: 180p"), &json!("quality")));
+    assert!(seen["auto"].as_str().unwrap().starts_with("Quality: Auto"), "{seen}");
+    // There are no captions to choose from.
+    assert_eq!(seen["captions"], false);
+    server.end().await;
+}
