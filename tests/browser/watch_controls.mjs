@@ -17,7 +17,7 @@ async function main() {
     return { paused: video.paused, muted: video.muted, full: document.fullscreenElement !== null, help: document.querySelector('#help').open };
   });
   await page.goto(watch);
-  await until(() => document.querySelector('#player').currentTime > 1);
+  await until(() => document.querySelector('#status').dataset.state === 'live');
   const seen = { keys: {} };
   for (const key of ['m', 'm', 'f', 'f', '?', '?', 'k', ' ']) {
     const before = await state();

@@ -31,6 +31,7 @@ async fn and_no_other_server_does() {
     let h = Harness::new().await;
     let refused = ask(&h, "127.0.0.1:8080", None).await;
     refused.refused(404, "no such route");
-    let unknown = h.send(Method::POST, "/v2/token/nothing", None, String::new()).await;
+    // A name of the same length: the answers name the path.
+    let unknown = h.send(Method::POST, "/v2/token/unknownone", None, String::new()).await;
     assert_eq!((refused.status, refused.headers), (unknown.status, unknown.headers));
 }

@@ -133,7 +133,7 @@ function qualities(): Item[] {
   };
   return [
     { words: auto ? autoWords() : 'Auto', chosen: auto, choose: () => choose(-1, null) },
-    ...rungs.sort((a, b) => b.height - a.height).map(({ words, height, index }) => ({ words, chosen: !auto && player.nextLevel === index, choose: () => choose(index, height) })),
+    ...rungs.sort((a, b) => b.height - a.height).map(({ words, height, index }) => ({ words, chosen: !auto && player.manualLevel === index, choose: () => choose(index, height) })),
   ];
 }
 
@@ -144,7 +144,7 @@ function autoWords(): string {
 
 function chosenQuality(): string {
   if (!hls || hls.autoLevelEnabled) return autoWords();
-  return `${hls.levels[hls.nextLevel]?.height ?? '?'}p`;
+  return `${hls.levels[hls.manualLevel]?.height ?? '?'}p`;
 }
 
 function texts(): TextTrack[] {
