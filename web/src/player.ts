@@ -1,7 +1,8 @@
 // Plays a room's live stream, and the next one after that, for as long as the page is there.
 
 import type Hls from 'hls.js';
-import type { HlsConfig, LoaderCallbacks, LoaderConfiguration, PlaylistLoaderContext } from 'hls.js';
+import type { HlsConfig } from 'hls.js';
+import { HeadStart } from './head_start';
 import { pause } from './pace';
 import type { State } from './room';
 
@@ -18,9 +19,8 @@ const SETTINGS: Partial<HlsConfig> = {
   ...LIVE,
   liveSyncDuration: 1.4,
   liveSyncOnStallIncrease: 0.3,
-  // The first picture is one that most networks carry, taken at once: a try of the smallest rung first costs a round trip and looks poor.
+  // The first picture is taken at once: a try of the smallest rung before it costs a round trip and looks poor.
   testBandwidth: false,
-  abrEwmaDefaultEstimate: 2_000_000,
   startFragPrefetch: true,
 };
 
@@ -50,11 +50,12 @@ export async function playRoom(roomId: string, screen: Screen, leave: AbortSigna
   for (;;) {
     const found = await nextStream(url, over, screen, leave);
     screen.draw(null);
+    const head = new HeadStart(url, found.playlist);
     const { default: Library } = await library.catch(() => {
       throw new Error('The player did not load. Reload the page.');
     });
     leave.throwIfAborted();
-    const how = await play(Library, url, found.playlist, screen, leave);
+    const how = await play(Library, url, head, screen, leave);
     leave.throwIfAborted();
     if (how === 'unplayable') throw new Error('This browser cannot play the stream: it needs H.264 and AAC. Try another browser, or reload.');
     over = how === 'ended' ? found.stream : null;
@@ -93,10 +94,11 @@ function streamOf(playlist: string): string | null {
 type Outcome = 'ended' | 'failed' | 'unplayable';
 
 /** Plays until the stream has ended, or cannot be played on: now, or by this browser at all. */
-function play(Library: typeof Hls, url: string, playlist: string, screen: Screen, leave: AbortSignal): Promise<Outcome> {
+function play(Library: typeof Hls, url: string, head: HeadStart, screen: Screen, leave: AbortSignal): Promise<Outcome> {
   const { video } = screen;
   return new Promise((done) => {
-    const hls = Library.isSupported() ? new Library({ ...SETTINGS, pLoader: handing(Library, playlist) }) : null;
+    const early = { startLevel: head.level, abrEwmaDefaultEstimate: head.estimate, pLoader: head.loader(Library) };
+    const hls = Library.isSupported() ? new Library({ ...SETTINGS, ...early }) : null;
     const left = () => finish('ended');
     const finish = (how: Outcome) => {
       leave.removeEventListener('abort', left);
@@ -127,18 +129,4 @@ function play(Library: typeof Hls, url: string, playlist: string, screen: Screen
     hls.loadSource(url);
     hls.attachMedia(video);
   });
-}
-
-/** The page has read the multivariant playlist already: the player is handed it, and asks for what comes next a round trip earlier. */
-function handing(Library: typeof Hls, playlist: string): NonNullable<HlsConfig['pLoader']> {
-  let text: string | null = playlist;
-  return class extends Library.DefaultConfig.loader {
-    override load(context: PlaylistLoaderContext, config: LoaderConfiguration, callbacks: LoaderCallbacks<PlaylistLoaderContext>): void {
-      const data = text;
-      if (data === null || context.type !== 'manifest') return super.load(context, config, callbacks as never);
-      text = null;
-      const { href } = new URL(context.url, window.location.href);
-      queueMicrotask(() => callbacks.onSuccess({ url: href, data, code: 200 }, this.stats, context, null));
-    }
-  } as unknown as NonNullable<HlsConfig['pLoader']>;
 }

@@ -109,7 +109,7 @@ export class Row {
     const answer = live ? await fetch(`/live/${encodeURIComponent(this.entry.room.id)}/poster.jpg`).catch(() => null) : null;
     const shown = this.image.src;
     if (!answer?.ok) {
-      if (!this.picture.textContent || shown) this.picture.replaceChildren(live ? 'No picture yet' : 'Off air');
+      if (!this.picture.textContent || shown) this.picture.replaceChildren(live ? 'No picture' : 'Off air');
       this.image.removeAttribute('src');
     } else {
       this.image.src = URL.createObjectURL(await answer.blob());

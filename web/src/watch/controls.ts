@@ -186,7 +186,10 @@ function wake(): void {
 /** Controls come with a pointer's move, a touch and the focus, and go by themselves while it plays. */
 function hideWhenIdle(): void {
   for (const event of ['pointermove', 'focusin', 'keydown']) stage.addEventListener(event, wake);
-  stage.addEventListener('pointerleave', () => !video.paused && menus.every((menu) => menu.hidden) && (stage.dataset.idle = ''));
+  stage.addEventListener('pointerleave', (event) => {
+    // A finger leaves with every touch.
+    if (event.pointerType !== 'touch' && !video.paused && menus.every((menu) => menu.hidden)) stage.dataset.idle = '';
+  });
   video.addEventListener('click', (event) => {
     // A finger shows and hides the controls; a mouse has shown them by coming here.
     if ((event as PointerEvent).pointerType !== 'touch') return actions.playOrPause();
