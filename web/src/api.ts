@@ -33,7 +33,7 @@ export interface Track {
   mute?: boolean | null;
   width?: number | null;
   height?: number | null;
-  state?: 'ok' | 'no_packets' | 'no_key_frame' | 'undecodable' | 'black' | 'frozen' | 'silent' | null;
+  state?: 'ok' | 'no_packets' | 'no_key_frame' | 'undecodable' | 'muted' | 'black' | 'frozen' | 'silent' | null;
   loss?: number | null;
   round_trip_ms?: number | null;
 }
@@ -45,6 +45,12 @@ export interface Peer {
   user_id?: string | null;
   role?: string | null;
   tracks?: Record<string, Track>;
+}
+
+/** How somebody is called. Who has given no name, by code alone, has a number for a user id, which tells nobody anything. */
+export function nameOf(peer: Peer): string {
+  const name = peer.name || peer.user_id || '';
+  return name === '' || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name) ? 'Somebody' : name;
 }
 
 /** The API by one token. */

@@ -21,6 +21,8 @@ const PEOPLE_MS = 4_000;
 const ELAPSED_MS = 1_000;
 // Where this browser keeps the name that was given last.
 const NAME = 'footlight-name';
+// Bytes of a name that a server takes.
+const NAME_BYTES = 128;
 
 const page = element('controls').closest<HTMLElement>('.studio');
 const go = element<HTMLButtonElement>('go');
@@ -81,10 +83,17 @@ function rehearse(): void {
   switchable();
   hearable();
   setUpProgramme();
-  shareable(() => endpoint({ source: 'screen', name: name.value.trim() }), entry.token);
+  shareable(() => endpoint({ source: 'screen', name: ownName() }), entry.token);
   const { signal } = new AbortController();
   void whileSeen(PEOPLE_MS, signal, lookAround);
   setInterval(showElapsed, ELAPSED_MS);
+}
+
+/** The name that was given, as much of it as a server takes. */
+function ownName(): string {
+  const given = [...name.value.trim()];
+  while (new TextEncoder().encode(given.join('')).length > NAME_BYTES) given.pop();
+  return given.join('');
 }
 
 /** The room's WHIP endpoint; what is empty is left out of its query. */
@@ -153,7 +162,7 @@ async function goLive(): Promise<void> {
   try {
     if (gone().length > 0) await open();
     signal.throwIfAborted();
-    const how = { endpoint: endpoint({ name: name.value.trim() }), token: entry.token, media, stream, connected: arrived, lost, say: tried };
+    const how = { endpoint: endpoint({ name: ownName() }), token: entry.token, media, stream, connected: arrived, lost, say: tried };
     await stay(how, signal);
   } catch (error) {
     // Who has left has been told so already.

@@ -1,6 +1,6 @@
 // What there is: rooms, their newest streams, who is on stage and how many watch.
 
-import type { Api, LiveStream, Peer } from '../api';
+import { nameOf, type Api, type LiveStream, type Peer } from '../api';
 
 // 100ms's most for one page of a list.
 const PAGE = 100;
@@ -117,7 +117,7 @@ export class Rooms {
       this.api.maybe<{ peers: Record<string, Peer> }>(`/active-rooms/${room}/peers`),
       this.api.maybe<{ viewers: number }>(`/live-streams/${stream}/viewers`),
     ]);
-    entry.people = peers && Object.values(peers.peers).map((peer) => peer.name || peer.user_id || 'somebody');
+    entry.people = peers && Object.values(peers.peers).map(nameOf);
     entry.viewers = viewers?.viewers ?? null;
   }
 }

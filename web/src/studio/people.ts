@@ -1,6 +1,6 @@
 // Who is on stage, and how what they send arrives.
 
-import type { Peer, Track } from '../api';
+import { nameOf, type Peer, type Track } from '../api';
 import { element } from '../room';
 import type { Direction } from './direction';
 
@@ -51,7 +51,7 @@ function newRow(peer: Peer, direction: Direction): HTMLElement {
 
 function fill(row: HTMLElement, peer: Peer, direction: Direction, own: string): void {
   const user = peer.user_id || peer.id;
-  const name = peer.name || peer.user_id || 'Somebody';
+  const name = nameOf(peer);
   const write = (part: string, text: string) => {
     const place = row.querySelector(`.${part}`);
     if (place && place.textContent !== text) place.textContent = text;
@@ -71,7 +71,7 @@ function fill(row: HTMLElement, peer: Peer, direction: Direction, own: string): 
 function words(track: Track): string {
   const screen = track.source === 'screen';
   const name = track.type === 'audio' ? (screen ? 'screen’s sound' : 'microphone') : screen ? 'screen' : 'camera';
-  if (track.mute) return `${name} off`;
+  if (track.mute || track.state === 'muted') return `${name} off`;
   return track.width && track.height ? `${name} ${track.width}×${track.height}` : name;
 }
 
@@ -87,7 +87,7 @@ function worst(tracks: Track[]): Health {
 function health(track: Track): Health {
   const good: Health = { level: 'good', words: 'Good' };
   // Who has switched something off sends silence and black on purpose.
-  if (track.mute) return good;
+  if (track.mute || track.state === 'muted') return good;
   switch (track.state) {
     case 'no_packets':
       return { level: 'bad', words: track.type === 'audio' ? 'No sound arrives' : 'No picture arrives' };
