@@ -72,6 +72,7 @@ async function main() {
   await alike(page, true);
   seen.filled = await press(page, '#fill');
   seen.followed = await press(page, '#follow');
+  seen.tiles = await press(page, '#large');
   seen.grid = await press(page, '[data-layout=grid]');
   await alike(page, false);
   seen.pressed = await page.locator('#arrangements [aria-pressed=true]').allTextContents();

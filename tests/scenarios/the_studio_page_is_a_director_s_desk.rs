@@ -21,11 +21,15 @@ async fn for_who_may_stream() {
     assert_eq!(seen["simulcast"], "q;h;f");
     assert_eq!((&seen["aloud"], &seen["muted"]), (&json!(true), &json!(0)));
     assert_eq!((&seen["dark"], &seen["programmeIsMuted"]), (&json!(true), &json!(true)));
-    let layout = |arrangement: &str, scaling: &str, follow: bool| json!({"type": arrangement, "scaling": scaling, "focus": null, "follow_speaker": follow, "pinned": null, "transition": "smooth"});
-    assert_eq!(seen["spotlight"], layout("spotlight", "fit", false));
-    assert_eq!(seen["filled"], layout("spotlight", "fill", false));
-    assert_eq!(seen["followed"], layout("spotlight", "fill", true));
-    assert_eq!(seen["grid"], layout("grid", "fill", true));
+    let check = |what: &str, arrangement: &str, scaling: &str, follow: bool, screens: &str| {
+        let want = json!({"type": arrangement, "scaling": scaling, "focus": null, "follow_speaker": follow, "pinned": null, "screens": screens, "transition": "smooth"});
+        assert_eq!(seen[what], want, "{what}");
+    };
+    check("spotlight", "spotlight", "fit", false, "large");
+    check("filled", "spotlight", "fill", false, "large");
+    check("followed", "spotlight", "fill", true, "large");
+    check("tiles", "spotlight", "fill", true, "tiles");
+    check("grid", "grid", "fill", true, "tiles");
     assert_eq!(seen["pressed"], json!(["Grid"]));
     assert_eq!((&seen["programme"], &seen["kept"]), (&Value::Bool(false), &json!("Ada & Co")));
     drop(other);

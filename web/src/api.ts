@@ -22,6 +22,7 @@ export interface Layout {
   focus: string | null;
   follow_speaker: boolean;
   pinned: string | null;
+  screens: 'large' | 'tiles';
   transition: 'smooth' | 'none';
 }
 

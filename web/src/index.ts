@@ -59,6 +59,7 @@ async function ofDemo(): Promise<string | null> {
 
 /** Shows the list by this token, from now on. */
 function begin(bearer: string): void {
+  session.abort();
   session = new AbortController();
   const { signal } = session;
   const source = new Rooms(new Api(bearer));
@@ -127,7 +128,9 @@ function order(wanted: HTMLElement[]): void {
 
 function trouble(error: Error): void {
   if (error instanceof Refused && (error.status === 401 || error.status === 403)) {
-    return end('The server does not take this token: it is another server’s, has expired, or is no management token.');
+    end('The server does not take this token: it is another server’s, has expired, or is no management token.');
+    // A demo that was started anew gives its page another one.
+    return void ofDemo().then((given) => given && begin(given));
   }
   say(error instanceof Refused ? error.message : 'The server does not answer. Trying again…', 'trouble');
 }

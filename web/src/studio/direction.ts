@@ -15,9 +15,10 @@ const section = element('direction');
 const status = element('direction-status');
 const follow = element<HTMLInputElement>('follow');
 const fill = element<HTMLInputElement>('fill');
+const large = element<HTMLInputElement>('large');
 
 /** As at a stream's start. */
-const AT_FIRST: Layout = { type: 'grid', scaling: 'fit', focus: null, follow_speaker: false, pinned: null, transition: 'smooth' };
+const AT_FIRST: Layout = { type: 'grid', scaling: 'fit', focus: null, follow_speaker: false, pinned: null, screens: 'large', transition: 'smooth' };
 
 export class Direction {
   layout: Layout = AT_FIRST;
@@ -40,6 +41,7 @@ export class Direction {
     element('arrangements').replaceChildren(...this.buttons.values());
     follow.addEventListener('change', () => void this.change({ follow_speaker: follow.checked }));
     fill.addEventListener('change', () => void this.change({ scaling: fill.checked ? 'fill' : 'fit' }));
+    large.addEventListener('change', () => void this.change({ screens: large.checked ? 'large' : 'tiles' }));
     this.show();
   }
 
@@ -98,6 +100,7 @@ export class Direction {
     for (const [type, button] of this.buttons) button.setAttribute('aria-pressed', String(type === this.layout.type));
     follow.checked = this.layout.follow_speaker;
     fill.checked = this.layout.scaling === 'fill';
+    large.checked = this.layout.screens === 'large';
     this.changed();
   }
 }
