@@ -75,6 +75,20 @@ async function main() {
   seen.tiles = await press(page, '#large');
   seen.grid = await press(page, '[data-layout=grid]');
   await alike(page, false);
+  // Who is on stage, how they arrive, and the large one by a press.
+  const row = (name) => page.locator('#people-list button', { hasText: name });
+  await row('other').locator('.health', { hasText: 'Picture stands still' }).waitFor(WAIT);
+  seen.people = (await page.locator('#people-list .who').allTextContents()).sort();
+  seen.viewers = await page.locator('#viewers').isVisible();
+  seen.focused = await press(page, '#people-list button:has-text("other")');
+  seen.large = await row('other').getAttribute('aria-pressed');
+  // A screen is a second picture of the same person.
+  await page.locator('#share').click(WAIT);
+  await row('(you)').locator('.how', { hasText: 'screen' }).waitFor(WAIT);
+  seen.sharing = await page.locator('#sharing').textContent();
+  await page.locator('#share').click();
+  await row('(you)').locator('.how:not(:has-text("screen"))').waitFor(WAIT);
+  seen.onAir = await page.locator('#status').textContent();
   seen.pressed = await page.locator('#arrangements [aria-pressed=true]').allTextContents();
   await page.locator('#stop').click();
   seen.programme = await page.locator('#programme').isVisible();

@@ -1,5 +1,5 @@
 //! What the studio page's desk shows is so: the level of the microphone moves, a muted one is silent, the camera is offered in three layers with the
-//! name that was given, and the layout picker changes what viewers see.
+//! name that was given, the layout picker changes what viewers see, people are shown as they arrive, and a screen is shared beside the camera.
 
 use crate::harness::playback::until;
 use crate::harness::publishers::send;
@@ -21,8 +21,12 @@ async fn for_who_may_stream() {
     assert_eq!(seen["simulcast"], "q;h;f");
     assert_eq!((&seen["aloud"], &seen["muted"]), (&json!(true), &json!(0)));
     assert_eq!((&seen["dark"], &seen["programmeIsMuted"]), (&json!(true), &json!(true)));
+    assert_eq!(seen["people"], json!(["Ada & Co (you)", "other"]));
+    assert_eq!((&seen["viewers"], &seen["large"]), (&json!(true), &json!("true")));
+    assert_eq!((&seen["sharing"], &seen["onAir"]), (&json!("You share your screen."), &json!("You are on air.")));
+    let focus = |what: &str| if what == "focused" { json!("other") } else { Value::Null };
     let check = |what: &str, arrangement: &str, scaling: &str, follow: bool, screens: &str| {
-        let want = json!({"type": arrangement, "scaling": scaling, "focus": null, "follow_speaker": follow, "pinned": null, "screens": screens, "transition": "smooth"});
+        let want = json!({"type": arrangement, "scaling": scaling, "focus": focus(what), "follow_speaker": follow, "pinned": null, "screens": screens, "transition": "smooth"});
         assert_eq!(seen[what], want, "{what}");
     };
     check("spotlight", "spotlight", "fit", false, "large");
@@ -30,7 +34,9 @@ async fn for_who_may_stream() {
     check("followed", "spotlight", "fill", true, "large");
     check("tiles", "spotlight", "fill", true, "tiles");
     check("grid", "grid", "fill", true, "tiles");
-    assert_eq!(seen["pressed"], json!(["Grid"]));
+    // A grid has no large one.
+    check("focused", "sidebar", "fill", false, "tiles");
+    assert_eq!(seen["pressed"], json!(["Sidebar"]));
     assert_eq!((&seen["programme"], &seen["kept"]), (&Value::Bool(false), &json!("Ada & Co")));
     drop(other);
     server.end().await;
