@@ -133,6 +133,7 @@ fn theirs(inputs: &Inputs, rungs: usize, threads: Option<u32>, out: &Path) -> Co
 }
 
 /// Runs a process to its end and asks the kernel what it took.
+#[allow(clippy::zombie_processes)] // It is waited for, by who tells that, too.
 fn cost(mut command: Command) -> Cost {
     let began = Instant::now();
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();

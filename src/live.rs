@@ -103,7 +103,7 @@ pub struct Live {
 pub(crate) enum LiveInput {
     Start { room: String, stream: String },
     Stop { stream: String },
-    Direct { stream: String, wish: Wish, taken: oneshot::Sender<bool> },
+    Direct { stream: String, wish: Box<Wish>, taken: oneshot::Sender<bool> },
     Snapshot { stream: String, shot: Shot },
     Reported { stream: String, starts: u32, report: Box<Report> },
     Finished { stream: String, event: StreamEvent },
@@ -146,7 +146,7 @@ impl Live {
     /// Shows or mixes the people of one otherwise, from now on and whatever becomes of its packager. `false` where it is over.
     pub async fn direct_stream(&self, stream: String, wish: Wish) -> bool {
         let (taken, answer) = oneshot::channel();
-        let _owner_is_gone = self.inputs.send(LiveInput::Direct { stream, wish, taken }).await;
+        let _owner_is_gone = self.inputs.send(LiveInput::Direct { stream, wish: Box::new(wish), taken }).await;
         answer.await.unwrap_or(false)
     }
 
@@ -210,7 +210,7 @@ impl Owner {
                 }
                 LiveInput::Direct { stream, wish, taken } => {
                     let entry = self.streams.get(&stream);
-                    let done = entry.map(|entry| entry.direction.send_modify(|direction| direction.take(wish)));
+                    let done = entry.map(|entry| entry.direction.send_modify(|direction| direction.take(*wish)));
                     let _nobody_waits = taken.send(done.is_some());
                 }
                 LiveInput::Snapshot { stream, shot } => {

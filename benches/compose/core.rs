@@ -31,6 +31,7 @@ const QUEUE: usize = 8;
 
 /// Composes the first `count` inputs of a folder, and keeps the first rung there as `ours.mp4`.
 pub fn run(folder: &Path, count: usize, rungs: usize) {
+    footlight_packager::ffmpeg::quiet();
     let ladder = ladder(rungs);
     let mixing = thread::spawn({
         let (folder, audio) = (folder.to_owned(), ladder.audio.clone());
@@ -139,21 +140,22 @@ fn encode(rung: &Rung, canvas: Size, canvases: &Receiver<Arc<Canvas>>) -> Vec<u8
 
 /// The audio thread; answers with the length of what it made.
 fn mix(folder: &Path, count: usize, rendition: &AudioRendition) -> usize {
-    let packets: Vec<_> = (0..count).map(|number| sounds(folder, number)).collect();
-    let mut decoders: Vec<_> = (0..count).map(|_| VoiceDecoder::new().unwrap()).collect();
+    let mut voices: Vec<_> =
+        (0..count).map(|number| (sounds(folder, number).into_iter(), VoiceDecoder::new().unwrap())).collect();
     let (mut mixer, mut limiter) = (Mixer::new(0), Limiter::new(rendition.bitrate_bps));
     (0..count).for_each(|number| mixer.add(track(number), PeerKey(number.to_string()).into()));
     let (mut encoder, mut segmenter) = (AudioEncoder::new(rendition).unwrap(), Segmenter::new(Cut::audio(), 0));
     let (mut made, mut unit) = (cmaf::init_segment(encoder.header()).len(), 0);
     let samples = 960_i64;
-    for at in 0..packets[0].len() {
-        for number in 0..count {
-            let position = at as i64 * samples;
+    for at in 0.. {
+        let position = at * samples;
+        for (number, (packets, decoder)) in voices.iter_mut().enumerate() {
+            let Some(packet) = packets.next() else { return made };
             let placing = mixer.placing(track(number), position, samples);
-            let pcm = decoders[number].decode(&packets[number][at], 0).unwrap();
+            let pcm = decoder.decode(&packet, 0).unwrap();
             mixer.push(track(number), position, placing, samples, &pcm);
         }
-        while mixer.position() + CHUNK_SAMPLES as i64 <= (at as i64 + 1) * samples {
+        while mixer.position() + CHUNK_SAMPLES as i64 <= position + samples {
             let mut pcm = mixer.mix();
             limiter.limit(&mut pcm);
             for access_unit in encoder.encode(&pcm.left, &pcm.right).unwrap() {

@@ -27,22 +27,23 @@ impl Inputs {
             let sound = format!("sine=frequency={}:sample_rate=48000:duration={seconds}", 200 + 40 * number);
             let path = |end: &str| folder.join(format!("{number}.{end}"));
             ffmpeg(|command| {
-                command.args(["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound]);
+                command.args(["-f", "lavfi", "-i", &picture, "-c:v", "libx264", "-preset", "veryfast"]);
                 command.args([
-                    "-c:v",
-                    "libx264",
-                    "-preset",
-                    "veryfast",
                     "-profile:v",
                     "baseline",
                     "-pix_fmt",
                     "yuv420p",
+                    "-g",
+                    "60",
+                    "-b:v",
+                    &format!("{kbps}k"),
                 ]);
-                command.args(["-g", "60", "-x264-params", "aud=1:repeat-headers=1", "-b:v", &format!("{kbps}k")]);
-                command.args(["-c:a", "libopus", "-vbr", "off", "-b:a", "64k", "-ac", "2"]).arg(path("mkv"));
+                command.args(["-x264-params", "aud=1:repeat-headers=1", "-f", "h264"]).arg(path("h264"));
             });
             ffmpeg(|command| {
-                command.arg("-i").arg(path("mkv")).args(["-map", "0:v", "-c", "copy", "-f", "h264"]).arg(path("h264"));
+                command.args(["-framerate", &FPS.to_string(), "-i"]).arg(path("h264"));
+                command.args(["-f", "lavfi", "-i", &sound, "-c:v", "copy"]);
+                command.args(["-c:a", "libopus", "-vbr", "off", "-b:a", "64k", "-ac", "2"]).arg(path("mkv"));
             });
             ffmpeg(|command| {
                 command.arg("-i").arg(path("mkv")).args(["-map", "0:a", "-c", "copy", "-f", "data"]).arg(path("opus"));

@@ -180,8 +180,10 @@ mod tests {
         SessionTime::from_micros(1_000 * ms)
     }
 
+    type Paint<'a> = &'a dyn Fn(i64, usize) -> u8;
+
     /// Looks at pictures of so many milliseconds, 25 a second, each painted point by point by its number; gives each change and when it was.
-    fn watch(parts: &[(i64, &dyn Fn(i64, usize) -> u8)]) -> Vec<(i64, Signal)> {
+    fn watch(parts: &[(i64, Paint<'_>)]) -> Vec<(i64, Signal)> {
         let (mut signal, mut changes, mut ms) = (PictureSignal::new(at(0)), vec![(0, Signal::Fine)], 0);
         for (length, paint) in parts {
             let end = ms + length;

@@ -13,8 +13,8 @@ const PARTS: u128 = 1 << 16;
 
 /// The NTP timestamp that a reference time has at `now`, which is counted from any zero.
 pub fn reference(now: Duration) -> u64 {
-    // 32 bits of parts and of what is left out of them; the seconds wrap as NTP's do.
-    (parts(now) << 16) & u64::MAX
+    // What is below a part is left out; the seconds wrap as NTP's do.
+    parts(now) << 16
 }
 
 /// What an answer that comes at `now` says: it names the middle 32 bits of the last reference time that the sender had, and how long ago that was in
