@@ -3,7 +3,7 @@
 use crate::canvas::Canvas;
 use crate::compositor::Tile;
 use crate::ffmpeg::Picture;
-use crate::layout::Rect;
+use crate::layout::{Rect, Scaling};
 use footlight_media::track::TrackId;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ struct Fade {
 #[derive(Default)]
 pub struct Dissolve {
     /// Who is where under which name, as of the last tick.
-    places: Vec<(TrackId, Rect, Option<String>)>,
+    places: Vec<(TrackId, Rect, Scaling, Option<String>)>,
     /// What was around them.
     dressed: u64,
     shown: Option<Arc<Canvas>>,
@@ -35,10 +35,12 @@ impl Dissolve {
     /// What is shown where `target` is to be, on which these tiles are: `target` itself, but for the `ticks` after who is where has changed, or
     /// what is around them.
     pub fn show<P>(&mut self, tiles: &[Tile<'_, P>], target: Arc<Canvas>, ticks: u32) -> Arc<Canvas> {
-        let before = self.places.iter().map(|(track, rect, name)| (*track, *rect, name.as_deref()));
-        if !tiles.iter().map(|tile| (tile.track, tile.rect, tile.name)).eq(before) || target.dressed() != self.dressed {
+        let before = self.places.iter().map(|(track, rect, scaling, name)| (*track, *rect, *scaling, name.as_deref()));
+        if !tiles.iter().map(|tile| (tile.track, tile.rect, tile.scaling, tile.name)).eq(before)
+            || target.dressed() != self.dressed
+        {
             self.dressed = target.dressed();
-            let owned = |tile: &Tile<'_, P>| (tile.track, tile.rect, tile.name.map(str::to_owned));
+            let owned = |tile: &Tile<'_, P>| (tile.track, tile.rect, tile.scaling, tile.name.map(str::to_owned));
             self.places = tiles.iter().map(owned).collect();
             self.fade = self.shown.take().map(|from| Fade { from, ticks: 0 });
         }
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
     use crate::compositor::Timed;
     use crate::ffmpeg::whole;
-    use crate::layout::{Scaling, Size};
+    use crate::layout::Size;
     use footlight_media::time::SessionTime;
 
     const SIZE: Size = Size { width: 64, height: 32 };

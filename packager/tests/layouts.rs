@@ -4,9 +4,10 @@
 
 use footlight_media::frame::IngestStamps;
 use footlight_media::time::{SessionTime, WallTime};
-use footlight_media::track::{Contributor, PeerKey, TrackId};
+use footlight_media::track::{Contributor, PeerKey, Source, TrackId};
 use footlight_packager::canvas::{Canvas, Painter};
 use footlight_packager::compositor::Compositor;
+use footlight_packager::dissolve::Dissolve;
 use footlight_packager::ffmpeg::{Picture, whole};
 use footlight_packager::layout::{Arrangement, Layout, LowerThird, Scaling, Size};
 use footlight_packager::scenery::{Corner, Logo, Scenery};
@@ -28,14 +29,15 @@ const STEP: u8 = 10;
 
 type Scene = Compositor<(Picture, FrameStamps)>;
 
-/// So many people, of whom each third holds their phone upright.
-fn scene(canvas: Size, layout: &Layout, peers: u8) -> Scene {
+/// So many people, of whom each third holds their phone upright, and the last shares a screen where `screen`.
+fn scene(canvas: Size, layout: &Layout, peers: u8, screen: bool) -> Scene {
     let timeline =
         Timeline { zero: SessionTime::ZERO, zero_date: WallTime::from_micros(0), delay: Duration::ZERO, fps: 30 };
     let mut scene = Compositor::new(canvas, layout.clone(), timeline);
     for number in 0..peers {
         let name = Some(format!("peer {number}"));
-        scene.add(TrackId(number.into()), Contributor { name, ..peer(number).into() });
+        let of = if screen && number + 1 == peers { Source::Screen } else { Source::Regular };
+        scene.add(TrackId(number.into()), Contributor { source: of, name, ..peer(number).into() });
         scene.push(TrackId(number.into()), SessionTime::ZERO, source(number, FIRST + STEP * number));
     }
     scene
@@ -88,15 +90,19 @@ fn samples(canvas: &Canvas) -> Vec<u8> {
     [plane(0), plane(1), plane(2)].concat()
 }
 
-fn cases() -> Vec<(Size, Layout, u8)> {
+/// A canvas, how it is arranged, how many are on it, and whether the last of them shares a screen.
+type Case = (Size, Layout, u8, bool);
+
+fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for canvas in [LANDSCAPE, PORTRAIT] {
         for arrangement in ARRANGEMENTS {
             // In focus is somebody who did not come first.
             let plain = Layout { arrangement, focus: Some(peer(1)), ..Layout::default() };
-            cases.extend([1, 2, 4, 9, 16].map(|peers| (canvas, plain.clone(), peers)));
-            cases.push((canvas, Layout { scaling: Scaling::Fill, ..plain.clone() }, 4));
-            cases.push((canvas, Layout { pinned: Some(peer(3)), ..plain }, 4));
+            cases.extend([1, 2, 4, 9, 16].map(|peers| (canvas, plain.clone(), peers, false)));
+            cases.push((canvas, Layout { scaling: Scaling::Fill, ..plain.clone() }, 4, false));
+            cases.push((canvas, plain.clone(), 4, true));
+            cases.push((canvas, Layout { pinned: Some(peer(3)), ..plain }, 4, false));
         }
     }
     cases
@@ -105,12 +111,13 @@ fn cases() -> Vec<(Size, Layout, u8)> {
 #[test]
 fn every_layout_looks_as_it_did() {
     let mut text = String::new();
-    for (canvas, layout, peers) in cases() {
-        let painted = paint(&mut Painter::new(canvas), &mut scene(canvas, &layout, peers));
+    for (canvas, layout, peers, screen) in cases() {
+        let painted = paint(&mut Painter::new(canvas), &mut scene(canvas, &layout, peers, screen));
         let Layout { arrangement, scaling, pinned, .. } = &layout;
         let pinned = pinned.as_ref().map_or(String::new(), |peer| format!(", {} pinned", peer.0));
+        let screen = if screen { ", a screen" } else { "" };
         let Size { width, height } = canvas;
-        let _ = writeln!(text, "{arrangement:?} of {peers}, {scaling:?}{pinned}, {width}x{height}");
+        let _ = writeln!(text, "{arrangement:?} of {peers}, {scaling:?}{pinned}{screen}, {width}x{height}");
         let _ = writeln!(text, "{}", draw(&painted));
     }
     assert!(text == include_str!("layouts.txt"), "now:\n{text}");
@@ -121,7 +128,7 @@ fn every_layout_looks_as_it_did() {
 fn a_canvas_that_is_used_again_keeps_nothing_of_before() {
     const STEPS: u64 = 250;
     for canvas in [Size { width: 640, height: 360 }, Size { width: 368, height: 640 }] {
-        let mut layouts: Vec<Layout> = cases().into_iter().map(|(_, layout, _)| layout).collect();
+        let mut layouts: Vec<Layout> = cases().into_iter().map(|(_, layout, ..)| layout).collect();
         for (index, layout) in layouts.iter_mut().enumerate() {
             layout.show_names = index % 3 == 0;
             layout.background = (index % 4 == 0).then_some([index as u8, 100, 200]);
@@ -129,7 +136,7 @@ fn a_canvas_that_is_used_again_keeps_nothing_of_before() {
             layout.lower_third = (index % 5 == 0).then_some(third);
         }
         let mut scenery = Scenery::default();
-        let (mut painter, mut scene) = (Painter::new(canvas), scene(canvas, &layouts[0], 4));
+        let (mut painter, mut scene) = (Painter::new(canvas), scene(canvas, &layouts[0], 4, false));
         let mut state = 1_u64;
         let mut random = |below: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -153,6 +160,43 @@ fn a_canvas_that_is_used_again_keeps_nothing_of_before() {
             let tiles = scene.tick(step);
             let (used, fresh) = (painter.paint(&tiles).unwrap(), fresh.paint(&tiles).unwrap());
             assert!(samples(&used) == samples(&fresh), "step {step} on {canvas:?}");
+        }
+    }
+}
+
+/// From every layout to every other, live: in 300 ms, without a step, and then it is what it would have been from the start.
+#[test]
+fn every_layout_passes_into_every_other() {
+    for canvas in [Size { width: 640, height: 360 }, Size { width: 368, height: 640 }] {
+        let variants = |arrangement| {
+            let plain = Layout { arrangement, focus: Some(peer(1)), ..Layout::default() };
+            let pinned = Layout { pinned: Some(peer(3)), ..plain.clone() };
+            [Layout { scaling: Scaling::Fill, ..plain.clone() }, plain, pinned]
+        };
+        let layouts: Vec<Layout> = ARRANGEMENTS.into_iter().flat_map(variants).collect();
+        for (from, to) in layouts.iter().flat_map(|from| layouts.iter().map(move |to| (from, to))) {
+            let mut scene = scene(canvas, from, 9, false);
+            let (mut painter, mut dissolve) = (Painter::new(canvas), Dissolve::default());
+            let ticks = to.transition.ticks(30);
+            let mut show = |scene: &mut Scene, tick| {
+                painter.dress(scene.layout(), &Scenery::default());
+                let tiles = scene.tick(tick);
+                let target = painter.paint(&tiles).unwrap();
+                samples(&dissolve.show(&tiles, target, ticks))
+            };
+            let before = show(&mut scene, 1);
+            assert!(before == show(&mut scene, 2));
+            scene.arrange(to.clone());
+            let shown: Vec<Vec<u8>> = (3..3 + u64::from(ticks)).map(|tick| show(&mut scene, tick)).collect();
+            let fresh = samples(&paint(&mut Painter::new(canvas), &mut scene));
+            assert!(shown.last() == Some(&fresh), "{from:?} to {to:?} on {canvas:?}");
+            let all = [vec![before], shown].concat();
+            for (one, next) in all.iter().zip(&all[1..]) {
+                let toward = |((one, next), last): ((&u8, &u8), &u8)| {
+                    one.abs_diff(*next) <= 60 && next.abs_diff(*last) <= one.abs_diff(*last).saturating_add(1)
+                };
+                assert!(one.iter().zip(next).zip(&fresh).all(toward), "a step from {from:?} to {to:?} on {canvas:?}");
+            }
         }
     }
 }
