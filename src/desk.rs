@@ -8,16 +8,17 @@ use crate::health::{Look, RoomHealth};
 use crate::live::{Live, StreamReport};
 use crate::words;
 use footlight_control::{
-    Command, Layout, Mix, NotDirected, Question, RoomEvent, RoomEventKind, TrackKind, TrackState, Undrawn, Viewers,
-    Wish,
+    Command, Layout, Mix, NoSnapshot, NotDirected, Question, RoomEvent, RoomEventKind, TrackKind, TrackState, Undrawn,
+    Viewers, Wish,
 };
 use footlight_media::track::PeerKey;
 use footlight_packager::layout::Size;
 use footlight_packager::text::Text;
 use footlight_stage::driver::Stage;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Those who want to know how rooms are, for metrics.
 const ASKING: usize = 16;
+/// Those who wait for pictures of whatever streams, two seconds at most; each stream takes a few at a time.
+const SNAPSHOTS: usize = 64;
 
 /// How a room is.
 #[derive(Debug, Clone)]
@@ -72,6 +75,8 @@ pub struct Owner {
     rooms: BTreeMap<String, RoomHealth>,
     /// How each stream that goes on is shown and heard, where that was said.
     directions: HashMap<String, (Layout, Mix)>,
+    /// Those who may wait for a picture.
+    snapshots: Arc<Semaphore>,
     asked: mpsc::Receiver<oneshot::Sender<Vec<RoomReport>>>,
 }
 
@@ -81,7 +86,8 @@ impl Owner {
         let (asking, asked) = mpsc::channel(ASKING);
         let (rooms, directions) = (BTreeMap::new(), HashMap::new());
         let text = Text::default();
-        (Self { live, stage, audience, canvas, text, rooms, directions, asked }, Desk { asking })
+        let snapshots = Arc::new(Semaphore::new(SNAPSHOTS));
+        (Self { live, stage, audience, canvas, text, rooms, directions, snapshots, asked }, Desk { asking })
     }
 
     /// Runs until control commands no more and `shutdown`.
@@ -107,6 +113,10 @@ impl Owner {
         match command {
             Command::StartStream { room, stream } => self.live.start_stream(room, stream).await,
             Command::StopStream { stream } => self.live.stop_stream(stream).await,
+            // Scaling a picture takes a while, and nobody else has to wait for it. Control bounds how many there are at once.
+            Command::DirectStream { stream, wish: wish @ (Wish::Background(_) | Wish::Logo(_)), directed, .. } => {
+                tokio::spawn(dress(self.live.clone(), stream, wish, self.canvas, directed));
+            }
             Command::DirectStream { room, stream, wish, directed } => {
                 let done = self.direct(&room, stream, wish).await;
                 let _nobody_waits = directed.send(done);
@@ -116,18 +126,14 @@ impl Owner {
 
     /// Shows or mixes a stream otherwise; answers with what of it cannot be drawn.
     async fn direct(&mut self, room: &str, stream: String, wish: Wish) -> Result<Vec<Undrawn>, NotDirected> {
-        self.on_stage(room, &wish).await?;
+        self.on_stage(room, &stream, &wish).await?;
         let undrawn = self.undrawn(&wish);
         let (layout, mix) = match &wish {
             Wish::Layout(layout) => (Some(layout.clone()), None),
             Wish::Mix(mix) => (None, Some(mix.clone())),
             Wish::Background(_) | Wish::Logo(_) => (None, None),
         };
-        let canvas = self.canvas;
-        // Scaling a picture takes too long for a thread of the runtime's.
-        let translated = tokio::task::spawn_blocking(move || words::wish(wish, canvas)).await;
-        let translated = translated.map_err(|_| NotDirected::Over)?;
-        if !self.live.direct_stream(stream.clone(), translated).await {
+        if !self.live.direct_stream(stream.clone(), words::wish(wish, self.canvas)).await {
             return Err(NotDirected::Over);
         }
         let (shown, heard) = self.directions.entry(stream).or_default();
@@ -144,13 +150,19 @@ impl Owner {
     }
 
     /// Whether everybody whom a layout puts somewhere is there. A mix may name who was there or will be: a mute holds for who comes back.
-    async fn on_stage(&self, room: &str, wish: &Wish) -> Result<(), NotDirected> {
+    async fn on_stage(&self, room: &str, stream: &str, wish: &Wish) -> Result<(), NotDirected> {
         let Wish::Layout(layout) = wish else { return Ok(()) };
         if layout.peers().next().is_none() {
             return Ok(());
         }
         let on_stage: Vec<String> = self.stage.on_stage(room).await.into_iter().map(|peer| peer.0).collect();
-        match layout.peers().find(|(_, peer)| !on_stage.iter().any(|there| there == peer)) {
+        // Who had that place before may be away for a moment, and must not keep the others from being shown otherwise.
+        let had = |field: &str, peer: &str| {
+            let before = self.directions.get(stream);
+            before.is_some_and(|(shown, _)| shown.peers().any(|(of, who)| of == field && who == peer))
+        };
+        let there = |peer: &str| on_stage.iter().any(|there| there == peer);
+        match layout.peers().find(|(field, peer)| !there(peer) && !had(field, peer)) {
             Some((field, peer)) => Err(NotDirected::NotOnStage { field, peer: peer.to_owned(), on_stage }),
             None => Ok(()),
         }
@@ -171,8 +183,13 @@ impl Owner {
             }
             Question::Snapshot { stream, peer, answer } => {
                 let (live, peer) = (self.live.clone(), peer.map(PeerKey));
-                // It takes some ticks, which nobody else has to wait for. Control bounds how many ask at once.
+                let Ok(place) = Arc::clone(&self.snapshots).try_acquire_owned() else {
+                    let _nobody_waits = answer.send(Err(NoSnapshot::NotNow));
+                    return;
+                };
+                // It takes some ticks, which nobody else has to wait for.
                 tokio::spawn(async move {
+                    let _place = place;
                     let _nobody_waits = answer.send(live.snapshot(stream, peer).await);
                 });
             }
@@ -193,7 +210,7 @@ impl Owner {
         for session in &sessions {
             rooms.entry(&session.room).or_insert_with(empty).sessions.push(session);
         }
-        for StreamReport { room, report, .. } in &reports {
+        for StreamReport { room, report, .. } in in_order(&reports) {
             rooms.entry(room).or_insert_with(empty).signals = &report.signals;
         }
         for (room, health) in &mut self.rooms {
@@ -218,6 +235,26 @@ impl Owner {
         };
         self.rooms.iter().map(report).collect()
     }
+}
+
+/// Scales a picture to what is broadcast and shows it from now on.
+async fn dress(live: Live, stream: String, wish: Wish, canvas: Size, directed: oneshot::Sender<Directed>) {
+    // It takes too long for a thread of the runtime's.
+    let done = match tokio::task::spawn_blocking(move || words::wish(wish, canvas)).await {
+        Ok(wish) => live.direct_stream(stream, wish).await.then(Vec::new).ok_or(NotDirected::Over),
+        Err(_panicked) => Err(NotDirected::Over),
+    };
+    let _nobody_waits = directed.send(done);
+}
+
+/// What becomes of a wish: what of it cannot be drawn, or why it was not taken.
+type Directed = Result<Vec<Undrawn>, NotDirected>;
+
+/// The newest of a room last: the one before may still be ending.
+fn in_order(reports: &[StreamReport]) -> Vec<&StreamReport> {
+    let mut reports: Vec<_> = reports.iter().collect();
+    reports.sort_by_key(|report| report.running_since);
+    reports
 }
 
 /// What an operator reads of it. Who comes and goes is told by their sessions.

@@ -20,7 +20,7 @@ const LOSS_LOOKS: usize = 5;
 const NO_PACKETS: Duration = Duration::from_secs(3);
 /// Where no picture has come, so long a pause is why.
 const STALLED: Duration = Duration::from_secs(1);
-/// A key frame is missed after this: it was asked for again by then.
+/// A key frame that does not come is told of after this: it was asked for several times by then.
 const NO_KEY_FRAME: Duration = Duration::from_secs(2);
 
 /// Whoever is on stage for so long could have been seen and heard: the longest that a signal is watched before it is told of.
@@ -44,6 +44,8 @@ pub struct RoomHealth {
     peers: BTreeMap<String, Peer>,
     programme: BTreeMap<TrackKind, TrackState>,
     losses: HashMap<TrackId, Losses>,
+    /// Since when a key frame is missed.
+    keyless: HashMap<TrackId, SessionTime>,
     events: VecDeque<RoomEvent>,
 }
 
@@ -116,6 +118,14 @@ impl RoomHealth {
     fn peers_of(&mut self, look: &Look<'_>) -> BTreeMap<String, Peer> {
         let known: Vec<TrackId> = look.sessions.iter().flat_map(|of| &of.tracks).map(|track| track.track).collect();
         self.losses.retain(|track, _| known.contains(track));
+        let waiting = |id: &TrackId| {
+            let mut tracks = look.sessions.iter().flat_map(|of| &of.tracks);
+            tracks.any(|track| track.track == *id && track.waits_for_key_frame)
+        };
+        self.keyless.retain(|track, _| waiting(track));
+        for id in known.iter().filter(|id| waiting(id)) {
+            self.keyless.entry(*id).or_insert(look.now);
+        }
         let mut peers: BTreeMap<String, Peer> = BTreeMap::new();
         for session in look.sessions.iter().filter(|session| session.connected) {
             let user = &session.from.peer.0;
@@ -135,7 +145,10 @@ impl RoomHealth {
             }
             for track in &session.tracks {
                 let loss = self.losses.entry(track.track).or_default().count(track);
-                peer.tracks.insert(track.track.0.to_string(), peer_track(look, session, track, loss));
+                peer.tracks.insert(
+                    track.track.0.to_string(),
+                    peer_track(look, session, track, loss, self.keyless.get(&track.track)),
+                );
             }
         }
         peers
@@ -146,8 +159,8 @@ impl Losses {
     /// Takes what has been counted; answers with the share that was lost.
     fn count(&mut self, track: &TrackStats) -> Option<f64> {
         // What is sent again though it had come is a browser's way to see how much the network takes.
-        let again = track.retransmissions.saturating_sub(track.assembler.packets_late_or_double);
-        let lost = again + track.assembler.packets_lost;
+        let again = track.retransmissions.saturating_sub(track.double_packets);
+        let lost = again + track.lost_packets;
         self.0.push_back((track.packets.saturating_sub(track.retransmissions), lost));
         if self.0.len() > LOSS_LOOKS + 1 {
             self.0.pop_front();
@@ -158,10 +171,17 @@ impl Losses {
     }
 }
 
-fn peer_track(look: &Look<'_>, session: &SessionStats, track: &TrackStats, loss: Option<f64>) -> PeerTrack {
+fn peer_track(
+    look: &Look<'_>,
+    session: &SessionStats,
+    track: &TrackStats,
+    loss: Option<f64>,
+    keyless: Option<&SessionTime>,
+) -> PeerTrack {
     let kind = track.codec.kind();
     let signal = look.signals.iter().find(|(of, _)| *of == Subject::Track(track.track)).map(|(_, signal)| *signal);
-    let state = state(look.now, session, track, signal);
+    let missed = keyless.is_some_and(|since| look.now >= *since + NO_KEY_FRAME);
+    let state = state(look.now, session, track, signal, missed);
     let ms = |duration: Duration| duration.as_secs_f64() * 1_000.0;
     let rids = || session.rids.iter().filter(|_| kind == Kind::Video).enumerate();
     let age = |then| u64::try_from(look.now.micros_since(then) / 1_000).unwrap_or(0);
@@ -190,12 +210,18 @@ fn peer_track(look: &Look<'_>, session: &SessionStats, track: &TrackStats, loss:
 }
 
 /// The first thing that is missing on the way from the peer to the picture.
-fn state(now: SessionTime, session: &SessionStats, track: &TrackStats, signal: Option<Signal>) -> TrackState {
+fn state(
+    now: SessionTime,
+    session: &SessionStats,
+    track: &TrackStats,
+    signal: Option<Signal>,
+    keyless: bool,
+) -> TrackState {
     let long_ago = |then: Option<SessionTime>, wait: Duration| then.is_none_or(|then| now >= then + wait);
     if session.age >= NO_PACKETS && long_ago(track.last_packet, NO_PACKETS) {
         return TrackState::NoPackets;
     }
-    if session.age >= NO_PACKETS && track.waits_for_key_frame && long_ago(track.last_key_frame, NO_KEY_FRAME) {
+    if keyless {
         return TrackState::NoKeyFrame;
     }
     match (signal, session.from.source) {
@@ -272,11 +298,13 @@ mod tests {
         Look { sessions: sessions.iter().collect(), signals, now, date }
     }
 
-    /// The state of the only track.
+    /// The state of the only track, which has been so for two looks.
     fn state_of(session: SessionStats, signal: Option<Signal>) -> TrackState {
         let signals: Vec<_> = signal.map(|signal| (Subject::Track(CAMERA), signal)).into_iter().collect();
         let mut room = RoomHealth::default();
-        room.look(&look(&[session], &signals, at(100)));
+        let sessions = [session];
+        room.look(&look(&sessions, &signals, at(98)));
+        room.look(&look(&sessions, &signals, at(100)));
         let peer = room.peers().next().expect("ada");
         peer.tracks["7"].state
     }
@@ -304,12 +332,27 @@ mod tests {
         check(&keyless, Some(Signal::Stalled), TrackState::NoKeyFrame);
         let new = |session: &mut SessionStats| {
             session.age = Duration::from_secs(1);
-            (session.tracks[0].last_packet, session.tracks[0].waits_for_key_frame) = (None, true);
+            session.tracks[0].last_packet = None;
         };
         check(&new, None, TrackState::Ok);
         let screen = |session: &mut SessionStats| session.from.source = Source::Screen;
         check(&screen, Some(Signal::Frozen), TrackState::Ok);
         check(&screen, Some(Signal::Black), TrackState::Black);
+    }
+
+    #[test]
+    fn a_key_frame_that_comes_when_asked_for_is_not_missed() {
+        let (mut waiting, mut room) = (ada(at(100)), RoomHealth::default());
+        waiting.tracks[0].waits_for_key_frame = true;
+        let mut state = |session: SessionStats, seconds| {
+            room.look(&look(&[session], &[], at(seconds)));
+            room.peers().next().expect("ada").tracks["7"].state
+        };
+        // The last one came long ago, and is what all since have been based on.
+        assert_eq!(state(waiting.clone(), 99), TrackState::Ok);
+        assert_eq!(state(ada(at(100)), 100), TrackState::Ok);
+        assert_eq!(state(waiting.clone(), 101), TrackState::Ok);
+        assert_eq!(state(waiting, 103), TrackState::NoPackets, "by then it sends nothing at all");
     }
 
     #[test]
@@ -342,7 +385,7 @@ mod tests {
         let mut count = |packets, again, double| {
             track.packets += packets + again;
             track.retransmissions += again;
-            track.assembler.packets_late_or_double += double;
+            track.double_packets += double;
             losses.count(&track)
         };
         assert_eq!(count(0, 0, 0), None);

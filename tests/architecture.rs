@@ -86,7 +86,7 @@ fn a_third_party_type_stops_at_the_files_that_wrap_it() {
             ],
         ),
         ("cosmic_text", &["packager/src/text.rs"]),
-        (" image::", &["control/src/picture.rs"]),
+        (" image::", &["control/src/picture.rs", "packager/src/snapshot.rs"]),
         ("opusic_c", &["packager/src/voice.rs"]),
         ("sqlx::", &["control/src/catalog"]),
     ];

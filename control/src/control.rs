@@ -26,6 +26,10 @@ const COMMANDS: usize = 64;
 const QUESTIONS: usize = 64;
 /// Uploaded pictures in memory at once, 64 MB of pixels each and what their decoders take. Others wait for their turn.
 const PICTURES: usize = 2;
+/// How long one waits for its turn: each takes a second at most.
+const TURN_WAIT: Duration = Duration::from_secs(10);
+/// Pictures that are being uploaded or wait, 4 MiB each.
+const UPLOADS: usize = 32;
 
 /// What the control plane is told at its start.
 #[derive(Debug, Clone)]
@@ -140,7 +144,9 @@ struct Shared {
     templates: Vec<Template>,
     public_url: String,
     cors: cors::Origins,
-    /// Those who may have a picture in memory now.
+    /// Those who may upload a picture.
+    uploads: Semaphore,
+    /// Those who may have a picture's pixels in memory now.
     pictures: Semaphore,
     open_to_this_machine: bool,
 }
@@ -163,7 +169,7 @@ impl Control {
         tokio::spawn(owner.run(queue, events, shutdown));
         let public_url = config.public_url.trim_end_matches('/').to_owned();
         let (questions, asked) = mpsc::channel(QUESTIONS);
-        let pictures = Semaphore::new(PICTURES);
+        let (uploads, pictures) = (Semaphore::new(UPLOADS), Semaphore::new(PICTURES));
         let open_to_this_machine = config.open_to_this_machine;
         let shared = Shared {
             inputs,
@@ -173,6 +179,7 @@ impl Control {
             templates,
             public_url,
             cors,
+            uploads,
             pictures,
             open_to_this_machine,
         };
@@ -291,9 +298,15 @@ impl Control {
         self.ask(|answer| Input::StopRoom { room: room.to_owned(), by, answer }).await
     }
 
-    /// Waits until an uploaded picture may be decoded; the turn lasts for as long as what is answered is held.
-    pub(crate) async fn picture_turn(&self) -> SemaphorePermit<'_> {
-        self.shared.pictures.acquire().await.expect("nobody closes it")
+    /// A place among those whose pictures are on their way; it lasts for as long as what is answered is held.
+    pub(crate) fn upload_place(&self) -> Result<SemaphorePermit<'_>, ControlError> {
+        self.shared.uploads.try_acquire().map_err(|_| ControlError::Uploads)
+    }
+
+    /// Waits until an uploaded picture may be decoded; likewise.
+    pub(crate) async fn picture_turn(&self) -> Result<SemaphorePermit<'_>, ControlError> {
+        let turn = tokio::time::timeout(TURN_WAIT, self.shared.pictures.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(ControlError::Uploads)
     }
 
     /// Shows or mixes the people of a stream otherwise. Answers with warnings: what of it cannot be drawn.
@@ -345,11 +358,10 @@ impl Control {
             None => format!("live stream {}", id::quoted(&stream)),
         };
         let picture = self.question(|answer| Question::Snapshot { stream, peer, answer }).await?;
-        let why = |not| match not {
-            NoSnapshot::NoPicture => "has no picture; name one who is on stage and sends one, by user id",
-            NoSnapshot::NotNow => "no picture could be taken just now; try again in a second",
-        };
-        Ok(picture.map_err(|not| Refused::NoSnapshot { what, why: why(not) })?)
+        picture.map_err(|not| match not {
+            NoSnapshot::NoPicture => Refused::NoSnapshot { what }.into(),
+            NoSnapshot::NotNow => ControlError::NotNow,
+        })
     }
 
     pub(crate) fn verify(&self, bearer: &str) -> Result<Token, TokenError> {

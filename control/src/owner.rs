@@ -40,6 +40,12 @@ pub enum ControlError {
     /// Too many are waiting already; worth trying again.
     #[error("too many are waiting for streams to run; try again in a second")]
     Busy,
+    /// No picture could be taken; worth trying again.
+    #[error("no picture could be taken just now; try again in a second")]
+    NotNow,
+    /// Too many are uploading pictures; worth trying again.
+    #[error("too many are uploading pictures just now; try again in a few seconds")]
+    Uploads,
     /// The process is ending; worth trying again.
     #[error("the server is shutting down; try again in a few seconds")]
     Closed,

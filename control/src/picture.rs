@@ -1,9 +1,11 @@
 //! Pictures that are uploaded: a background, a logo. They are taken whole or refused by name, and never larger than what a canvas may need. The only file
-//! that names `image`. Pure.
+//! of control that names `image`. Pure.
 
 use crate::rooms::Invalid;
-use image::imageops::FilterType;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbaImage, guess_format};
+use image::imageops::{self, FilterType};
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbaImage, SubImage, guess_format,
+};
 use std::io::Cursor;
 
 /// Longest file.
@@ -74,10 +76,23 @@ impl Picture {
         let mut picture = if (self.width(), self.height()) == (width, height) {
             self.0
         } else {
-            DynamicImage::from(self.0).resize_to_fill(width, height, FilterType::Triangle).into_rgba8()
+            // Cut before it is scaled: a line that is as long as a picture may be would become one of millions of rows.
+            let part = self.seen(width, height);
+            imageops::resize(&*part, width, height, FilterType::Triangle)
         };
         picture.pixels_mut().for_each(|pixel| pixel.0[3] = u8::MAX);
         Self(picture)
+    }
+
+    /// Its middle, of the proportions of a picture as large as this.
+    fn seen(&self, width: u32, height: u32) -> SubImage<&RgbaImage> {
+        let (own, other) = (u64::from(self.width()) * u64::from(height), u64::from(self.height()) * u64::from(width));
+        let share = |of: u32, part: u64, whole: u64| {
+            u32::try_from(u64::from(of) * part / whole.max(1)).unwrap_or(of).clamp(1, of)
+        };
+        let wide = if own > other { share(self.width(), other, own) } else { self.width() };
+        let high = if other > own { share(self.height(), own, other) } else { self.height() };
+        imageops::crop_imm(&self.0, (self.width() - wide) / 2, (self.height() - high) / 2, wide, high)
     }
 
     /// It at most as large as this, all of it, in its proportions.
@@ -171,6 +186,13 @@ mod tests {
         assert_eq!(size(picture().cover(1_280, 720)), (1_280, 720));
         assert_eq!(size(picture().cover(320, 16)), (320, 16));
         assert_eq!(picture().cover(64, 36).rgba()[..4], [128, 0, 0, 255], "over black");
+        // Scaled whole they would take tens of gigabytes.
+        for (width, height) in [(1, MAX_SIDE), (MAX_SIDE, 1), (1, 1)] {
+            let line = Picture::parse(&file(ImageFormat::Png, width, height)).unwrap();
+            assert_eq!(size(line.clone().cover(1_280, 720)), (1_280, 720));
+            let Picture(small) = line.within(320, 90);
+            assert!(small.width() <= 320 && small.height() <= 90, "{}x{}", small.width(), small.height());
+        }
         assert_eq!(size(picture().within(320, 90)), (120, 90));
         assert_eq!(size(picture().within(64, 90)), (64, 48));
         assert_eq!(size(picture().within(640, 480)), (640, 480), "what is smaller stays as it is");

@@ -30,12 +30,10 @@ pub enum Refused {
     #[error("live stream {}: there is no such live stream; GET /v2/live-streams lists them", id::quoted(.0))]
     UnknownStream(String),
     /// There is no picture of it.
-    #[error("{what}: {why}")]
+    #[error("{what}: has no picture; name one who is on stage and sends one, by user id")]
     NoSnapshot {
         /// Of whom, or of what.
         what: String,
-        /// Why not, and what to do.
-        why: &'static str,
     },
     /// No room code is this.
     #[error("room code {}: there is no such code; POST /v2/room-codes/room/<room_id> makes them", id::quoted(.0))]

@@ -75,9 +75,9 @@ struct Voice {
     /// What the last sample was multiplied by, and what the next chunk's last one is to be.
     gain: f32,
     next_gain: f32,
-    /// Mean square of what it had in the last chunk, as it was mixed, and as it came.
+    /// Mean square of what it had in the last chunk, as it was mixed, and as it came, where anything did.
     level: f32,
-    sent_level: f32,
+    sent_level: Option<f32>,
     /// Position of the queue's front, in samples since the stream's zero.
     start: i64,
     /// Left and right.
@@ -110,7 +110,7 @@ impl Mixer {
         let (start, samples, next, allowance) = (0, VecDeque::new(), None, VOICE_SAMPLES);
         self.voices.insert(
             track,
-            Voice { from, gain, next_gain: gain, level: 0.0, sent_level: 0.0, start, samples, next, allowance },
+            Voice { from, gain, next_gain: gain, level: 0.0, sent_level: None, start, samples, next, allowance },
         );
     }
 
@@ -138,9 +138,9 @@ impl Mixer {
         microphones.map(|voice| (&voice.from.peer, voice.level))
     }
 
-    /// Each voice and its mean square in the last chunk, as it came: full scale is 1.
+    /// Each voice of which something came for the last chunk, and its mean square: full scale is 1.
     pub fn sent_levels(&self) -> impl Iterator<Item = (TrackId, f32)> {
-        self.voices.iter().map(|(track, voice)| (*track, voice.sent_level))
+        self.voices.iter().filter_map(|(track, voice)| Some((*track, voice.sent_level?)))
     }
 
     /// Samples that came after their chunk.
@@ -261,7 +261,7 @@ impl Voice {
         // Over a whole chunk, 21 ms: a step would click.
         let (from, to) = (self.gain, self.next_gain);
         self.gain = to;
-        (self.level, self.sent_level) = (0.0, 0.0);
+        (self.level, self.sent_level) = (0.0, None);
         if self.start >= end || self.samples.is_empty() {
             return;
         }
@@ -277,7 +277,7 @@ impl Voice {
             power += left * left + right * right;
         }
         self.level = power / (2 * CHUNK_SAMPLES) as f32;
-        self.sent_level = sent_power / (2 * CHUNK_SAMPLES) as f32;
+        self.sent_level = Some(sent_power / (2 * CHUNK_SAMPLES) as f32);
         self.start += i64::try_from(count).unwrap_or(0);
     }
 }

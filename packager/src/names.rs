@@ -24,7 +24,8 @@ struct Plate {
     letters: u32,
     longest: u32,
     serial: u64,
-    sprite: Arc<Sprite>,
+    /// `None` where there is nothing to be read.
+    sprite: Option<Arc<Sprite>>,
 }
 
 /// A name's place on a canvas.
@@ -70,20 +71,17 @@ impl Names {
                 // Beside the letters the plate has three quarters of their size, and may be a pixel wider to be even.
                 let room = longest.saturating_sub(letters + 2);
                 let line = self.text().line(name, letters, room);
-                if !line.is_seen() {
-                    return None;
-                }
                 self.made += 1;
-                let (sprite, serial) = (Arc::new(Sprite::plate(&[line])), self.made);
+                let (sprite, serial) = (line.is_seen().then(|| Arc::new(Sprite::plate(&[line]))), self.made);
                 Plate { name: name.to_owned(), letters, longest, serial, sprite }
             }
         };
         if self.plates.len() == PLATES {
             self.plates.remove(0);
         }
-        let placed = (plate.serial, Arc::clone(&plate.sprite));
+        let placed = plate.sprite.clone().map(|sprite| (plate.serial, sprite));
         self.plates.push(plate);
-        Some(placed)
+        placed
     }
 }
 

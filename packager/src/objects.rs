@@ -203,6 +203,18 @@ impl Stream {
         };
         let put = |put: &Put| {
             own(&put.path)?;
+            // What outlives the stream in caches would keep viewers from the room's next one.
+            let lasting = match (put.content_type, put.lifetime) {
+                (_, Lifetime::Never) => false,
+                (ContentType::Playlist, Lifetime::Playlist) | (ContentType::Picture, Lifetime::Poster) => false,
+                (ContentType::Media, Lifetime::Immutable { seconds }) => {
+                    self.is_of_room(&put.path) || seconds > self.lifetime_seconds()
+                }
+                _ => true,
+            };
+            if lasting {
+                return Err(format!("{}: a {:?} that lasts {:?}", put.path, put.content_type, put.lifetime));
+            }
             put.playlist.iter().filter_map(|live| live.promise.as_deref()).try_for_each(own)
         };
         match change {
@@ -447,7 +459,12 @@ mod tests {
         ] {
             assert_eq!(stream.accepts(&good), Ok(()), "{good:?}");
         }
+        let lasting = |path: String, seconds| Put { path, lifetime: Lifetime::Immutable { seconds }, ..own() };
         for bad in [
+            Change::Put(lasting(own().path, u64::MAX)),
+            Change::Put(lasting(stream.live_path(), 1)),
+            Change::Put(lasting(stream.poster_path(), 1)),
+            Change::Put(Put { content_type: ContentType::Playlist, ..own() }),
             Change::Put(elsewhere()),
             Change::Put(promising(&elsewhere().path)),
             Change::Delete(elsewhere().path),

@@ -29,7 +29,7 @@ pub enum Signal {
     Black,
     /// The same picture again and again.
     Frozen,
-    /// No new picture at all.
+    /// Nothing new at all.
     Stalled,
     /// Nothing that could be heard.
     Silent,
@@ -138,6 +138,7 @@ impl PictureSignal {
 /// Follows one voice, or the mix.
 #[derive(Debug)]
 pub struct SoundSignal {
+    came: SessionTime,
     heard: SessionTime,
     imperfect: SessionTime,
 }
@@ -145,11 +146,12 @@ pub struct SoundSignal {
 impl SoundSignal {
     /// One that begins at `now`.
     pub const fn new(now: SessionTime) -> Self {
-        Self { heard: now, imperfect: now }
+        Self { came: now, heard: now, imperfect: now }
     }
 
     /// Takes the mean square of the last samples; full scale is 1.
     pub fn hear(&mut self, level: f32, now: SessionTime) {
+        self.came = now;
         if level > SILENCE {
             self.heard = now;
         }
@@ -160,7 +162,9 @@ impl SoundSignal {
 
     /// What there is to hear.
     pub fn signal(&self, now: SessionTime) -> Signal {
-        if now >= self.imperfect + MUTED_FOR {
+        if now >= self.came + STALLED_FOR {
+            Signal::Stalled
+        } else if now >= self.imperfect + MUTED_FOR {
             Signal::Muted
         } else if now >= self.heard + SILENT_FOR {
             Signal::Silent
@@ -255,5 +259,6 @@ mod tests {
         let mut signal = SoundSignal::new(at(0));
         signal.hear(0.1, at(10_000));
         assert_eq!(signal.signal(at(10_000)), Signal::Fine);
+        assert_eq!(signal.signal(at(12_000)), Signal::Stalled, "nothing comes, which is no silence");
     }
 }

@@ -57,6 +57,10 @@ pub struct TrackStats {
     pub layer: Option<usize>,
     /// The layers that are sent: bit 0 is the first.
     pub sent_layers: u32,
+    /// Packets of all layers that never came, and those that came twice, as `packets` are of all.
+    pub lost_packets: u64,
+    /// See there.
+    pub double_packets: u64,
     /// When the last packet came.
     pub last_packet: Option<SessionTime>,
 }
@@ -81,6 +85,8 @@ impl TrackStats {
             waits_for_key_frame: false,
             layer: None,
             sent_layers: 0,
+            lost_packets: 0,
+            double_packets: 0,
             last_packet: None,
         }
     }
@@ -402,7 +408,10 @@ impl Track {
         layer.counted = counts;
         let (jitter, wait) = (layer.assembler.jitter().interarrival(), layer.assembler.jitter().wait());
         // Of whatever layer, that is a fault.
-        let frames_refused = self.layers.iter().map(|layer| layer.assembler.counts().frames_refused).sum();
+        let of_all = |count: fn(&AssemblerCounts) -> u64| -> u64 {
+            self.layers.iter().map(|layer| count(&layer.assembler.counts())).sum()
+        };
+        let frames_refused = of_all(|counts| counts.frames_refused);
         let assembler = AssemblerCounts { frames_refused, ..self.stats.assembler };
         let several = self.layers.len() > 1;
         let sent = self.layers.iter().enumerate().filter(|(_, layer)| several && layer.is_sent);
@@ -410,6 +419,8 @@ impl Track {
             jitter,
             wait,
             assembler,
+            lost_packets: of_all(|counts| counts.packets_lost),
+            double_packets: of_all(|counts| counts.packets_late_or_double),
             waits_for_key_frame: self.waits_for_key_frame(),
             layer: self.current.filter(|_| several),
             sent_layers: sent.fold(0, |sent, (number, _)| sent | 1 << number),

@@ -73,6 +73,7 @@ async function main() {
   seen.filled = await press(page, '#fill');
   seen.followed = await press(page, '#follow');
   seen.tiles = await press(page, '#large');
+  seen.named = await press(page, '#named');
   seen.grid = await press(page, '[data-layout=grid]');
   await alike(page, false);
   // Who is on stage, how they arrive, and the large one by a press.

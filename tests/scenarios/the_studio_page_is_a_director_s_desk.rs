@@ -26,13 +26,16 @@ async fn for_who_may_stream() {
     assert_eq!((&seen["sharing"], &seen["onAir"]), (&json!("You share your screen."), &json!("You are on air.")));
     let focus = |what: &str| if what == "focused" { json!("other") } else { Value::Null };
     let check = |what: &str, arrangement: &str, scaling: &str, follow: bool, screens: &str| {
-        let want = json!({"type": arrangement, "scaling": scaling, "focus": focus(what), "follow_speaker": follow, "pinned": null, "screens": screens, "transition": "smooth"});
+        let named = ["named", "grid", "focused"].contains(&what);
+        let want = json!({"type": arrangement, "scaling": scaling, "focus": focus(what), "follow_speaker": follow, "pinned": null, "screens": screens, "transition": "smooth",
+            "names": {}, "show_names": named, "background": null, "lower_third": null, "warnings": []});
         assert_eq!(seen[what], want, "{what}");
     };
     check("spotlight", "spotlight", "fit", false, "large");
     check("filled", "spotlight", "fill", false, "large");
     check("followed", "spotlight", "fill", true, "large");
     check("tiles", "spotlight", "fill", true, "tiles");
+    check("named", "spotlight", "fill", true, "tiles");
     check("grid", "grid", "fill", true, "tiles");
     // A grid has no large one.
     check("focused", "sidebar", "fill", false, "tiles");

@@ -23,6 +23,8 @@ export interface Layout {
   follow_speaker: boolean;
   pinned: string | null;
   screens: 'large' | 'tiles';
+  names: Record<string, string>;
+  show_names: boolean;
   transition: 'smooth' | 'none';
 }
 

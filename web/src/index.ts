@@ -37,9 +37,18 @@ async function main(): Promise<void> {
     pages += 1;
     void look().catch(() => {});
   });
-  const known = sessionStorage.getItem(KEPT) ?? (await ofDemo());
+  const known = kept(() => sessionStorage.getItem(KEPT)) ?? (await ofDemo());
   if (known) begin(known);
   else end('');
+}
+
+/** What a browser that keeps nothing refuses is not there. */
+function kept<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch {
+    return null;
+  }
 }
 
 /** Whoever has a room's code is led to its pages. */
@@ -68,7 +77,7 @@ function begin(bearer: string): void {
     try {
       const { entries, more } = await source.list(pages);
       if (signal.aborted) return;
-      sessionStorage.setItem(KEPT, bearer);
+      kept(() => sessionStorage.setItem(KEPT, bearer));
       show(entries, more, source);
     } catch (error) {
       if (!signal.aborted) trouble(error as Error);
@@ -138,7 +147,7 @@ function trouble(error: Error): void {
 /** Forgets the token, and asks for one. */
 function end(why: string): void {
   session.abort();
-  sessionStorage.removeItem(KEPT);
+  kept(() => sessionStorage.removeItem(KEPT));
   rows.clear();
   rooms.replaceChildren();
   pages = 1;

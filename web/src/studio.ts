@@ -78,8 +78,13 @@ async function main(): Promise<void> {
 /** What is there once the camera is: everything to try out before going live. */
 function rehearse(): void {
   element('setup').hidden = false;
-  name.value = localStorage.getItem(NAME) ?? '';
-  name.addEventListener('input', () => localStorage.setItem(NAME, name.value.trim()));
+  // Where a browser keeps nothing, the name is good for this visit.
+  try {
+    name.value = localStorage.getItem(NAME) ?? '';
+    name.addEventListener('input', () => localStorage.setItem(NAME, name.value.trim()));
+  } catch {
+    name.value = '';
+  }
   switchable();
   hearable();
   setUpProgramme();
@@ -179,6 +184,8 @@ function arrived(connection: RTCPeerConnection): void {
   void watchNetwork(connection, signal);
   sayWhere();
   show();
+  // A look that comes to nothing says nothing new.
+  void lookAround().catch(() => {});
 }
 
 function lost(): void {
@@ -235,7 +242,8 @@ function show(): void {
   end.hidden = stream.now !== 'on';
   element('badge').hidden = !(connected && stream.now === 'on');
   direction.of(onStage && stream.now === 'on' ? stream.id : null);
-  mayShare(connected && peers !== null);
+  // While the camera's connection comes back the screen's goes on.
+  mayShare(onStage !== null && peers !== null);
   // Who may not see how the stream is sees it when there is one.
   showProgramme(entry.roomId, onStage !== null && (stream.now === 'on' || stream.now === 'unseen'));
   showPeople(peers, direction, entry.user);

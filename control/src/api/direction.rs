@@ -164,7 +164,7 @@ pub(super) async fn snapshot(
 
 /// How many watch a live stream, about.
 ///
-/// Not in 100ms's API. An auth token of the room whose role may publish does, too.
+/// Not in 100ms's API. Counted are those who ask this server; those at edges of their own are not. An auth token of the room whose role may publish does, too.
 #[utoipa::path(get, path = "/v2/live-streams/{stream}/viewers", operation_id = "count_viewers", tag = "live streams",
     security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
     responses((status = 200, body = Viewers), (status = "default", body = Problem)))]

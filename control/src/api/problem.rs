@@ -120,7 +120,9 @@ impl From<ControlError> for Problem {
         match error {
             ControlError::Refused(refused) => refused.into(),
             ControlError::Catalog(cause) => cause.into(),
-            ControlError::Busy | ControlError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            ControlError::Busy | ControlError::Uploads | ControlError::NotNow | ControlError::Closed => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::picture::Picture;
 use crate::rooms::Invalid;
 use crate::rooms::layout::Corner;
 use crate::{Control, Wish};
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -40,10 +40,10 @@ pub(super) async fn set_background(
     State(control): State<Control>,
     Path(stream): Path<String>,
     Extension(caller): Extension<Caller>,
-    file: Result<Upload, Problem>,
+    request: Request,
 ) -> Result<Json<Uploaded>, Problem> {
     may_direct(&control, &stream, caller).await?;
-    upload(&control, &stream, file?, |picture| Wish::Background(Some(picture))).await
+    upload(&control, &stream, request, |picture| Wish::Background(Some(picture))).await
 }
 
 /// Take the picture behind the people of a live stream away.
@@ -75,11 +75,11 @@ pub(super) async fn set_logo(
     Path(stream): Path<String>,
     Extension(caller): Extension<Caller>,
     query: Query,
-    file: Result<Upload, Problem>,
+    request: Request,
 ) -> Result<Json<Uploaded>, Problem> {
     may_direct(&control, &stream, caller).await?;
     let corner = Corner::parse(query.text("corner"))?;
-    upload(&control, &stream, file?, |picture| Wish::Logo(Some((picture, corner)))).await
+    upload(&control, &stream, request, |picture| Wish::Logo(Some((picture, corner)))).await
 }
 
 /// Take the logo of a live stream away.
@@ -101,11 +101,13 @@ pub(super) async fn remove_logo(
 async fn upload(
     control: &Control,
     stream: &str,
-    Upload(file): Upload,
+    request: Request,
     wish: impl FnOnce(Picture) -> Wish,
 ) -> Result<Json<Uploaded>, Problem> {
+    let _place = control.upload_place()?;
+    let Upload(file) = Upload::from_request(request, control).await?;
     // Held until the picture is where it is needed: it may be 64 MB of pixels.
-    let _turn = control.picture_turn().await;
+    let _turn = control.picture_turn().await?;
     let read = tokio::task::spawn_blocking(move || Picture::parse(&file)).await;
     let unreadable = |_panicked| Invalid("the picture cannot be read; send another".to_owned());
     let picture = read.map_err(unreadable)??;

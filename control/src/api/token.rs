@@ -59,16 +59,20 @@ pub(super) async fn management(
     Ok(Json(TokenAnswer { token: control.open_management_token() }))
 }
 
-/// Whether a request was sent to a loopback address by name or number, and by a page from there, where it was a page. A name that leads here only by
+/// What a proxy adds to what it passes on from elsewhere.
+const PROXIES: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+
+/// Whether a request was sent to a loopback address by name or number, by a page from there, as browsers say of each POST. A name that leads here only by
 /// its DNS has another Host, and a page of another site another Origin: neither gets a token, whatever CORS lets it read.
 fn is_of_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // HTTP/2 says it in the URI.
     let Some(host) = uri.authority().map(Authority::as_str).or_else(|| text(header::HOST)) else { return false };
-    let same_site = headers.get(header::ORIGIN).is_none_or(|_| {
-        let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
-        origin.is_some_and(|(_, site)| site.eq_ignore_ascii_case(host))
-    });
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    let same_site = origin.is_some_and(|(_, site)| site.eq_ignore_ascii_case(host));
+    if PROXIES.iter().any(|name| headers.contains_key(*name)) {
+        return false;
+    }
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host().trim_matches(['[', ']']);
     let is_loopback = name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -89,10 +93,10 @@ mod tests {
             }
             assert_eq!(is_of_this_machine(&Uri::from_static("/v2"), &headers), want, "{host} {origin:?}");
         };
-        check("127.0.0.1:8080", None, true);
+        check("127.0.0.1:8080", None, false);
         check("127.0.0.1:8080", Some("http://127.0.0.1:8080"), true);
         check("localhost:8080", Some("http://LOCALHOST:8080"), true);
-        check("localhost", None, true);
+        check("localhost", Some("http://localhost"), true);
         check("[::1]:8443", Some("https://[::1]:8443"), true);
         check("127.0.0.1:8080", Some("https://elsewhere.example"), false);
         check("127.0.0.1:8080", Some("http://127.0.0.1:9999"), false);
@@ -103,6 +107,11 @@ mod tests {
         check("127.0.0.1@elsewhere.example", None, false);
         check("", None, false);
         assert!(!is_of_this_machine(&Uri::from_static("/v2"), &HeaderMap::new()));
-        assert!(is_of_this_machine(&Uri::from_static("http://127.0.0.1:8080/v2"), &HeaderMap::new()));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, "http://127.0.0.1:8080".parse().unwrap());
+        let uri = Uri::from_static("http://127.0.0.1:8080/v2");
+        assert!(is_of_this_machine(&uri, &headers));
+        headers.insert("x-forwarded-for", "192.0.2.1".parse().unwrap());
+        assert!(!is_of_this_machine(&uri, &headers), "a proxy passes it on");
     }
 }

@@ -23,7 +23,8 @@ async fn and_nobody_else() {
     assert_eq!(rooms.status, 200, "{rooms:?}");
     // Although its CORS lets every page read what it answers.
     ask(&h, "127.0.0.1:8080", Some("https://elsewhere.example")).await.refused(404, "no such route");
-    ask(&h, "rebound.example:8080", None).await.refused(404, "no such route");
+    ask(&h, "127.0.0.1:8080", None).await.refused(404, "no such route");
+    ask(&h, "rebound.example:8080", Some("http://rebound.example:8080")).await.refused(404, "no such route");
 }
 
 #[tokio::test]

@@ -16,13 +16,16 @@ const status = element('direction-status');
 const follow = element<HTMLInputElement>('follow');
 const fill = element<HTMLInputElement>('fill');
 const large = element<HTMLInputElement>('large');
+const named = element<HTMLInputElement>('named');
 
 /** As at a stream's start. */
-const AT_FIRST: Layout = { type: 'grid', scaling: 'fit', focus: null, follow_speaker: false, pinned: null, screens: 'large', transition: 'smooth' };
+const AT_FIRST: Layout = { type: 'grid', scaling: 'fit', focus: null, follow_speaker: false, pinned: null, screens: 'large', names: {}, show_names: false, transition: 'smooth' };
 
 export class Direction {
   layout: Layout = AT_FIRST;
   private stream: string | null = null;
+  // The layout is what the server has, and not that of a stream's start.
+  private known = false;
   // A change that is on its way: what is heard meanwhile is older.
   private changing = 0;
   private readonly buttons = new Map<string, HTMLButtonElement>();
@@ -42,6 +45,7 @@ export class Direction {
     follow.addEventListener('change', () => void this.change({ follow_speaker: follow.checked }));
     fill.addEventListener('change', () => void this.change({ scaling: fill.checked ? 'fill' : 'fit' }));
     large.addEventListener('change', () => void this.change({ screens: large.checked ? 'large' : 'tiles' }));
+    named.addEventListener('change', () => void this.change({ show_names: named.checked }));
     this.show();
   }
 
@@ -51,6 +55,7 @@ export class Direction {
     if (stream === this.stream) return;
     this.stream = stream;
     this.layout = AT_FIRST;
+    this.known = false;
     this.show();
     void this.look().catch(() => {});
   }
@@ -67,6 +72,7 @@ export class Direction {
     const layout = await this.api.maybe<Layout>(`/live-streams/${encodeURIComponent(stream)}/layout`);
     if (!layout || this.changing > 0 || stream !== this.stream) return;
     this.layout = layout;
+    this.known = true;
     this.show();
   }
 
@@ -79,6 +85,8 @@ export class Direction {
 
   private async change(part: Partial<Layout>): Promise<void> {
     if (!this.stream) return;
+    // What others have arranged is not known before the first look, and would be undone.
+    if (!this.known) await this.look().catch(() => {});
     const before = this.layout;
     this.layout = { ...before, ...part };
     this.show();
@@ -101,6 +109,7 @@ export class Direction {
     follow.checked = this.layout.follow_speaker;
     fill.checked = this.layout.scaling === 'fill';
     large.checked = this.layout.screens === 'large';
+    named.checked = this.layout.show_names;
     this.changed();
   }
 }
