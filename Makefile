@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/footlight/target
 export CARGO_TARGET_DIR
 # Failpoints are compiled into what is tested: a frame can then ask to crash its decoder.
 TEST_FEATURES := --features failpoints
-FUZZ_SECONDS ?= 10
+FUZZ_SECONDS ?= 5
 
 .PHONY: run install test lint web fuzz-build fuzz setup setup-lint setup-test fmt help bench-compose bench-ingest bench-isolation bench-latency soak-browser \
 	soak-connects soak-lip-sync soak-return
