@@ -4,6 +4,7 @@
 
 use cardinality_estimator::CardinalityEstimator;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,8 +17,19 @@ const SLICE: Duration = Duration::from_secs(WINDOW.as_secs() / SLICES);
 /// Streams whose viewers are counted; a sketch takes 3 KB at most (2^12 registers of 6 bits, 1.6 % off).
 const STREAMS: usize = 4_096;
 
-/// A viewer: who has the same address and the same browser is the same one.
-type Viewer = (IpAddr, Vec<u8>);
+/// A viewer: who has the same address and the same browser is the same one. Their hash, made where no lock is held.
+#[derive(Debug, Clone, Copy, Hash)]
+pub struct Viewer(u64);
+
+impl Viewer {
+    /// Of an address and what a User-Agent header says.
+    pub fn of(address: IpAddr, agent: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (address, agent).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
 type Sketch = CardinalityEstimator<Viewer>;
 
 /// Counts. Cheap to clone.
@@ -34,10 +46,10 @@ impl Default for Audience {
 }
 
 impl Audience {
-    /// Somebody was given an object of this path.
-    pub fn note(&self, path: &str, address: IpAddr, agent: &[u8]) {
+    /// Somebody was given a playlist.
+    pub fn note(&self, path: &str, viewer: Viewer) {
         if let Some(key) = key(path) {
-            self.counts().note(key, (address, agent.to_vec()), self.began.elapsed());
+            self.counts().note(key, viewer, self.began.elapsed());
         }
     }
 
@@ -54,7 +66,7 @@ impl Audience {
 }
 
 /// What a path's viewers are counted by: the folder of a stream, or of a room's static playlist. `None` where it is no playlist: who watches asks for those.
-fn key(path: &str) -> Option<&str> {
+pub(crate) fn key(path: &str) -> Option<&str> {
     let folders = match path.split('/').nth(1)? {
         "hls" => 4,
         "live" => 3,
@@ -76,9 +88,12 @@ impl Counts {
             if self.0.len() >= STREAMS {
                 return;
             }
+            self.0.insert(key.to_owned(), HashMap::new());
         }
-        let slices = self.0.entry(key.to_owned()).or_default();
-        slices.retain(|of, _| is_recent(*of, slice));
+        let Some(slices) = self.0.get_mut(key) else { return };
+        if !slices.contains_key(&slice) {
+            slices.retain(|of, _| is_recent(*of, slice));
+        }
         slices.entry(slice).or_default().insert(&viewer);
     }
 
@@ -105,7 +120,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     fn viewer(number: u32) -> Viewer {
-        (Ipv4Addr::from_bits(number).into(), b"browser".to_vec())
+        Viewer::of(Ipv4Addr::from_bits(number).into(), b"browser")
     }
 
     fn seconds(seconds: u64) -> Duration {

@@ -1,6 +1,6 @@
 //! The one HTTP surface of a process: which path goes to whom. Pure routing; `edge::serve` holds the sockets.
 
-use crate::audience::Audience;
+use crate::audience::{self, Audience, Viewer};
 use crate::web::Web;
 use axum::Router;
 use bytes::Bytes;
@@ -57,14 +57,15 @@ where
 
     /// A viewer's request: who is given a playlist watches.
     async fn watched(self, request: Request<Incoming>) -> Response<footlight_edge::Body> {
-        let peer = request.extensions().get::<Peer>().copied();
-        let agent = request.headers().get(header::USER_AGENT).cloned();
-        let path = request.uri().path().to_owned();
+        let path = request.uri().path();
+        let peer = request.extensions().get::<Peer>().filter(|_| audience::key(path).is_some());
+        let watching = peer.map(|Peer(address)| {
+            let agent = request.headers().get(header::USER_AGENT).map_or(&[][..], |agent| agent.as_bytes());
+            (path.to_owned(), Viewer::of(address.ip(), agent))
+        });
         let response = self.edge.handle(request).await;
-        if let Some(Peer(address)) = peer
-            && response.status().is_success()
-        {
-            self.audience.note(&path, address.ip(), agent.as_ref().map_or(&[], |agent| agent.as_bytes()));
+        if let Some((path, viewer)) = watching.filter(|_| response.status().is_success()) {
+            self.audience.note(&path, viewer);
         }
         response
     }
