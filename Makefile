@@ -43,7 +43,7 @@ fuzz-build: setup-test ## All fuzz targets, built
 fuzz: setup-test ## Each fuzz target for FUZZ_SECONDS
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz run
 
-bench-compose: setup-test web ## Composing and encoding, against the ffmpeg command line, half an hour
+bench-compose: setup-test web ## Composing and encoding, against the ffmpeg command line
 	cargo bench --bench compose
 
 bench-ingest: setup-test web ## CPU and memory per publisher

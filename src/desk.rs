@@ -213,15 +213,13 @@ impl Owner {
         for StreamReport { room, report, .. } in in_order(&reports) {
             rooms.entry(room).or_insert_with(empty).signals = &report.signals;
         }
-        for (room, health) in &mut self.rooms {
-            let nobody = empty();
-            health.look(rooms.get(room.as_str()).unwrap_or(&nobody)).iter().for_each(|event| log(room, event));
+        for room in rooms.keys().filter(|room| !self.rooms.contains_key(**room)).collect::<Vec<_>>() {
+            self.rooms.insert((*room).to_owned(), RoomHealth::default());
         }
-        for (room, look) in &rooms {
-            if !self.rooms.contains_key(*room) {
-                let health = self.rooms.entry((*room).to_owned()).or_default();
-                health.look(look).iter().for_each(|event| log(room, event));
-            }
+        // Those that are empty by now, too: who has left is told of.
+        let nobody = empty();
+        for (room, health) in &mut self.rooms {
+            health.look(rooms.get(room.as_str()).unwrap_or(&nobody)).iter().for_each(|event| log(room, event));
         }
         self.rooms.retain(|room, _| rooms.contains_key(room.as_str()));
         self.directions.retain(|stream, _| reports.iter().any(|report| report.stream == *stream));

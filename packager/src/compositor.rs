@@ -3,7 +3,7 @@
 //! Each source has a short queue of decoded pictures by time. At a tick it shows the newest one that is due; where none has come it goes on
 //! showing the last. Each of a peer's things has one tile, and keeps its place among the others for as long as it has a picture.
 
-use crate::layout::{Layout, Rect, Scaling, Size, Transition};
+use crate::layout::{Layout, Rect, Scaling, Size};
 use crate::timeline::Timeline;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{Contributor, PeerKey, Source as From, TrackId};
@@ -79,11 +79,6 @@ impl<P> Compositor<P> {
     /// The layout.
     pub const fn layout(&self) -> &Layout {
         &self.layout
-    }
-
-    /// How one arrangement passes into the next.
-    pub const fn transition(&self) -> Transition {
-        self.layout.transition
     }
 
     /// Somebody else speaks now.

@@ -243,7 +243,7 @@ impl Ticker {
         self.take_wishes();
         // As of the tick before: who has no picture yet is about to be seen, and is not told that they are not.
         let all: Vec<TrackId> = self.compositor.tracks().collect();
-        let ticks = self.compositor.transition().ticks(timeline.fps);
+        let ticks = self.compositor.layout().transition.ticks(timeline.fps);
         let tiles = self.compositor.tick(tick);
         tell_sizes(&mut self.told, &all, &tiles, &self.shared);
         let newest = tiles.iter().map(|t| (t.shown.serial, t.shown.picture.1)).max_by_key(|(serial, _)| *serial);
