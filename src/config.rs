@@ -7,7 +7,7 @@
 mod checks;
 
 use crate::live::Isolation;
-use footlight_packager::ladder::{AudioRendition, Ladder, LadderError, Rung};
+use footlight_packager::ladder::{AudioRendition, Ladder, LadderError, Rung, VideoCodec};
 use footlight_packager::layout::Size;
 use footlight_stage::ice_servers::IceCredentials;
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,8 @@ pub struct RungConfig {
     pub width: u32,
     pub height: u32,
     pub bitrate_kbps: u32,
+    #[serde(default)]
+    pub codec: VideoCodec,
     pub preset: String,
     pub audio: String,
 }
@@ -329,6 +331,7 @@ impl Config {
                     name: r.name.clone(),
                     size: Size { width: r.width, height: r.height },
                     bitrate_bps: kilo(r.bitrate_kbps),
+                    codec: r.codec,
                     preset: r.preset.clone(),
                     audio: r.audio.clone(),
                 })

@@ -307,13 +307,13 @@ fn log(room: &str, stream: &str, event: &StreamEvent) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use footlight_packager::ladder::{AudioRendition, Rung};
+    use footlight_packager::ladder::{AudioRendition, Rung, VideoCodec};
     use footlight_packager::layout::Size;
 
     fn ladder() -> Ladder {
         let size = Size { width: 320, height: 180 };
         let rung =
-            Rung { name: "180p".into(), size, bitrate_bps: 300_000, preset: "superfast".into(), audio: "audio".into() };
+            Rung { name: "180p".into(), size, bitrate_bps: 300_000, codec: VideoCodec::Libx264, preset: "superfast".into(), audio: "audio".into() };
         Ladder {
             canvas: size,
             fps: 30,

@@ -12,7 +12,7 @@ use footlight_packager::compositor::Compositor;
 use footlight_packager::decode::VideoDecoder;
 use footlight_packager::encode::{AudioEncoder, VideoEncoder};
 use footlight_packager::ffmpeg::{Picture, Scaler, whole};
-use footlight_packager::ladder::{AudioRendition, Ladder, Rung};
+use footlight_packager::ladder::{AudioRendition, Ladder, Rung, VideoCodec};
 use footlight_packager::layout::{Layout, Size};
 use footlight_packager::limiter::Limiter;
 use footlight_packager::mixer::{CHUNK_SAMPLES, Mixer};
@@ -79,6 +79,7 @@ pub fn ladder(rungs: usize) -> Ladder {
         name: name.into(),
         size: Size { width, height },
         bitrate_bps,
+        codec: VideoCodec::Libx264,
         preset: "superfast".into(),
         audio: "audio".into(),
     };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use footlight_packager::driver::FromPackager;
-use footlight_packager::ladder::{AudioRendition, Ladder, Rung};
+use footlight_packager::ladder::{AudioRendition, Ladder, Rung, VideoCodec};
 use footlight_packager::layout::Size;
 use footlight_packager::objects::{Change, Stream};
 use footlight_packager::session::{Output, Resume, Session};
@@ -40,6 +40,6 @@ fn own(stream: &Stream, change: &Change) {
 
 fn ladder() -> Ladder {
     let size = Size { width: 1280, height: 720 };
-    let rung = Rung { name: "720p".into(), size, bitrate_bps: 2_500_000, preset: "veryfast".into(), audio: "audio".into() };
+    let rung = Rung { name: "720p".into(), size, bitrate_bps: 2_500_000, codec: VideoCodec::Libx264, preset: "veryfast".into(), audio: "audio".into() };
     Ladder { canvas: size, fps: 30, rungs: vec![rung], audio: vec![AudioRendition { name: "audio".into(), bitrate_bps: 128_000 }] }
 }

@@ -1,7 +1,7 @@
 //! H.264 from a file's form to the byte stream that is sent, with FFmpeg's bitstream filters.
 
+use crate::coded::parameter_sets;
 use crate::contribution::profile_level_id;
-use crate::encode::parameter_sets;
 use crate::ffmpeg::FfmpegError;
 use bytes::Bytes;
 use ffmpeg_next::codec;

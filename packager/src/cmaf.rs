@@ -3,6 +3,7 @@
 //! A part of a segment is one CMAF chunk (moof and mdat); a segment is the concatenation of its parts. Decode times have a base of ten
 //! seconds, so that the priming of AAC never makes one negative; there are no edit lists.
 
+use crate::coded;
 use crate::layout::Size;
 use bytes::Bytes;
 use footlight_media::time::Timescale;
@@ -25,7 +26,7 @@ pub struct Sample {
     pub duration: u32,
     /// Whether a decoder can begin here.
     pub key: bool,
-    /// AVC: NAL units behind 32-bit big-endian lengths. AAC: one raw frame without ADTS.
+    /// AVC and HEVC: NAL units behind 32-bit big-endian lengths. AV1: OBUs with their sizes. AAC: one raw frame without ADTS.
     pub data: Bytes,
 }
 
@@ -40,6 +41,24 @@ pub enum TrackHeader {
         sps: Bytes,
         /// Picture parameter set with its NAL header.
         pps: Bytes,
+    },
+    /// HEVC with its parameter sets in the sample entry (`hvc1`).
+    Hevc {
+        /// Coded picture after cropping.
+        size: Size,
+        /// Video parameter set with its NAL header.
+        vps: Bytes,
+        /// Sequence parameter set with its NAL header.
+        sps: Bytes,
+        /// Picture parameter set with its NAL header.
+        pps: Bytes,
+    },
+    /// AV1 (`av01`), main profile.
+    Av1 {
+        /// Coded picture.
+        size: Size,
+        /// The sequence header as an OBU with its size.
+        sequence: Bytes,
     },
     /// AAC-LC.
     Aac {
@@ -61,14 +80,24 @@ impl TrackHeader {
                 Some([profile, constraints, level]) => format!("avc1.{profile:02X}{constraints:02X}{level:02X}"),
                 _ => "avc1".to_owned(),
             },
+            Self::Hevc { sps, .. } => coded::hevc_codecs(sps),
+            Self::Av1 { sequence, .. } => coded::av1_codecs(sequence),
             Self::Aac { .. } => "mp4a.40.2".to_owned(),
         }
     }
 
     const fn timescale(&self) -> Timescale {
         match self {
-            Self::Avc { .. } => Timescale::VIDEO,
+            Self::Avc { .. } | Self::Hevc { .. } | Self::Av1 { .. } => Timescale::VIDEO,
             Self::Aac { rate, .. } => *rate,
+        }
+    }
+
+    /// Of a picture; `None` for sound.
+    const fn size(&self) -> Option<Size> {
+        match self {
+            Self::Avc { size, .. } | Self::Hevc { size, .. } | Self::Av1 { size, .. } => Some(*size),
+            Self::Aac { .. } => None,
         }
     }
 }
@@ -142,10 +171,7 @@ fn movie_header(out: &mut Vec<u8>, timescale: Timescale) {
 }
 
 fn track_header(out: &mut Vec<u8>, track: &TrackHeader) {
-    let (size, volume) = match track {
-        TrackHeader::Avc { size, .. } => (*size, 0),
-        TrackHeader::Aac { .. } => (Size { width: 0, height: 0 }, 0x0100),
-    };
+    let (size, volume) = track.size().map_or((Size { width: 0, height: 0 }, 0x0100), |size| (size, 0));
     // flags 3: enabled, in movie
     full_box(out, b"tkhd", 0, 3, |b| {
         [0, 0, TRACK_ID, 0, 0].iter().for_each(|v| put_u32(b, *v));
@@ -163,10 +189,8 @@ fn media(out: &mut Vec<u8>, track: &TrackHeader) {
         put_u16(b, 0x55c4); // language "und", five bits a letter
         put_u16(b, 0);
     });
-    let (handler, name): (&[u8; 4], &[u8]) = match track {
-        TrackHeader::Avc { .. } => (b"vide", b"video\0"),
-        TrackHeader::Aac { .. } => (b"soun", b"audio\0"),
-    };
+    let (handler, name): (&[u8; 4], &[u8]) =
+        if track.size().is_some() { (b"vide", b"video\0") } else { (b"soun", b"audio\0") };
     full_box(out, b"hdlr", 0, 0, |b| {
         put_u32(b, 0);
         b.extend_from_slice(handler);
@@ -174,9 +198,9 @@ fn media(out: &mut Vec<u8>, track: &TrackHeader) {
         b.extend_from_slice(name);
     });
     boxed(out, b"minf", |b| {
-        match track {
-            TrackHeader::Avc { .. } => full_box(b, b"vmhd", 0, 1, |b| b.extend_from_slice(&[0; 8])),
-            TrackHeader::Aac { .. } => full_box(b, b"smhd", 0, 0, |b| b.extend_from_slice(&[0; 4])),
+        match track.size() {
+            Some(_) => full_box(b, b"vmhd", 0, 1, |b| b.extend_from_slice(&[0; 8])),
+            None => full_box(b, b"smhd", 0, 0, |b| b.extend_from_slice(&[0; 4])),
         }
         boxed(b, b"dinf", |b| {
             full_box(b, b"dref", 0, 0, |b| {
@@ -188,7 +212,17 @@ fn media(out: &mut Vec<u8>, track: &TrackHeader) {
             full_box(b, b"stsd", 0, 0, |b| {
                 put_u32(b, 1);
                 match track {
-                    TrackHeader::Avc { size, sps, pps } => avc_sample_entry(b, *size, sps, pps),
+                    TrackHeader::Avc { size, sps, pps } => {
+                        visual_sample_entry(b, b"avc1", *size, |b| {
+                            boxed(b, b"avcC", |b| avc_configuration(b, sps, pps))
+                        });
+                    }
+                    TrackHeader::Hevc { size, vps, sps, pps } => visual_sample_entry(b, b"hvc1", *size, |b| {
+                        boxed(b, b"hvcC", |b| coded::hevc_configuration(b, [vps, sps, pps]));
+                    }),
+                    TrackHeader::Av1 { size, sequence } => visual_sample_entry(b, b"av01", *size, |b| {
+                        boxed(b, b"av1C", |b| coded::av1_configuration(b, sequence));
+                    }),
                     TrackHeader::Aac { config, rate, bitrate_bps } => aac_sample_entry(b, config, *rate, *bitrate_bps),
                 }
             });
@@ -200,14 +234,14 @@ fn media(out: &mut Vec<u8>, track: &TrackHeader) {
     });
 }
 
-/// VisualSampleEntry and AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1).
-fn avc_sample_entry(out: &mut Vec<u8>, size: Size, sps: &[u8], pps: &[u8]) {
-    let to_u16 = |v: usize| u16::try_from(v).unwrap_or(u16::MAX);
-    boxed(out, b"avc1", |b| {
+/// VisualSampleEntry (ISO/IEC 14496-12 section 12.1.3) with the box that its codec wants.
+fn visual_sample_entry(out: &mut Vec<u8>, kind: &[u8; 4], size: Size, configuration: impl FnOnce(&mut Vec<u8>)) {
+    let to_u16 = |v: u32| u16::try_from(v).unwrap_or(u16::MAX);
+    boxed(out, kind, |b| {
         b.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]); // reserved, data_reference_index
         b.extend_from_slice(&[0; 16]);
-        put_u16(b, to_u16(size.width as usize));
-        put_u16(b, to_u16(size.height as usize));
+        put_u16(b, to_u16(size.width));
+        put_u16(b, to_u16(size.height));
         put_u32(b, 0x0048_0000); // 72 dpi
         put_u32(b, 0x0048_0000);
         put_u32(b, 0);
@@ -215,21 +249,7 @@ fn avc_sample_entry(out: &mut Vec<u8>, size: Size, sps: &[u8], pps: &[u8]) {
         b.extend_from_slice(&[0; 32]); // compressor name
         put_u16(b, 0x0018); // depth
         put_u16(b, 0xffff);
-        boxed(b, b"avcC", |b| {
-            b.push(1);
-            b.extend_from_slice(sps.get(1..4).unwrap_or(&[0; 3]));
-            b.push(0xff); // lengths of four bytes
-            b.push(0xe1); // one SPS
-            put_u16(b, to_u16(sps.len()));
-            b.extend_from_slice(sps);
-            b.push(1);
-            put_u16(b, to_u16(pps.len()));
-            b.extend_from_slice(pps);
-            // High and above say chroma format and bit depths once more: 4:2:0, 8 bits.
-            if sps.get(1).is_some_and(|profile| ![66, 77, 88].contains(profile)) {
-                b.extend_from_slice(&[0xfd, 0xf8, 0xf8, 0]);
-            }
-        });
+        configuration(b);
         boxed(b, b"colr", |b| {
             b.extend_from_slice(b"nclx");
             [1, 1, 1].iter().for_each(|v| put_u16(b, *v)); // BT.709
@@ -237,6 +257,24 @@ fn avc_sample_entry(out: &mut Vec<u8>, size: Size, sps: &[u8], pps: &[u8]) {
         });
         boxed(b, b"pasp", |b| [1, 1].iter().for_each(|v| put_u32(b, *v)));
     });
+}
+
+/// AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1).
+fn avc_configuration(out: &mut Vec<u8>, sps: &[u8], pps: &[u8]) {
+    let to_u16 = |v: usize| u16::try_from(v).unwrap_or(u16::MAX);
+    out.push(1);
+    out.extend_from_slice(sps.get(1..4).unwrap_or(&[0; 3]));
+    out.push(0xff); // lengths of four bytes
+    out.push(0xe1); // one SPS
+    put_u16(out, to_u16(sps.len()));
+    out.extend_from_slice(sps);
+    out.push(1);
+    put_u16(out, to_u16(pps.len()));
+    out.extend_from_slice(pps);
+    // High and above say chroma format and bit depths once more: 4:2:0, 8 bits.
+    if sps.get(1).is_some_and(|profile| ![66, 77, 88].contains(profile)) {
+        out.extend_from_slice(&[0xfd, 0xf8, 0xf8, 0]);
+    }
 }
 
 /// AudioSampleEntry and ES_Descriptor (ISO/IEC 14496-1 section 7.2.6.5).
@@ -312,6 +350,20 @@ mod tests {
         }
     }
 
+    fn hevc() -> TrackHeader {
+        TrackHeader::Hevc {
+            size: Size { width: 1280, height: 720 },
+            vps: Bytes::from_static(&[0x40, 1, 0x0c]),
+            sps: Bytes::from_static(&[0x42, 1, 1, 1, 0x60, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x5d, 0xa0, 2]),
+            pps: Bytes::from_static(&[0x44, 1, 0xc1]),
+        }
+    }
+
+    fn av1() -> TrackHeader {
+        let sequence = Bytes::from_static(&[0x0a, 4, 0, 0, 0, 0x28]);
+        TrackHeader::Av1 { size: Size { width: 1280, height: 720 }, sequence }
+    }
+
     fn aac() -> TrackHeader {
         TrackHeader::Aac { config: Bytes::from_static(&[0x11, 0x90]), rate: Timescale::AUDIO_48K, bitrate_bps: 128_000 }
     }
@@ -332,6 +384,12 @@ mod tests {
         let Codec::Avc1(entry) = check(&avc(), "avc1.640020", 90_000) else { panic!("not avc1") };
         assert_eq!((entry.visual.width, entry.visual.height), (1280, 720));
         assert_eq!(entry.avcc.sequence_parameter_sets[0], [0x67, 0x64, 0x00, 0x20, 0xac]);
+        let Codec::Hvc1(entry) = check(&hevc(), "hvc1.1.6.L93.90", 90_000) else { panic!("not hvc1") };
+        assert_eq!((entry.visual.width, entry.hvcc.general_profile_idc, entry.hvcc.arrays.len()), (1280, 1, 3));
+        assert_eq!(entry.hvcc.general_level_idc, 93);
+        let Codec::Av01(entry) = check(&av1(), "av01.0.05M.08", 90_000) else { panic!("not av01") };
+        assert_eq!((entry.av1c.seq_profile, entry.av1c.seq_level_idx_0), (0, 5));
+        assert_eq!(entry.av1c.config_obus, [0x0a, 4, 0, 0, 0, 0x28]);
         let Codec::Mp4a(entry) = check(&aac(), "mp4a.40.2", 48_000) else { panic!("not mp4a") };
         assert_eq!(entry.audio.channel_count, 2);
     }

@@ -1,7 +1,8 @@
 //! Encoders of what a publisher sends: H.264 constrained baseline with its parameter sets in band, and Opus. What every WebRTC peer takes.
 
+use crate::coded::{nal_units, parameter_sets};
 use crate::decode::{Pcm, SAMPLE_RATE};
-use crate::encode::{encode_picture, extradata, nal_units, parameter_sets};
+use crate::encode::{encode_picture, extradata};
 use crate::ffmpeg::{FfmpegError, Picture};
 use crate::layout::Size;
 use bytes::{BufMut, Bytes, BytesMut};

@@ -1,64 +1,38 @@
-//! Encoders of the ladder: x264 and FFmpeg's own AAC.
+//! Encoders of the ladder: x264 or whatever else of FFmpeg's a rung names, and FFmpeg's own AAC.
 
 use crate::cmaf::TrackHeader;
+use crate::coded;
 use crate::decode::SAMPLE_RATE;
 use crate::ffmpeg::{FfmpegError, Picture};
-use crate::ladder::{AudioRendition, KEY_FRAME_SECONDS, Rung};
+use crate::ladder::{self, AudioRendition, Format, KEY_FRAME_SECONDS, Rung, VideoCodec};
 use crate::segmenter::{AAC_FRAME_SAMPLES, AccessUnit};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use ffmpeg_next::codec::{self, encoder};
 use ffmpeg_next::format::{Pixel, Sample, sample};
 use ffmpeg_next::{ChannelLayout, Dictionary, Rational, ffi, frame};
 use footlight_media::time::Timescale;
 
-/// x264 for one rung: constant frame rate, closed GOPs of a second, no B frames and no lookahead, so that a frame is out when it has been put in.
+/// An encoder for one rung: constant frame rate, closed GOPs of a second, no B frames and no lookahead, so that a frame is out when it has been put in.
 pub struct VideoEncoder {
     encoder: encoder::video::Encoder,
+    format: Format,
     header: TrackHeader,
 }
 
 impl VideoEncoder {
     /// An encoder for `rung` at `fps`.
     pub fn new(rung: &Rung, fps: u32) -> Result<Self, FfmpegError> {
-        let what = || format!("encoder libx264 for {}", rung.name);
-        let setup = |e| FfmpegError::setup(what(), e);
-        let codec = encoder::find_by_name("libx264").ok_or_else(|| setup(ffmpeg_next::Error::EncoderNotFound))?;
-        let mut context = codec::Context::new_with_codec(codec).encoder().video().map_err(setup)?;
-        let to_i32 = |v: u32| i32::try_from(v).expect("checked by Ladder::check");
-        context.set_width(rung.size.width);
-        context.set_height(rung.size.height);
-        context.set_format(Pixel::YUV420P);
-        context.set_time_base(Rational(1, to_i32(fps)));
-        context.set_frame_rate(Some(Rational(to_i32(fps), 1)));
-        context.set_gop(fps * KEY_FRAME_SECONDS);
-        context.set_max_b_frames(0);
-        context.set_bit_rate(rung.bitrate_bps as usize);
-        // SAFETY: plain fields of a context that is not open yet.
-        unsafe {
-            let raw = context.as_mut_ptr();
-            (*raw).rc_max_rate = rung.maxrate_bps().cast_signed();
-            // A buffer of one second: peaks stay inside BANDWIDTH and a cut to another scene still has bits.
-            (*raw).rc_buffer_size = i32::try_from(rung.maxrate_bps()).unwrap_or(i32::MAX);
-            (*raw).thread_count = 1;
-            (*raw).flags |= i32::try_from(ffi::AV_CODEC_FLAG_CLOSED_GOP).unwrap_or(i32::MIN)
-                | i32::try_from(ffi::AV_CODEC_FLAG_GLOBAL_HEADER).expect("a flag bit");
-            (*raw).color_primaries = ffi::AVColorPrimaries::AVCOL_PRI_BT709;
-            (*raw).color_trc = ffi::AVColorTransferCharacteristic::AVCOL_TRC_BT709;
-            (*raw).colorspace = ffi::AVColorSpace::AVCOL_SPC_BT709;
-            (*raw).color_range = ffi::AVColorRange::AVCOL_RANGE_MPEG;
-        }
-        let mut options = Dictionary::new();
-        options.set("preset", &rung.preset);
-        options.set("forced-idr", "1");
-        options.set(
-            "x264-params",
-            "scenecut=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:sliced-threads=0:open-gop=0:force-cfr=1",
-        );
-        let encoder = context.open_as_with(codec, options).map_err(setup)?;
+        let (encoder, format) = (open(rung, fps)?, rung.codec.format());
         // SAFETY: the encoder is open; its extradata are valid for as long as it lives, and are copied here.
-        let extradata = unsafe { extradata(encoder.as_ptr()) };
-        let (sps, pps) = parameter_sets(&extradata).ok_or_else(|| setup(ffmpeg_next::Error::InvalidData))?;
-        Ok(Self { encoder, header: TrackHeader::Avc { size: rung.size, sps, pps } })
+        let mut extradata = unsafe { extradata(encoder.as_ptr()) };
+        if extradata.is_empty() {
+            // libaom says what its sequence header is when it has encoded something, so another one does.
+            let first = encode_picture(&mut open(rung, fps)?, &Picture::black(rung.size), 0, true)?;
+            extradata = first.data().unwrap_or_default().to_vec();
+        }
+        let header = coded::header(format, rung.size, &extradata);
+        let unreadable = || FfmpegError::setup(what(rung), ffmpeg_next::Error::InvalidData);
+        Ok(Self { encoder, format, header: header.ok_or_else(unreadable)? })
     }
 
     /// For the init segment.
@@ -69,8 +43,93 @@ impl VideoEncoder {
     /// Encodes one picture of the rung's size as tick `tick`, as an IDR where `key`.
     pub fn encode(&mut self, picture: &Picture, tick: u64, key: bool) -> Result<AccessUnit, FfmpegError> {
         let packet = encode_picture(&mut self.encoder, picture, tick.cast_signed(), key)?;
-        let data = length_prefixed(packet.data().unwrap_or_default());
+        let data = coded::access_unit(self.format, packet.data().unwrap_or_default());
         Ok(AccessUnit { key: packet.is_key(), data })
+    }
+}
+
+fn what(rung: &Rung) -> String {
+    format!("encoder {} for {}", rung.codec.name(), rung.name)
+}
+
+fn open(rung: &Rung, fps: u32) -> Result<encoder::video::Encoder, FfmpegError> {
+    let setup = |e| FfmpegError::setup(what(rung), e);
+    let codec = encoder::find_by_name(rung.codec.name()).ok_or_else(|| setup(ffmpeg_next::Error::EncoderNotFound))?;
+    let mut context = codec::Context::new_with_codec(codec).encoder().video().map_err(setup)?;
+    let to_i32 = |v: u32| i32::try_from(v).expect("checked by Ladder::check");
+    context.set_width(rung.size.width);
+    context.set_height(rung.size.height);
+    context.set_format(Pixel::YUV420P);
+    context.set_time_base(Rational(1, to_i32(fps)));
+    context.set_frame_rate(Some(Rational(to_i32(fps), 1)));
+    context.set_gop(fps * KEY_FRAME_SECONDS);
+    context.set_max_b_frames(0);
+    context.set_bit_rate(rung.bitrate_bps as usize);
+    // SAFETY: plain fields of a context that is not open yet.
+    unsafe {
+        let raw = context.as_mut_ptr();
+        (*raw).rc_max_rate = rung.maxrate_bps().cast_signed();
+        // A buffer of one second: peaks stay inside BANDWIDTH and a cut to another scene still has bits.
+        (*raw).rc_buffer_size = i32::try_from(rung.maxrate_bps()).unwrap_or(i32::MAX);
+        (*raw).thread_count = 1;
+        (*raw).flags |= i32::try_from(ffi::AV_CODEC_FLAG_CLOSED_GOP).unwrap_or(i32::MIN)
+            | i32::try_from(ffi::AV_CODEC_FLAG_GLOBAL_HEADER).expect("a flag bit");
+        (*raw).color_primaries = ffi::AVColorPrimaries::AVCOL_PRI_BT709;
+        (*raw).color_trc = ffi::AVColorTransferCharacteristic::AVCOL_TRC_BT709;
+        (*raw).colorspace = ffi::AVColorSpace::AVCOL_SPC_BT709;
+        (*raw).color_range = ffi::AVColorRange::AVCOL_RANGE_MPEG;
+    }
+    let mut options = Dictionary::new();
+    for (key, value) in settings(rung.codec, &rung.preset) {
+        options.set(key, value);
+    }
+    context.open_as_with(codec, options).map_err(setup)
+}
+
+/// The encoder's own settings: what comes out of it at once, and a preset as fast as x264's of that name.
+fn settings(codec: VideoCodec, preset: &str) -> Vec<(&'static str, &str)> {
+    // x264's presets, from the fastest on.
+    let rank = ladder::PRESETS.iter().position(|known| *known == preset).unwrap_or(0);
+    match codec {
+        VideoCodec::Libx264 => vec![
+            ("preset", preset),
+            ("forced-idr", "1"),
+            (
+                "x264-params",
+                "scenecut=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:sliced-threads=0:open-gop=0:force-cfr=1",
+            ),
+        ],
+        // Its own pool would have as many threads as the machine has cores, in each rung.
+        VideoCodec::Libx265 => vec![
+            ("preset", preset),
+            ("tune", "zerolatency"),
+            ("forced-idr", "1"),
+            (
+                "x265-params",
+                "scenecut=0:bframes=0:rc-lookahead=0:open-gop=0:pools=none:frame-threads=1:log-level=error",
+            ),
+        ],
+        VideoCodec::LibaomAv1 => vec![
+            ("usage", "realtime"),
+            ("cpu-used", ["8", "8", "8", "7", "6", "5"][rank]),
+            ("lag-in-frames", "0"),
+            ("row-mt", "0"),
+        ],
+        VideoCodec::H264Nvenc | VideoCodec::HevcNvenc | VideoCodec::Av1Nvenc => vec![
+            ("preset", ["p1", "p2", "p3", "p4", "p5", "p6"][rank]),
+            ("tune", "ull"),
+            ("rc", "vbr"),
+            ("delay", "0"),
+            ("zerolatency", "1"),
+            ("rc-lookahead", "0"),
+            ("no-scenecut", "1"),
+            ("forced-idr", "1"),
+        ],
+        VideoCodec::H264Amf => vec![
+            ("usage", "ultralowlatency"),
+            ("quality", ["speed", "speed", "speed", "balanced", "quality", "quality"][rank]),
+            ("rc", "vbr_peak"),
+        ],
     }
 }
 
@@ -171,44 +230,6 @@ pub(crate) unsafe fn extradata(context: *const ffi::AVCodecContext) -> Vec<u8> {
     }
 }
 
-const NAL_SEI: u8 = 6;
-const NAL_SPS: u8 = 7;
-const NAL_PPS: u8 = 8;
-const NAL_DELIMITER: u8 = 9;
-
-fn nal_type(nal: &[u8]) -> u8 {
-    nal.first().map_or(0, |b| b & 0x1f)
-}
-
-/// The first SPS and PPS of an Annex B byte stream.
-pub(crate) fn parameter_sets(annex_b: &[u8]) -> Option<(Bytes, Bytes)> {
-    let find = |kind| nal_units(annex_b).find(|n| nal_type(n) == kind).map(Bytes::copy_from_slice);
-    Some((find(NAL_SPS)?, find(NAL_PPS)?))
-}
-
-/// NAL units behind 32-bit lengths, as the `avc1` sample entry wants them; parameter sets stand there already, delimiters are implied, and x264's
-/// SEI says nothing to a player.
-fn length_prefixed(annex_b: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(annex_b.len() + 16);
-    for nal in nal_units(annex_b).filter(|n| ![NAL_SEI, NAL_SPS, NAL_PPS, NAL_DELIMITER].contains(&nal_type(n))) {
-        out.put_u32(u32::try_from(nal.len()).expect("a frame is below 4 GiB"));
-        out.put_slice(nal);
-    }
-    out.freeze()
-}
-
-/// The NAL units between the start codes of an Annex B byte stream (ITU-T H.264 annex B.1), without trailing zero bytes.
-pub(crate) fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let starts: Vec<usize> =
-        annex_b.windows(3).enumerate().filter(|(_, w)| *w == [0, 0, 1]).map(|(i, _)| i + 3).collect();
-    let ends: Vec<usize> = starts.iter().skip(1).map(|s| s - 3).chain([annex_b.len()]).collect();
-    starts.into_iter().zip(ends).map(|(start, end)| {
-        let nal = &annex_b[start..end];
-        let zeros = nal.iter().rev().take_while(|b| **b == 0).count();
-        &nal[..nal.len() - zeros]
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +251,28 @@ mod tests {
             assert!(unit.data.len() > 4);
         }
         assert!(encoder.header().codecs().starts_with("avc1.64"), "{}", encoder.header().codecs());
+    }
+
+    /// Each encoder that needs no card: out at once, keys where they are asked and nowhere else, and what its name and its header say.
+    #[test]
+    fn every_codec_keeps_the_ladder_s_time() {
+        let check = |codec, codecs: &str| {
+            let mut rung = one_rung().rungs.remove(0);
+            rung.codec = codec;
+            let mut encoder = VideoEncoder::new(&rung, 30).expect("opens");
+            assert!(encoder.header().codecs().starts_with(codecs), "{}", encoder.header().codecs());
+            let mut picture = Picture::black(rung.size);
+            for tick in 0..50 {
+                picture.fill(whole(rung.size), [16 + u8::try_from(tick).expect("below 50") * 4, 128, 128]);
+                let key = tick == 0 || tick == 30 || tick == 37;
+                let unit = encoder.encode(&picture, tick, key).expect("encodes");
+                assert_eq!(unit.key, key, "{codec:?}, tick {tick}");
+                assert!(unit.data.len() > 4, "{codec:?}, tick {tick}");
+            }
+        };
+        check(VideoCodec::Libx264, "avc1.64");
+        check(VideoCodec::Libx265, "hvc1.1.6.L93.");
+        check(VideoCodec::LibaomAv1, "av01.0.");
     }
 
     #[test]
@@ -269,13 +312,5 @@ mod tests {
         assert_eq!(encoder.encode(&tone, &tone).expect("encodes").len(), 1);
         let TrackHeader::Aac { config, .. } = encoder.header() else { panic!("not AAC") };
         assert_eq!(config[..2], [0x11, 0x90], "AAC-LC, 48 kHz, stereo");
-    }
-
-    #[test]
-    fn start_codes_of_both_lengths_are_found() {
-        let stream = [0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3, 0, 0, 0, 1, 0x65, 4, 0, 0, 1, 0x06, 9];
-        let units: Vec<&[u8]> = nal_units(&stream).collect();
-        assert_eq!(units, [&[0x67, 1, 2][..], &[0x68, 3], &[0x65, 4], &[0x06, 9]]);
-        assert_eq!(length_prefixed(&stream)[..], [0, 0, 0, 2, 0x65, 4]);
     }
 }

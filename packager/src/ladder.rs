@@ -22,6 +22,9 @@ const MAXRATE_PERCENT: u64 = 110;
 /// buffer, and fragments have headers.
 const PEAK_PERCENT: u64 = 125;
 
+/// x264's presets that are fast enough, the fastest first.
+pub(crate) const PRESETS: [&str; 6] = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"];
+
 /// Everything that is encoded for one live stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ladder {
@@ -44,10 +47,45 @@ pub struct Rung {
     pub size: Size,
     /// Mean rate of the video in bits per second.
     pub bitrate_bps: u32,
-    /// x264's preset.
+    /// What encodes it.
+    pub codec: VideoCodec,
+    /// x264's preset, or what comes nearest to it in another encoder.
     pub preset: String,
     /// Name of the audio rendition that is played with it.
     pub audio: String,
+}
+
+/// What encodes a rung, by FFmpeg's names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoCodec {
+    /// H.264 by x264.
+    #[default]
+    Libx264,
+    /// H.264 by an NVIDIA card.
+    H264Nvenc,
+    /// H.264 by an AMD card.
+    H264Amf,
+    /// HEVC by x265.
+    Libx265,
+    /// HEVC by an NVIDIA card.
+    HevcNvenc,
+    /// AV1 by libaom.
+    #[serde(rename = "libaom-av1")]
+    LibaomAv1,
+    /// AV1 by an NVIDIA card.
+    Av1Nvenc,
+}
+
+/// What a viewer's device has to decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// H.264, which all can.
+    Avc,
+    /// H.265.
+    Hevc,
+    /// AV1.
+    Av1,
 }
 
 /// One AAC-LC rendition, 48 kHz stereo.
@@ -65,16 +103,27 @@ pub enum LadderError {
     /// A frame rate that does not divide into parts.
     #[error("fps {0}: parts are a third of a second, so use 15, 24, 30, 48 or 60")]
     FrameRate(u32),
-    /// A size that 4:2:0 cannot hold or that is absurd.
-    #[error("{what} {width}x{height}: width a multiple of 16, height even, both from 64 to 3840")]
-    Size {
-        /// Which picture.
-        what: String,
+    /// A canvas whose tiles could not be aligned, or that is absurd.
+    #[error("canvas {width}x{height}: width a multiple of 16, height even, both from 64 to 3840")]
+    Canvas {
         /// As given, pixels.
         width: u32,
         /// As given, pixels.
         height: u32,
     },
+    /// A size that 4:2:0 cannot hold or that is absurd.
+    #[error("{name} {width}x{height}: both even, and from 64 to 3840")]
+    Size {
+        /// The rung's name.
+        name: String,
+        /// As given, pixels.
+        width: u32,
+        /// As given, pixels.
+        height: u32,
+    },
+    /// A rung of HEVC or AV1 alone, or two of them.
+    #[error("{0} rungs of HEVC or AV1, of {1}: give one at most, beside H.264, which every device plays")]
+    Formats(usize, usize),
     /// Too few or too many.
     #[error("{0} rungs: give 1 to 8")]
     Rungs(usize),
@@ -111,7 +160,6 @@ impl Ladder {
         if self.rungs.is_empty() || self.rungs.len() > 8 {
             return Err(LadderError::Rungs(self.rungs.len()));
         }
-        check_size("canvas", self.canvas)?;
         let mut names = Vec::new();
         for name in self.rungs.iter().map(|r| &r.name).chain(self.audio.iter().map(|a| &a.name)) {
             let legal = !name.is_empty()
@@ -126,14 +174,25 @@ impl Ladder {
             check_rate(&audio.name, audio.bitrate_bps, 32_000..=320_000)?;
         }
         for rung in &self.rungs {
-            check_size(&rung.name, rung.size)?;
+            let Size { width, height } = rung.size;
+            if !sized(width, 2) || !sized(height, 2) {
+                return Err(LadderError::Size { name: rung.name.clone(), width, height });
+            }
             check_rate(&rung.name, rung.bitrate_bps, 50_000..=50_000_000)?;
-            if !["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"].contains(&rung.preset.as_str()) {
+            if !PRESETS.contains(&rung.preset.as_str()) {
                 return Err(LadderError::Preset(rung.preset.clone()));
             }
             if !self.audio.iter().any(|a| a.name == rung.audio) {
                 return Err(LadderError::Audio { rung: rung.name.clone(), audio: rung.audio.clone() });
             }
+        }
+        let Size { width, height } = self.canvas;
+        if !sized(width, 16) || !sized(height, 2) {
+            return Err(LadderError::Canvas { width, height });
+        }
+        let other = self.rungs.iter().filter(|rung| rung.codec.format() != Format::Avc).count();
+        if other > 1 || other == self.rungs.len() {
+            return Err(LadderError::Formats(other, self.rungs.len()));
         }
         Ok(())
     }
@@ -149,11 +208,61 @@ impl Ladder {
     }
 }
 
+impl VideoCodec {
+    /// Every codec.
+    pub const ALL: [Self; 7] = [
+        Self::Libx264,
+        Self::H264Nvenc,
+        Self::H264Amf,
+        Self::Libx265,
+        Self::HevcNvenc,
+        Self::LibaomAv1,
+        Self::Av1Nvenc,
+    ];
+
+    /// FFmpeg's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Libx264 => "libx264",
+            Self::H264Nvenc => "h264_nvenc",
+            Self::H264Amf => "h264_amf",
+            Self::Libx265 => "libx265",
+            Self::HevcNvenc => "hevc_nvenc",
+            Self::LibaomAv1 => "libaom-av1",
+            Self::Av1Nvenc => "av1_nvenc",
+        }
+    }
+
+    /// The codec of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.name() == name)
+    }
+
+    /// What comes out.
+    pub const fn format(self) -> Format {
+        match self {
+            Self::Libx264 | Self::H264Nvenc | Self::H264Amf => Format::Avc,
+            Self::Libx265 | Self::HevcNvenc => Format::Hevc,
+            Self::LibaomAv1 | Self::Av1Nvenc => Format::Av1,
+        }
+    }
+
+    /// Whether a graphics card does it, which the fences of a child process keep it from.
+    pub const fn is_hardware(self) -> bool {
+        matches!(self, Self::H264Nvenc | Self::H264Amf | Self::HevcNvenc | Self::Av1Nvenc)
+    }
+}
+
 impl Rung {
     /// Bits per second that the rate control may reach within its buffer of one second.
     pub fn maxrate_bps(&self) -> u64 {
         u64::from(self.bitrate_bps) * MAXRATE_PERCENT / 100
     }
+}
+
+/// BANDWIDTH of a variant that is sound alone, likewise.
+pub fn peak_sound_bps(audio: &AudioRendition) -> u64 {
+    u64::from(audio.bitrate_bps) * PEAK_PERCENT / 100
 }
 
 /// BANDWIDTH of a variant: an upper bound of the rate of any of its segments, in bits per second (RFC 8216bis section 4.4.6.2).
@@ -166,12 +275,8 @@ pub fn average_bandwidth_bps(rung: &Rung, audio: &AudioRendition) -> u64 {
     u64::from(rung.bitrate_bps) + u64::from(audio.bitrate_bps)
 }
 
-fn check_size(what: &str, size: Size) -> Result<(), LadderError> {
-    let fine = |v: u32, align: u32| (64..=3840).contains(&v) && v.is_multiple_of(align);
-    if fine(size.width, 16) && fine(size.height, 2) {
-        return Ok(());
-    }
-    Err(LadderError::Size { what: what.to_owned(), width: size.width, height: size.height })
+fn sized(length: u32, align: u32) -> bool {
+    (64..=3840).contains(&length) && length.is_multiple_of(align)
 }
 
 fn check_rate(name: &str, bps: u32, range: std::ops::RangeInclusive<u32>) -> Result<(), LadderError> {
@@ -192,6 +297,7 @@ pub(crate) mod tests {
                 name: "720p".into(),
                 size,
                 bitrate_bps: 2_500_000,
+                codec: VideoCodec::Libx264,
                 preset: "superfast".into(),
                 audio: "audio".into(),
             }],
@@ -211,6 +317,8 @@ pub(crate) mod tests {
         check(|l| l.fps = 25, "fps 25");
         check(|l| l.rungs.clear(), "0 rungs");
         check(|l| l.canvas.width = 1270, "canvas 1270x720");
+        check(|l| l.rungs[0].size.width = 1279, "720p 1279x720");
+        check(|l| l.rungs[0].codec = VideoCodec::Libx265, "1 rungs of HEVC or AV1, of 1");
         check(|l| l.rungs[0].name = "../x".into(), "rendition name");
         check(|l| l.audio[0].name = "720p".into(), "rendition name \"720p\"");
         check(|l| l.rungs[0].audio = "low".into(), "rung \"720p\" plays audio \"low\"");

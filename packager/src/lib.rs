@@ -6,6 +6,7 @@ mod bounded;
 pub mod canvas;
 pub mod clock;
 pub mod cmaf;
+mod coded;
 pub mod compositor;
 pub mod contribution;
 pub mod decode;

@@ -21,6 +21,19 @@ const COUNTED_SEGMENTS: usize = 43_300;
 /// Bodies that an object can have: one of each name.
 const BODIES: usize = 6;
 
+/// Names of the multivariant playlists.
+const MASTER: &str = "master.m3u8";
+const LISTEN: &str = "listen.m3u8";
+
+/// What a multivariant playlist lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Multivariant {
+    /// Every rung with its sound.
+    Everything,
+    /// The sound alone.
+    Sound,
+}
+
 /// Names one live stream and its window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
@@ -240,7 +253,12 @@ impl Stream {
 
     /// The room's static playback path.
     pub fn live_path(&self) -> String {
-        format!("/live/{}/master.m3u8", self.room)
+        format!("/live/{}/{MASTER}", self.room)
+    }
+
+    /// The room's static playback path for the sound alone.
+    pub fn listen_path(&self) -> String {
+        format!("/live/{}/{LISTEN}", self.room)
     }
 
     /// Where the room's poster is: what pages show of a stream before it plays.
@@ -250,7 +268,7 @@ impl Stream {
 
     /// Whether an object is the room's, whichever its stream.
     pub fn is_of_room(&self, path: &str) -> bool {
-        path == self.live_path() || path == self.poster_path()
+        [self.live_path(), self.listen_path(), self.poster_path()].iter().any(|own| own == path)
     }
 
     /// What the programme looks like, for the stream and for its room.
@@ -334,8 +352,12 @@ impl Stream {
         })
     }
 
-    /// The stream's multivariant playlist, and the room's, which leads to the same objects.
-    pub fn multivariant(&self, text: impl Fn(&str) -> String, gzip: &mut Gzip) -> [Change; 2] {
+    /// A multivariant playlist of the stream's, and the room's, which leads to the same objects.
+    pub fn multivariant(&self, of: Multivariant, text: impl Fn(&str) -> String, gzip: &mut Gzip) -> [Change; 2] {
+        let (name, of_room) = match of {
+            Multivariant::Everything => (MASTER, self.live_path()),
+            Multivariant::Sound => (LISTEN, self.listen_path()),
+        };
         let mut put = |path, prefix: &str| {
             let [full, compressed] = text_bodies(&text(prefix), gzip);
             Change::Put(Put {
@@ -348,7 +370,7 @@ impl Stream {
             })
         };
         let from_live = format!("../../hls/{}/{}/", self.room, self.id);
-        [put(self.path("master.m3u8"), ""), put(self.live_path(), &from_live)]
+        [put(self.path(name), ""), put(of_room, &from_live)]
     }
 
     /// The record for a successor, as an object.
@@ -386,8 +408,9 @@ impl Stream {
 
     /// Objects that are not of one rendition.
     pub fn common_paths(&self) -> Vec<String> {
-        let own = ["master.m3u8", "poster.jpg"].map(|name| self.path(name));
-        [self.live_path(), self.poster_path(), self.resume_path()].into_iter().chain(own).collect()
+        let own = [MASTER, LISTEN, "poster.jpg"].map(|name| self.path(name));
+        let of_room = [self.live_path(), self.listen_path(), self.poster_path()];
+        of_room.into_iter().chain([self.resume_path()]).chain(own).collect()
     }
 
     /// Everything of a rendition from segment `segment` on, and parts from segment `parts` on.

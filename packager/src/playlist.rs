@@ -408,6 +408,21 @@ pub fn multivariant(ladder: &Ladder, codecs: impl Fn(&str) -> String, prefix: &s
     text
 }
 
+/// The multivariant playlist of the sound alone, for who listens with the screen off: one variant a rendition, best first.
+pub fn listening(ladder: &Ladder, codecs: impl Fn(&str) -> String, prefix: &str) -> String {
+    let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    for audio in &ladder.audio {
+        let (name, average) = (&audio.name, audio.bitrate_bps);
+        let (peak, codecs) = (ladder::peak_sound_bps(audio), codecs(name));
+        line(
+            &mut text,
+            format_args!("#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\""),
+        );
+        line(&mut text, format_args!("{prefix}{name}/media.m3u8"));
+    }
+    text
+}
+
 fn rendition_report(text: &mut String, name: &str, last: PartPlace) {
     let PartPlace { msn, index } = last;
     line(text, format_args!("#EXT-X-RENDITION-REPORT:URI=\"../{name}/media.m3u8\",LAST-MSN={msn},LAST-PART={index}"));
@@ -544,6 +559,15 @@ mod tests {
         assert_eq!((variant.bandwidth, variant.average_bandwidth), (3_597_500, Some(2_628_000)));
         assert_eq!(variant.frame_rate, Some(30.0));
         assert_eq!(playlist.alternatives[0].uri.as_deref(), Some("../../hls/r/s/audio/media.m3u8"));
+    }
+
+    #[test]
+    fn an_independent_parser_reads_the_playlist_of_the_sound_alone() {
+        let text = listening(&one_rung(), |_| "mp4a.40.2".to_owned(), "../../hls/r/s/");
+        let (_, playlist) = m3u8_rs::parse_master_playlist(text.as_bytes()).expect("parses");
+        let [variant] = &playlist.variants[..] else { panic!("{text}") };
+        assert_eq!((variant.uri.as_str(), variant.bandwidth), ("../../hls/r/s/audio/media.m3u8", 160_000));
+        assert_eq!((variant.codecs.as_deref(), variant.resolution), (Some("mp4a.40.2"), None));
     }
 
     proptest! {

@@ -7,7 +7,7 @@
 use crate::cmaf::{self, TrackHeader};
 use crate::gzip::Gzip;
 use crate::ladder::Ladder;
-use crate::objects::{Batch, Change, Stream};
+use crate::objects::{Batch, Change, Multivariant, Stream};
 use crate::playlist::{self, PartPlace, Rendition};
 use crate::segmenter::{Cut, Finished, Segmenter, Unit};
 use crate::stages::TickStamps;
@@ -292,7 +292,7 @@ impl Session {
             }
         }
         if first_time {
-            batch.changes.extend(self.multivariant());
+            batch.changes.extend(self.multivariants().into_iter().flatten());
         }
         for lane in changed {
             self.expire(*lane, batch);
@@ -322,13 +322,17 @@ impl Session {
         self.stream.media_playlist(rendition.name(), &rendered, &mut self.gzip)
     }
 
-    fn multivariant(&mut self) -> [Change; 2] {
+    fn multivariants(&mut self) -> [[Change; 2]; 2] {
         let codecs = |name: &str| {
             let lane = self.lanes.iter().find(|l| l.rendition.name() == name);
             lane.and_then(|l| l.header.as_ref()).map(TrackHeader::codecs).unwrap_or_default()
         };
-        let text = |prefix: &str| playlist::multivariant(&self.ladder, codecs, prefix);
-        self.stream.multivariant(text, &mut self.gzip)
+        let everything = |prefix: &str| playlist::multivariant(&self.ladder, codecs, prefix);
+        let sound = |prefix: &str| playlist::listening(&self.ladder, codecs, prefix);
+        [
+            self.stream.multivariant(Multivariant::Everything, everything, &mut self.gzip),
+            self.stream.multivariant(Multivariant::Sound, sound, &mut self.gzip),
+        ]
     }
 
     fn expire(&mut self, lane: Lane, batch: &mut Batch) {
@@ -484,6 +488,8 @@ mod tests {
             "list audio/media.m3u8 4.0",
             "put master.m3u8",
             "put /live/room/master.m3u8",
+            "put listen.m3u8",
+            "put /live/room/listen.m3u8",
         ];
         assert_eq!(at_last, want);
     }
@@ -564,6 +570,8 @@ mod tests {
             "list audio/media.m3u8 6.0",
             "put master.m3u8",
             "put /live/room/master.m3u8",
+            "put listen.m3u8",
+            "put /live/room/listen.m3u8",
         ];
         assert_eq!(published(&mut successor), want);
     }

@@ -39,6 +39,8 @@ pub(super) struct Sound {
     pub(super) renditions: Vec<AudioRendition>,
     pub(super) loudness_lufs: Option<f64>,
     pub(super) mix: Slot<Mix>,
+    /// Who stands in a corner, whoever speaks.
+    pub(super) pinned: Slot<Option<PeerKey>>,
     /// Where it is said who speaks, and what there is to hear.
     pub(super) speaker: Slot<PeerKey>,
     pub(super) heard: Slot<Signals>,
@@ -80,6 +82,9 @@ struct Audio {
     mixer: Mixer,
     mix: Slot<Mix>,
     speaker: Speaker,
+    pinned: Slot<Option<PeerKey>>,
+    /// Has a place already: whoever speaks is somebody else.
+    has_a_place: Option<PeerKey>,
     speaks: Slot<PeerKey>,
     /// What there is to hear of each track, and of the mix.
     signals: HashMap<TrackId, SoundSignal>,
@@ -117,6 +122,8 @@ impl Audio {
             mixer,
             mix: sound.mix,
             speaker: Speaker::default(),
+            pinned: sound.pinned,
+            has_a_place: None,
             speaks: sound.speaker,
             signals: HashMap::new(),
             programme,
@@ -136,7 +143,11 @@ impl Audio {
                 self.mixer.set_mix(mix);
             }
             let mut pcm = self.mixer.mix();
-            if let Some(peer) = self.speaker.hear(self.mixer.levels()) {
+            if let Some(pinned) = self.pinned.take() {
+                self.has_a_place = pinned;
+            }
+            let levels = self.mixer.levels().filter(|(peer, _)| Some(*peer) != self.has_a_place.as_ref());
+            if let Some(peer) = self.speaker.hear(levels) {
                 self.speaks.set(peer);
             }
             self.tell_signals(&pcm);
@@ -276,6 +287,7 @@ mod tests {
             renditions: vec![rendition],
             loudness_lufs: None,
             mix: Slot::new(mix),
+            pinned: Slot::new(None),
             speaker: Slot::new(None),
             heard: Slot::new(None),
         }

@@ -310,6 +310,7 @@ struct Driver {
     layout: Slot<Layout>,
     scenery: Slot<Scenery>,
     mix: Slot<Mix>,
+    pinned: Slot<Option<PeerKey>>,
     /// How large tracks are shown, where that has not been said yet.
     shown: HashMap<TrackId, Size>,
     /// Where the threads say what there is to see and to hear, and what they said last.
@@ -369,6 +370,7 @@ impl Driver {
             .enumerate()
             .map(|(lane, rung)| rung::start(shared.clone(), lane, rung.clone(), start.ladder.clone(), part))
             .collect::<Result<Vec<_>, _>>()?;
+        let pinned = Slot::new(Some(start.direction.layout.pinned.clone()));
         let (layout, mix) = (Slot::new(Some(start.direction.layout)), Slot::new(Some(start.direction.mix)));
         let (scenery, speaker) = (Slot::new(Some(start.direction.scenery)), Slot::new(None));
         let signals = [Slot::new(None), Slot::new(None)];
@@ -387,7 +389,14 @@ impl Driver {
         let lanes = start.ladder.rungs.len()..start.ladder.rungs.len() + start.ladder.audio.len();
         let first_unit = session.first_unit(lanes.start, part);
         let (renditions, loudness_lufs) = (start.ladder.audio, start.loudness_lufs);
-        let sound = audio::Sound { renditions, loudness_lufs, mix: mix.clone(), speaker, heard: signals[1].clone() };
+        let sound = audio::Sound {
+            renditions,
+            loudness_lufs,
+            mix: mix.clone(),
+            pinned: pinned.clone(),
+            speaker,
+            heard: signals[1].clone(),
+        };
         let sound = audio::start(shared.clone(), lanes, sound, first_unit)?;
         let lanes = session.progress().map(|_| Progress::new(now)).collect();
         Ok(Self {
@@ -397,6 +406,7 @@ impl Driver {
             layout,
             scenery,
             mix,
+            pinned,
             shown: HashMap::new(),
             signals,
             seen: [Vec::new(), Vec::new()],
@@ -536,6 +546,7 @@ impl Driver {
     }
 
     fn direct(&self, direction: Direction) {
+        self.pinned.set(direction.layout.pinned.clone());
         self.layout.set(direction.layout);
         self.scenery.set(direction.scenery);
         self.mix.set(direction.mix);

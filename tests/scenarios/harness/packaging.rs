@@ -6,7 +6,7 @@ use footlight_origin::{Limits, Origin};
 use footlight_packager::clock::SessionClock;
 use footlight_packager::direction::Direction;
 use footlight_packager::driver::{self, FromPackager, Start, ToPackager};
-use footlight_packager::ladder::{AudioRendition, Ladder, Rung};
+use footlight_packager::ladder::{AudioRendition, Ladder, Rung, VideoCodec};
 use footlight_packager::layout::Size;
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
@@ -32,8 +32,14 @@ pub struct Packaging {
 /// One rung of 320x180 and one AAC rendition: enough for what is not about picture quality.
 pub fn small_ladder() -> Ladder {
     let size = Size { width: 320, height: 180 };
-    let rung =
-        Rung { name: "180p".into(), size, bitrate_bps: 300_000, preset: "superfast".into(), audio: "audio".into() };
+    let rung = Rung {
+        name: "180p".into(),
+        size,
+        bitrate_bps: 300_000,
+        codec: VideoCodec::Libx264,
+        preset: "superfast".into(),
+        audio: "audio".into(),
+    };
     let audio = AudioRendition { name: "audio".into(), bitrate_bps: 64_000 };
     Ladder { canvas: size, fps: 30, rungs: vec![rung], audio: vec![audio] }
 }
