@@ -4,6 +4,7 @@
 //! One owner keeps what is known of rooms and takes one closed set of inputs.
 
 use crate::audience::Audience;
+use crate::encoding;
 use crate::health::{Look, RoomHealth};
 use crate::live::{Live, StreamReport};
 use crate::words;
@@ -12,6 +13,7 @@ use footlight_control::{
     Viewers, Wish,
 };
 use footlight_media::track::PeerKey;
+use footlight_packager::ladder::Ladder;
 use footlight_packager::layout::Size;
 use footlight_packager::text::Text;
 use footlight_stage::driver::Stage;
@@ -68,8 +70,10 @@ pub struct Owner {
     live: Live,
     stage: Stage,
     audience: Audience,
-    /// What pictures are made as large as.
-    canvas: Size,
+    /// What a stream encodes that asks for nothing else.
+    configured: Ladder,
+    /// How large the picture is of each stream that goes on.
+    canvases: HashMap<String, Size>,
     /// Knows what can be drawn.
     text: Text,
     rooms: BTreeMap<String, RoomHealth>,
@@ -82,12 +86,13 @@ pub struct Owner {
 
 impl Owner {
     /// A desk before all these.
-    pub fn new(live: Live, stage: Stage, audience: Audience, canvas: Size) -> (Self, Desk) {
+    pub fn new(live: Live, stage: Stage, audience: Audience, configured: Ladder) -> (Self, Desk) {
         let (asking, asked) = mpsc::channel(ASKING);
-        let (rooms, directions) = (BTreeMap::new(), HashMap::new());
+        let (rooms, canvases, directions) = (BTreeMap::new(), HashMap::new(), HashMap::new());
         let text = Text::default();
         let snapshots = Arc::new(Semaphore::new(SNAPSHOTS));
-        (Self { live, stage, audience, canvas, text, rooms, directions, snapshots, asked }, Desk { asking })
+        let owner = Self { live, stage, audience, configured, canvases, text, rooms, directions, snapshots, asked };
+        (owner, Desk { asking })
     }
 
     /// Runs until control commands no more and `shutdown`.
@@ -111,17 +116,39 @@ impl Owner {
 
     async fn obey(&mut self, command: Command) {
         match command {
-            Command::StartStream { room, stream } => self.live.start_stream(room, stream).await,
+            Command::StartStream { room, stream, ladder } => self.start(room, stream, ladder.as_ref()).await,
             Command::StopStream { stream } => self.live.stop_stream(stream).await,
             // Scaling a picture takes a while, and nobody else has to wait for it. Control bounds how many there are at once.
             Command::DirectStream { stream, wish: wish @ (Wish::Background(_) | Wish::Logo(_)), directed, .. } => {
-                tokio::spawn(dress(self.live.clone(), stream, wish, self.canvas, directed));
+                let canvas = self.canvas(&stream);
+                tokio::spawn(dress(self.live.clone(), stream, wish, canvas, directed));
             }
             Command::DirectStream { room, stream, wish, directed } => {
                 let done = self.direct(&room, stream, wish).await;
                 let _nobody_waits = directed.send(done);
             }
         }
+    }
+
+    async fn start(&mut self, room: String, stream: String, asked: Option<&footlight_control::Ladder>) {
+        let ladder =
+            asked.map_or_else(|| Ok(self.configured.clone()), |asked| encoding::ladder(asked, &self.configured));
+        let ladder = ladder.unwrap_or_else(|why| {
+            tracing::error!(
+                room,
+                stream,
+                why,
+                "control has commanded a ladder that cannot be; the configured one is used"
+            );
+            self.configured.clone()
+        });
+        self.canvases.insert(stream.clone(), ladder.canvas);
+        self.live.start_stream(room, stream, ladder).await;
+    }
+
+    /// What pictures of a stream are made as large as.
+    fn canvas(&self, stream: &str) -> Size {
+        self.canvases.get(stream).copied().unwrap_or(self.configured.canvas)
     }
 
     /// Shows or mixes a stream otherwise; answers with what of it cannot be drawn.
@@ -133,7 +160,7 @@ impl Owner {
             Wish::Mix(mix) => (None, Some(mix.clone())),
             Wish::Background(_) | Wish::Logo(_) => (None, None),
         };
-        if !self.live.direct_stream(stream.clone(), words::wish(wish, self.canvas)).await {
+        if !self.live.direct_stream(stream.clone(), words::wish(wish, self.canvas(&stream))).await {
             return Err(NotDirected::Over);
         }
         let (shown, heard) = self.directions.entry(stream).or_default();
@@ -222,7 +249,9 @@ impl Owner {
             health.look(rooms.get(room.as_str()).unwrap_or(&nobody)).iter().for_each(|event| log(room, event));
         }
         self.rooms.retain(|room, _| rooms.contains_key(room.as_str()));
-        self.directions.retain(|stream, _| reports.iter().any(|report| report.stream == *stream));
+        let goes_on = |stream: &String| reports.iter().any(|report| report.stream == *stream);
+        self.directions.retain(|stream, _| goes_on(stream));
+        self.canvases.retain(|stream, _| goes_on(stream));
     }
 
     fn reports(&self) -> Vec<RoomReport> {

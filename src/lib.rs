@@ -9,6 +9,7 @@ pub mod audience;
 pub mod commands;
 pub mod config;
 pub mod desk;
+mod encoding;
 pub mod health;
 pub mod http;
 pub mod listeners;

@@ -52,8 +52,6 @@ pub struct Common {
     pub isolation: Isolation,
     /// Address space of a child process, in bytes.
     pub memory_bytes: u64,
-    /// What is encoded.
-    pub ladder: Ladder,
     /// How loud the mix is made, in LUFS; `None`: as loud as it comes.
     pub loudness_lufs: Option<f64>,
     /// Segments in a playlist.
@@ -101,7 +99,7 @@ pub struct Live {
 
 /// What the owner takes.
 pub(crate) enum LiveInput {
-    Start { room: String, stream: String },
+    Start { room: String, stream: String, ladder: Ladder },
     Stop { stream: String },
     Direct { stream: String, wish: Box<Wish>, taken: oneshot::Sender<bool> },
     Snapshot { stream: String, shot: Shot },
@@ -133,9 +131,9 @@ impl Live {
         Self { inputs }
     }
 
-    /// Starts a stream.
-    pub async fn start_stream(&self, room: String, stream: String) {
-        let _owner_is_gone = self.inputs.send(LiveInput::Start { room, stream }).await;
+    /// Starts a stream that encodes `ladder`.
+    pub async fn start_stream(&self, room: String, stream: String, ladder: Ladder) {
+        let _owner_is_gone = self.inputs.send(LiveInput::Start { room, stream, ladder }).await;
     }
 
     /// Stops one.
@@ -202,7 +200,7 @@ impl Owner {
             };
             let Some(input) = input else { return };
             match input {
-                LiveInput::Start { room, stream } => self.start(room, stream),
+                LiveInput::Start { room, stream, ladder } => self.start(room, stream, ladder),
                 LiveInput::Stop { stream } => {
                     if let Some(entry) = self.streams.get(&stream) {
                         entry.stop.cancel();
@@ -262,7 +260,7 @@ impl Owner {
         let _nobody_listens_any_more = self.events.send((stream, event)).await;
     }
 
-    fn start(&mut self, room: String, stream: String) {
+    fn start(&mut self, room: String, stream: String, ladder: Ladder) {
         if self.streams.contains_key(&stream) || self.shutdown.is_cancelled() {
             return;
         }
@@ -279,6 +277,7 @@ impl Owner {
             shutdown: self.shutdown.clone(),
             stop,
             names: Stream::new(room, stream, self.common.window),
+            ladder,
             zero_date: self.common.clock.zero_date(),
             directions,
             shots: asked,
@@ -312,8 +311,14 @@ mod tests {
 
     fn ladder() -> Ladder {
         let size = Size { width: 320, height: 180 };
-        let rung =
-            Rung { name: "180p".into(), size, bitrate_bps: 300_000, codec: VideoCodec::Libx264, preset: "superfast".into(), audio: "audio".into() };
+        let rung = Rung {
+            name: "180p".into(),
+            size,
+            bitrate_bps: 300_000,
+            codec: VideoCodec::Libx264,
+            preset: "superfast".into(),
+            audio: "audio".into(),
+        };
         Ladder {
             canvas: size,
             fps: 30,
@@ -336,7 +341,6 @@ mod tests {
             origin_is_elsewhere: false,
             isolation: Isolation::Thread,
             memory_bytes: 0,
-            ladder: ladder(),
             loudness_lufs: None,
             window: 8,
             playout_delay: Duration::ZERO,
@@ -344,7 +348,7 @@ mod tests {
         };
         let (events, mut happened) = mpsc::channel(8);
         let live = Live::start(common, events, shutdown.clone(), &tasks);
-        live.start_stream("room".into(), "stream".into()).await;
+        live.start_stream("room".into(), "stream".into(), ladder()).await;
         let (stream, event) = happened.recv().await.expect("it is told");
         assert!(stream == "stream" && matches!(event, StreamEvent::Failed { .. }), "{stream}: {event:?}");
         shutdown.cancel();

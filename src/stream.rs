@@ -9,6 +9,7 @@ use bytes::Bytes;
 use footlight_media::time::WallTime;
 use footlight_packager::direction::Direction;
 use footlight_packager::driver::{FromPackager, Start, ToPackager};
+use footlight_packager::ladder::Ladder;
 use footlight_packager::objects::Stream;
 use footlight_packager::publish::Publisher;
 use footlight_packager::session::{Output, Resume, Session};
@@ -49,6 +50,8 @@ pub(crate) struct StreamTask {
     pub(crate) shutdown: CancellationToken,
     pub(crate) stop: CancellationToken,
     pub(crate) names: Stream,
+    /// What it encodes.
+    pub(crate) ladder: Ladder,
     /// The date of the session clock's zero. Read once a stream: its dates never jump, and the next stream's follow a wall clock that was set.
     pub(crate) zero_date: WallTime,
     /// The newest is what a packager begins with.
@@ -101,7 +104,7 @@ impl StreamTask {
         let direction = directions.borrow_and_update().clone();
         let start = Start {
             stream: self.names.clone(),
-            ladder: self.common.ladder.clone(),
+            ladder: self.ladder.clone(),
             direction,
             loudness_lufs: self.common.loudness_lufs,
             clock: self.common.clock,
@@ -197,9 +200,9 @@ impl StreamTask {
         let mut publisher = Publisher::new(self.common.origin.clone());
         let record = publisher.get(&self.names.resume_path()).await.ok().flatten();
         // Without a record nothing was ever listed.
-        let record = record.and_then(|record| Resume::read(&record, &self.names, &self.common.ladder));
+        let record = record.and_then(|record| Resume::read(&record, &self.names, &self.ladder));
         let Some(record) = record else { return Vec::new() };
-        let mut session = Session::abandon(self.names.clone(), self.common.ladder.clone(), record);
+        let mut session = Session::abandon(self.names.clone(), self.ladder.clone(), record);
         let mut left = Vec::new();
         while let Some(output) = session.poll_output() {
             match output {

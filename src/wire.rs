@@ -4,6 +4,7 @@
 use crate::audience::Audience;
 use crate::config::{Config, IceServer};
 use crate::desk;
+use crate::encoding;
 use crate::http::{BodyError, Surface};
 use crate::listeners::{BindError, Listeners, address, bind, public_url};
 use crate::live::{Common, Live, StreamEvent};
@@ -13,7 +14,7 @@ use crate::tls::TlsError;
 use crate::web::Web;
 use bytes::Bytes;
 use footlight_control::credentials::{Credentials, CredentialsError};
-use footlight_control::{Control, Event, OpenError};
+use footlight_control::{CheckLadder, Control, Event, OpenError};
 use footlight_edge::key::QueryRule;
 use footlight_edge::remote::{Address, AddressError, Remote};
 use footlight_edge::{Edge, Wiring};
@@ -57,6 +58,9 @@ pub enum WireError {
     /// A port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// An encoder that is configured is not here.
+    #[error("packager.rungs: {0}")]
+    Ladder(String),
     /// WebRTC cannot start.
     #[error(transparent)]
     Stage(StartError),
@@ -267,8 +271,10 @@ where
         data_dir: config.data_dir.clone(),
         public_url: public_url.clone(),
         cors_origins: config.cors.origins.clone(),
+        check_ladder: check_ladder(&config),
         open_to_this_machine: config.open_to_this_machine,
     };
+    encoding::check(&config.ladder(), config.packager.isolation).map_err(WireError::Ladder)?;
     let credentials = Credentials::load_or_create(&config.data_dir)?;
     let (control, commands, questions) =
         Control::open(control_config, credentials, events_out, shutdown.clone()).await?;
@@ -278,7 +284,6 @@ where
         origin_is_elsewhere: objects.elsewhere,
         isolation: config.packager.isolation,
         memory_bytes: config.packager.memory_mb << 20,
-        ladder: config.ladder(),
         loudness_lufs: config.packager.loudness_lufs,
         window: config.packager.window_segments,
         playout_delay: Duration::from_millis(config.packager.playout_delay_ms),
@@ -287,7 +292,7 @@ where
     let live = Live::start(common, happened, shutdown.clone(), &tasks);
     tasks.spawn(end_in_order(shutdown.clone(), live.clone(), streams_ended.clone(), stage.clone()));
     let audience = Audience::default();
-    let (owner, desk) = desk::Owner::new(live.clone(), stage.clone(), audience.clone(), config.ladder().canvas);
+    let (owner, desk) = desk::Owner::new(live.clone(), stage.clone(), audience.clone(), config.ladder());
     tasks.spawn(owner.run(desk::Control { commands, questions }, shutdown.clone()));
     tasks.spawn(pass_events(happenings, events));
     let surface = Surface {
@@ -313,6 +318,12 @@ where
         public_url,
         tasks,
     })
+}
+
+/// What control asks before it takes a ladder.
+fn check_ladder(config: &Config) -> CheckLadder {
+    let (configured, isolation) = (config.ladder(), config.packager.isolation);
+    CheckLadder::new(move |asked| encoding::check(&encoding::ladder(asked, &configured)?, isolation))
 }
 
 async fn end_in_order(shutdown: CancellationToken, live: Live, streams_ended: CancellationToken, stage: Stage) {

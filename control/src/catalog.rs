@@ -1,5 +1,5 @@
 #![allow(clippy::disallowed_methods)] // IO: files of the data directory, and SQLite.
-//! The catalog: rooms, codes and live streams in SQLite, `catalog.db` in the data directory. One writer, who is the owner's; readers
+//! The catalog: rooms, templates, codes and live streams in SQLite, `catalog.db` in the data directory. One writer, who is the owner's; readers
 //! beside it see what is committed.
 
 mod read;
@@ -9,6 +9,7 @@ pub(crate) use read::{CodeFilter, Page, RoomFilter, StreamFilter};
 use crate::rooms::live_stream::LiveStream;
 use crate::rooms::room::Room;
 use crate::rooms::room_code::RoomCode;
+use crate::rooms::template::Template;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -87,6 +88,7 @@ pub(crate) enum Record {
     Room(Room),
     Code(RoomCode),
     Stream(LiveStream),
+    Template(Template),
 }
 
 /// Reads what is committed. Cheap to clone.
@@ -144,6 +146,7 @@ impl Writer {
                 Record::Room(room) => put_room(&mut transaction, room).await?,
                 Record::Code(code) => put_code(&mut transaction, code).await?,
                 Record::Stream(stream) => put_stream(&mut transaction, stream).await?,
+                Record::Template(template) => put_template(&mut transaction, template).await?,
             }
         }
         Ok(transaction.commit().await?)
@@ -181,6 +184,14 @@ async fn put_stream(connection: &mut SqliteConnection, stream: &LiveStream) -> R
     let query = query.bind(stream.status.as_str()).bind(request).bind(&stream.started_by).bind(&stream.stopped_by);
     let query = query.bind(&stream.error).bind(ms(stream.created_at.0)).bind(stream.started_at.map(|t| ms(t.0)));
     query.bind(ms(stream.updated_at.0)).bind(stream.stopped_at.map(|t| ms(t.0))).execute(connection).await?;
+    Ok(())
+}
+
+async fn put_template(connection: &mut SqliteConnection, template: &Template) -> Result<(), CatalogError> {
+    const SQL: &str = "INSERT INTO templates (id, name, destinations) VALUES (?1, ?2, ?3)
+        ON CONFLICT (id) DO UPDATE SET name = ?2, destinations = ?3";
+    let destinations = serde_json::to_string(&template.destinations).expect("destinations are plain JSON");
+    sqlx::query(SQL).bind(&template.id).bind(&template.name).bind(destinations).execute(connection).await?;
     Ok(())
 }
 

@@ -5,13 +5,15 @@ use crate::api::{self, cors};
 use crate::catalog::{self, CatalogError, Reader};
 use crate::credentials::Credentials;
 use crate::owner::{Answer, ControlError, Input, NeverRan, Owner};
+use crate::rooms::ladder::{self, Ladder};
 use crate::rooms::live_stream::{Actor, LiveStream, StartRequest, Status};
 use crate::rooms::room_code::RoomCode;
-use crate::rooms::template::{Role, Template, default_template};
+use crate::rooms::template::{self, Role};
 use crate::rooms::token::{self, Token, TokenError};
-use crate::rooms::{Refused, id};
+use crate::rooms::{Invalid, Refused, id};
 use crate::{Command, Event, NoSnapshot, NotDirected, Question, Undrawn, Wish};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -31,6 +33,25 @@ const TURN_WAIT: Duration = Duration::from_secs(10);
 /// Pictures that are being uploaded or wait, 4 MiB each.
 const UPLOADS: usize = 32;
 
+/// Says why a ladder cannot be encoded: whoever encodes knows, and control does not.
+#[derive(Clone)]
+pub struct CheckLadder(Arc<Check>);
+
+type Check = dyn Fn(&Ladder) -> Result<(), String> + Send + Sync;
+
+impl CheckLadder {
+    /// What `check` says, naming the value and the cure.
+    pub fn new(check: impl Fn(&Ladder) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(check))
+    }
+}
+
+impl std::fmt::Debug for CheckLadder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CheckLadder")
+    }
+}
+
 /// What the control plane is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -40,6 +61,8 @@ pub struct Config {
     pub public_url: String,
     /// Origins whose pages may call the API; `*` is all.
     pub cors_origins: Vec<String>,
+    /// Says why a ladder cannot be encoded here. It may take some milliseconds.
+    pub check_ladder: CheckLadder,
     /// Whether the pages of this machine are given a management token: a demo's, which listens on loopback only and is everybody's there.
     pub open_to_this_machine: bool,
 }
@@ -141,13 +164,15 @@ struct Shared {
     questions: mpsc::Sender<Question>,
     reader: Reader,
     credentials: Credentials,
-    templates: Vec<Template>,
+    /// Those of every template.
+    roles: BTreeMap<String, Role>,
     public_url: String,
     cors: cors::Origins,
     /// Those who may upload a picture.
     uploads: Semaphore,
     /// Those who may have a picture's pixels in memory now.
     pictures: Semaphore,
+    check_ladder: CheckLadder,
     open_to_this_machine: bool,
 }
 
@@ -162,25 +187,25 @@ impl Control {
     ) -> Result<(Self, mpsc::Receiver<Command>, mpsc::Receiver<Question>), OpenError> {
         let cors = cors::Origins::new(&config.cors_origins).map_err(OpenError::CorsOrigin)?;
         let (writer, reader) = catalog::open(&config.data_dir).await?;
-        let templates = vec![default_template()];
         let (commands, commanded) = mpsc::channel(COMMANDS);
-        let owner = Owner::recover(writer, reader.clone(), templates.clone(), commands).await?;
+        let owner = Owner::recover(writer, reader.clone(), commands).await?;
         let (inputs, queue) = mpsc::channel(INPUTS);
         tokio::spawn(owner.run(queue, events, shutdown));
         let public_url = config.public_url.trim_end_matches('/').to_owned();
         let (questions, asked) = mpsc::channel(QUESTIONS);
         let (uploads, pictures) = (Semaphore::new(UPLOADS), Semaphore::new(PICTURES));
-        let open_to_this_machine = config.open_to_this_machine;
+        let (check_ladder, open_to_this_machine) = (config.check_ladder, config.open_to_this_machine);
         let shared = Shared {
             inputs,
             questions,
             reader,
             credentials,
-            templates,
+            roles: template::roles(),
             public_url,
             cors,
             uploads,
             pictures,
+            check_ladder,
             open_to_this_machine,
         };
         Ok((Self { shared: Arc::new(shared) }, commanded, asked))
@@ -212,7 +237,7 @@ impl Control {
         if !found.enabled && ask == Ask::Join {
             return Err(Obstacle::Disabled.into());
         }
-        if !self.role(&found.template_id, &auth.role).is_some_and(Role::may_publish) {
+        if !self.role(&auth.role).is_some_and(Role::may_publish) {
             return Err(Obstacle::Role(auth.role).into());
         }
         Ok(Publisher { user: auth.user, role: auth.role })
@@ -291,7 +316,23 @@ fn named(people: &[String]) -> String {
 /// What the API asks.
 impl Control {
     pub(crate) async fn start(&self, room: &str, request: StartRequest, by: Actor) -> Result<LiveStream, ControlError> {
-        self.ask(|answer| Input::StartStream { room: room.to_owned(), request, by, answer }).await
+        let ladder = self.ladder(room, &request).await?;
+        self.ask(|answer| Input::StartStream { room: room.to_owned(), request, ladder, by, answer }).await
+    }
+
+    /// What a start encodes; `None` is as it is configured.
+    async fn ladder(&self, room: &str, request: &StartRequest) -> Result<Option<Ladder>, ControlError> {
+        let unknown = || Refused::UnknownRoom(room.to_owned());
+        let room = self.shared.reader.room(room).await?.ok_or_else(unknown)?;
+        let unknown = || Refused::UnknownTemplate(room.template_id.clone());
+        let template = self.shared.reader.template(&room.template_id).await?.ok_or_else(unknown)?;
+        let destinations = ladder::destinations(&template.destinations)?;
+        let chosen = ladder::chosen(request.ladder.clone(), &request.destination, destinations)?;
+        if let Some(ladder) = &chosen {
+            let field = if request.ladder.is_some() { "layers" } else { "the layers of the room's template" };
+            self.check_ladder(ladder, field).await?;
+        }
+        Ok(chosen)
     }
 
     pub(crate) async fn stop_room(&self, room: &str, by: Actor) -> Result<Vec<LiveStream>, ControlError> {
@@ -389,8 +430,8 @@ impl Control {
             return Err(refused(auth).into());
         }
         let unknown = || Refused::UnknownRoom(room.to_owned());
-        let found = self.shared.reader.room(room).await?.ok_or_else(unknown)?;
-        match self.role(&found.template_id, &auth.role) {
+        self.shared.reader.room(room).await?.ok_or_else(unknown)?;
+        match self.role(&auth.role) {
             Some(role) if role.permissions.hls_streaming => Ok(Actor::Peer { user: auth.user }),
             _ => Err(refused(auth).into()),
         }
@@ -410,8 +451,8 @@ impl Control {
         if auth.room != room {
             return Err(refused(auth).into());
         }
-        let found = self.shared.reader.room(room).await?.ok_or_else(unknown)?;
-        match self.role(&found.template_id, &auth.role) {
+        self.shared.reader.room(room).await?.ok_or_else(unknown)?;
+        match self.role(&auth.role) {
             Some(role) if role.may_publish() => Ok(()),
             _ => Err(refused(auth).into()),
         }
@@ -428,16 +469,21 @@ impl Control {
         if !room.enabled {
             return Err(Refused::RoomDisabled(room.id).into());
         }
-        let role = self.role(&room.template_id, &found.role).ok_or_else(unknown)?;
+        let role = self.role(&found.role).ok_or_else(unknown)?;
         Ok((found, role))
     }
 
-    pub(crate) fn role(&self, template: &str, role: &str) -> Option<&Role> {
-        self.templates().iter().find(|known| known.id == template)?.roles.get(role)
+    pub(crate) fn role(&self, role: &str) -> Option<&Role> {
+        self.shared.roles.get(role)
     }
 
-    pub(crate) fn templates(&self) -> &[Template] {
-        &self.shared.templates
+    /// Whether the packager can encode it.
+    pub(crate) async fn check_ladder(&self, ladder: &Ladder, field: &str) -> Result<(), ControlError> {
+        let (check, ladder) = (self.shared.check_ladder.clone(), ladder.clone());
+        // It opens encoders.
+        let checked =
+            tokio::task::spawn_blocking(move || (check.0)(&ladder)).await.map_err(|_| ControlError::Closed)?;
+        checked.map_err(|why| Invalid(format!("{field}: {why}")).into())
     }
 
     pub(crate) fn reader(&self) -> &Reader {

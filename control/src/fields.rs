@@ -119,6 +119,34 @@ impl Fields {
         })
     }
 
+    /// An object that was read before, whose names are below `prefix`.
+    pub(crate) fn of(prefix: &str, map: Map<String, Value>) -> Self {
+        Self { prefix: prefix.to_owned(), map }
+    }
+
+    /// A list of at most `most` objects, whose fields are read in turn.
+    pub fn objects_in(&mut self, name: &str, most: usize) -> Result<Option<Vec<Self>>, Invalid> {
+        let full = format!("{}{}", self.prefix, shown_name(name));
+        let list = self.take(name, "a list", |value| match value {
+            Value::Array(list) => Ok(list),
+            other => Err(other),
+        })?;
+        let Some(list) = list else { return Ok(None) };
+        if list.len() > most {
+            return Err(Invalid(format!("{full}: {} are too many; give {most} at most", list.len())));
+        }
+        let object = |(n, value)| match value {
+            Value::Object(map) => Ok(Self { prefix: format!("{full}[{n}]."), map }),
+            other => Err(Invalid(format!("{full}[{n}]: {} is {}; give an object", shown(&other), kind(&other)))),
+        };
+        list.into_iter().enumerate().map(object).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// What is said where a field is not there that has to be.
+    pub fn missing(&self, name: &str, want: &str) -> Invalid {
+        Invalid(format!("{}{name}: missing; give {want}", self.prefix))
+    }
+
     /// An object that is kept as it is.
     pub fn object(&mut self, name: &str) -> Result<Option<Value>, Invalid> {
         self.take(name, "an object", |value| if value.is_object() { Ok(value) } else { Err(value) })
@@ -131,12 +159,12 @@ impl Fields {
 
     /// A string that must be there.
     pub fn required_text(&mut self, name: &str) -> Result<String, Invalid> {
-        self.text(name)?.ok_or_else(|| Invalid(format!("{}{name}: missing; give a string", self.prefix)))
+        self.text(name)?.ok_or_else(|| self.missing(name, "a string"))
     }
 
     /// `true` or `false`, which must be there.
     pub fn required_flag(&mut self, name: &str) -> Result<bool, Invalid> {
-        self.flag(name)?.ok_or_else(|| Invalid(format!("{}{name}: missing; give true or false", self.prefix)))
+        self.flag(name)?.ok_or_else(|| self.missing(name, "true or false"))
     }
 
     fn take<T>(

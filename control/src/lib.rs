@@ -14,10 +14,11 @@ pub mod picture;
 pub mod rooms;
 
 pub use catalog::CatalogError;
-pub use control::{Ask, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
+pub use control::{Ask, CheckLadder, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
 pub use owner::{ControlError, NeverRan};
 pub use picture::Picture;
 pub use rooms::date::Timestamp;
+pub use rooms::ladder::{Ladder, Layer};
 pub use rooms::layout::{Arrangement, Corner, Layout, LowerThird, Scaling, Screens, Transition};
 pub use rooms::live_stream::LiveStream;
 pub use rooms::mix::{Fader, Mix};
@@ -36,6 +37,8 @@ pub enum Command {
         room: String,
         /// Its id.
         stream: String,
+        /// What it encodes; `None` is as it is configured.
+        ladder: Option<Ladder>,
     },
     /// End one. It is over when [`Event::StreamEnded`] says so.
     StopStream {

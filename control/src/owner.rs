@@ -6,10 +6,11 @@
 
 use crate::catalog::{CatalogError, Reader, Record, Writer};
 use crate::rooms::date::Timestamp;
+use crate::rooms::ladder::Ladder;
 use crate::rooms::live_stream::{self, Actor, Happening, LiveStream, Start, StartRequest, Status};
 use crate::rooms::room::{self, Room, RoomRequest};
 use crate::rooms::room_code::{self, RoomCode};
-use crate::rooms::template::Template;
+use crate::rooms::template::{Template, TemplateRequest};
 use crate::rooms::{Invalid, Refused, id};
 use crate::{Command, Event, NotDirected, Undrawn, Wish};
 use std::collections::{HashMap, VecDeque};
@@ -20,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 /// Commands that nobody has taken yet. While there are as many, no new request is taken; happenings are, so that whoever is to take
 /// the commands is never kept waiting by us.
 const PENDING_COMMANDS: usize = 64;
+/// Templates: the names of all are read where rooms are listed.
+const TEMPLATES: u64 = 1_000;
 /// Those who wait for streams to run: a connection each, of which a server has thousands.
 const WAITERS: usize = 1024;
 /// How long the last happenings of streams are waited for at the end: longer than a packager is given to end its playlists.
@@ -81,6 +84,10 @@ pub(crate) enum Input {
     CreateRoom { request: RoomRequest, answer: Answer<Room> },
     /// `POST /v2/rooms/<id>`.
     UpdateRoom { id: String, request: RoomRequest, answer: Answer<Room> },
+    /// `POST /v2/templates`.
+    CreateTemplate { request: TemplateRequest, answer: Answer<Template> },
+    /// `POST /v2/templates/<id>`.
+    UpdateTemplate { id: String, request: TemplateRequest, answer: Answer<Template> },
     /// A room and a code for each of its roles.
     EnsureRoom { id: String, answer: Answer<Vec<RoomCode>> },
     /// `POST /v2/room-codes/room/<room>`: a code for each role, or for one.
@@ -88,7 +95,7 @@ pub(crate) enum Input {
     /// `POST /v2/room-codes/code`.
     EnableCode { code: String, enabled: bool, answer: Answer<RoomCode> },
     /// `POST /v2/live-streams/room/<room>/start`.
-    StartStream { room: String, request: StartRequest, by: Actor, answer: Answer<LiveStream> },
+    StartStream { room: String, request: StartRequest, ladder: Option<Ladder>, by: Actor, answer: Answer<LiveStream> },
     /// `POST /v2/live-streams/room/<room>/stop`.
     StopRoom { room: String, by: Actor, answer: Answer<Vec<LiveStream>> },
     /// `POST /v2/live-streams/<id>/stop`.
@@ -107,7 +114,6 @@ pub(crate) enum Input {
 pub(crate) struct Owner {
     writer: Writer,
     reader: Reader,
-    templates: Vec<Template>,
     commands: mpsc::Sender<Command>,
     pending: VecDeque<Command>,
     waiters: HashMap<String, Vec<oneshot::Sender<Result<(), NeverRan>>>>,
@@ -118,11 +124,10 @@ impl Owner {
     pub(crate) async fn recover(
         writer: Writer,
         reader: Reader,
-        templates: Vec<Template>,
         commands: mpsc::Sender<Command>,
     ) -> Result<Self, CatalogError> {
         let pending = VecDeque::new();
-        let mut owner = Self { writer, reader, templates, commands, pending, waiters: HashMap::new() };
+        let mut owner = Self { writer, reader, commands, pending, waiters: HashMap::new() };
         let happening = Happening::Failed { reason: "the server ended while the stream ran".to_owned() };
         let unfinished = owner.reader.unfinished_streams().await?;
         let failed = unfinished.iter().filter_map(|stream| stream.after(&happening, now()));
@@ -180,13 +185,17 @@ impl Owner {
         match input {
             Input::CreateRoom { request, answer } => drop(answer.send(self.create_room(request).await)),
             Input::UpdateRoom { id, request, answer } => drop(answer.send(self.update_room(&id, request).await)),
+            Input::CreateTemplate { request, answer } => drop(answer.send(self.create_template(request).await)),
+            Input::UpdateTemplate { id, request, answer } => {
+                drop(answer.send(self.update_template(&id, request).await));
+            }
             Input::EnsureRoom { id, answer } => drop(answer.send(self.ensure_room(id).await)),
             Input::CreateCodes { room, role, answer } => {
                 drop(answer.send(self.create_codes(&room, role.as_deref()).await));
             }
             Input::EnableCode { code, enabled, answer } => drop(answer.send(self.enable_code(&code, enabled).await)),
-            Input::StartStream { room, request, by, answer } => {
-                drop(answer.send(self.start_stream(&room, request, &by).await));
+            Input::StartStream { room, request, ladder, by, answer } => {
+                drop(answer.send(self.start_stream(&room, request, ladder, &by).await));
             }
             Input::StopRoom { room, by, answer } => drop(answer.send(self.stop_room(&room, &by).await)),
             Input::StopStream { id, by, answer } => drop(answer.send(self.stop_stream(&id, &by).await)),
@@ -221,13 +230,41 @@ impl Owner {
     }
 
     async fn keep_room(&mut self, room: Room) -> Result<Room, ControlError> {
-        if self.template(&room.template_id).is_err() {
+        if self.reader.template(&room.template_id).await?.is_none() {
             let template = id::quoted(&room.template_id);
             let text = format!("template not found: template_id {template}; GET /v2/templates lists them");
             return Err(Invalid(text).into());
         }
         self.writer.put(&[Record::Room(room.clone())]).await?;
         Ok(room)
+    }
+
+    async fn create_template(&mut self, request: TemplateRequest) -> Result<Template, ControlError> {
+        let same_name = match &request.name {
+            Some(name) => self.reader.template_named(name).await?,
+            None => None,
+        };
+        if same_name.is_none() && self.reader.template_count().await? >= TEMPLATES {
+            return Err(
+                Invalid(format!("there are {TEMPLATES} templates, which is the most; change one of them")).into()
+            );
+        }
+        let template = Template::upsert(same_name, request, &mut rand::rng())?;
+        self.keep_template(template).await
+    }
+
+    async fn update_template(&mut self, id: &str, request: TemplateRequest) -> Result<Template, ControlError> {
+        let template = self.template(id).await?;
+        let same_name = match &request.name {
+            Some(name) => self.reader.template_named(name).await?,
+            None => None,
+        };
+        self.keep_template(template.replaced(same_name.as_ref(), request)?).await
+    }
+
+    async fn keep_template(&mut self, template: Template) -> Result<Template, ControlError> {
+        self.writer.put(&[Record::Template(template.clone())]).await?;
+        Ok(template)
     }
 
     async fn ensure_room(&mut self, id: String) -> Result<Vec<RoomCode>, ControlError> {
@@ -239,13 +276,13 @@ impl Owner {
 
     async fn create_codes(&mut self, room: &str, role: Option<&str>) -> Result<Vec<RoomCode>, ControlError> {
         let room = self.room(room).await?;
-        let template = self.template(&room.template_id)?;
+        let template = self.template(&room.template_id).await?;
         if let Some(role) = role.filter(|role| !template.roles.contains_key(*role)) {
             let roles = template.roles.keys().cloned().collect::<Vec<_>>().join(", ");
             return Err(Refused::UnknownRole { role: role.to_owned(), room: room.id, roles }.into());
         }
         let mut codes = self.reader.codes_of(&room.id).await?;
-        let mut made = room_code::missing(template, &room.id, &codes, now(), &mut rand::rng());
+        let mut made = room_code::missing(&template.roles, &room.id, &codes, now(), &mut rand::rng());
         made.retain(|code| role.is_none_or(|role| role == code.role));
         if !made.is_empty() {
             self.writer.put(&made.iter().cloned().map(Record::Code).collect::<Vec<_>>()).await?;
@@ -266,6 +303,7 @@ impl Owner {
         &mut self,
         room: &str,
         request: StartRequest,
+        ladder: Option<Ladder>,
         by: &Actor,
     ) -> Result<LiveStream, ControlError> {
         let room = self.room(room).await?;
@@ -275,7 +313,7 @@ impl Owner {
             Start::Already(stream) => Ok(stream),
             Start::New(stream) => {
                 self.writer.put(&[Record::Stream(stream.clone())]).await?;
-                self.pending.push_back(Command::StartStream { room: room.id, stream: stream.id.clone() });
+                self.pending.push_back(Command::StartStream { room: room.id, stream: stream.id.clone(), ladder });
                 Ok(stream)
             }
         }
@@ -375,9 +413,8 @@ impl Owner {
         Ok(self.reader.room(id).await?.ok_or_else(|| Refused::UnknownRoom(id.to_owned()))?)
     }
 
-    fn template(&self, id: &str) -> Result<&Template, Refused> {
-        let found = self.templates.iter().find(|template| template.id == id);
-        found.ok_or_else(|| Refused::UnknownTemplate(id.to_owned()))
+    async fn template(&self, id: &str) -> Result<Template, ControlError> {
+        Ok(self.reader.template(id).await?.ok_or_else(|| Refused::UnknownTemplate(id.to_owned()))?)
     }
 }
 

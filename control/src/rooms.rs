@@ -3,6 +3,7 @@
 
 pub mod date;
 pub mod id;
+pub mod ladder;
 pub mod layout;
 pub mod live_stream;
 pub mod mix;

@@ -4,7 +4,7 @@
 use super::{CommandError, Source};
 use clap::{Args, Subcommand};
 use footlight_control::credentials::Credentials;
-use footlight_control::rooms::template::default_template;
+use footlight_control::rooms::template::roles;
 use footlight_control::rooms::token;
 use std::time::{Duration, SystemTime};
 
@@ -48,7 +48,7 @@ struct Common {
 
 /// A role that rooms have. Any other is in a token that opens nothing.
 fn role(name: &str) -> Result<String, String> {
-    let roles = default_template().roles;
+    let roles = roles();
     if roles.contains_key(name) {
         return Ok(name.to_owned());
     }

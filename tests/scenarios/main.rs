@@ -18,6 +18,7 @@ mod a_mix_changes_on_air;
 mod a_packager_that_hangs_is_replaced;
 mod a_peer_may_send_sound_or_picture_alone;
 mod a_slate_plays_before_anyone_publishes;
+mod a_stream_is_encoded_as_its_start_asks;
 mod an_ended_stream_stays_ended;
 mod an_origin_that_does_not_answer_is_waited_for;
 mod commands_say_what_is_wrong;

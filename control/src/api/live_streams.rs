@@ -10,6 +10,7 @@ use crate::catalog::StreamFilter;
 use crate::fields::Fields;
 use crate::owner::{ControlError, Input};
 use crate::rooms::date::Timestamp;
+use crate::rooms::ladder::{Ladder, Layer, Spelling};
 use crate::rooms::live_stream::{Actor, LiveStream, Recording, StartRequest, Status};
 use crate::rooms::{Invalid, Refused, id};
 use axum::extract::State;
@@ -62,10 +63,14 @@ struct Playback {
 pub(super) struct StartBody {
     /// Kept and handed back; the picture is composed by the server.
     meeting_url: Option<String>,
-    /// Kept and handed back.
+    /// Which of the `hlsDestinations` of the room's template; needed where there are several.
     destination: Option<String>,
     /// What is to be made of the stream afterwards.
     recording: Option<Recording>,
+    /// What is encoded, the best first, before what the destination says. Not in 100ms's API.
+    layers: Option<Vec<Layer>>,
+    /// Pictures a second: 15, 24, 30, 48 or 60. Not in 100ms's API.
+    frame_rate: Option<u32>,
 }
 
 fn view(control: &Control, stream: LiveStream) -> LiveStreamView {
@@ -203,6 +208,7 @@ fn start_request(mut fields: Fields) -> Result<StartRequest, Invalid> {
         meeting_url: fields.text("meeting_url")?.unwrap_or_default(),
         destination: fields.text("destination")?.unwrap_or_default(),
         recording: recording.transpose()?,
+        ladder: Ladder::parse(&mut fields, Spelling::Snake)?,
     })
 }
 

@@ -17,6 +17,8 @@ use utoipa::{Modify, OpenApi};
         rooms::update,
         templates::list,
         templates::get,
+        templates::create,
+        templates::update,
         room_codes::create_all,
         room_codes::list,
         room_codes::create_one,

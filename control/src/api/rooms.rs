@@ -15,6 +15,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// An installation is one workspace of 100ms with one application in it; their ids are the same everywhere, as they name nothing
@@ -88,9 +89,13 @@ pub(super) struct RoomBody {
     webhook: Option<Value>,
 }
 
-fn view(control: &Control, room: Room) -> RoomView {
+async fn view(control: &Control, room: Room) -> Result<RoomView, Problem> {
+    Ok(named(&control.reader().template_names().await?, room))
+}
+
+/// With the name of its template.
+fn named(templates: &HashMap<String, String>, room: Room) -> RoomView {
     let settings = room.settings;
-    let template = control.templates().iter().find(|template| template.id == room.template_id);
     RoomView {
         id: room.id,
         name: room.name,
@@ -101,7 +106,7 @@ fn view(control: &Control, room: Room) -> RoomView {
         customer: CUSTOMER_ID.to_owned(),
         recording_source_template: settings.recording_info.is_none(),
         recording_info: settings.recording_info.unwrap_or_else(|| json!({"enabled": false})),
-        template: template.map(|template| template.name.clone()).unwrap_or_default(),
+        template: templates.get(&room.template_id).cloned().unwrap_or_default(),
         template_id: room.template_id,
         region: settings.region.unwrap_or_else(|| "auto".to_owned()),
         size: settings.size,
@@ -120,7 +125,7 @@ fn view(control: &Control, room: Room) -> RoomView {
 pub(super) async fn create(State(control): State<Control>, Body(fields): Body) -> Result<Json<RoomView>, Problem> {
     let request = request(fields)?;
     let room = control.ask(|answer| Input::CreateRoom { request, answer }).await?;
-    Ok(Json(view(&control, room)))
+    Ok(Json(view(&control, room).await?))
 }
 
 /// Update a room; `{"enabled": false}` disables it.
@@ -133,7 +138,7 @@ pub(super) async fn update(
 ) -> Result<Json<RoomView>, Problem> {
     let request = request(fields)?;
     let room = control.ask(|answer| Input::UpdateRoom { id, request, answer }).await?;
-    Ok(Json(view(&control, room)))
+    Ok(Json(view(&control, room).await?))
 }
 
 /// One room.
@@ -141,7 +146,7 @@ pub(super) async fn update(
     params(("room" = String, Path)), responses((status = 200, body = RoomView), (status = "default", body = Problem)))]
 pub(super) async fn get(State(control): State<Control>, Path(id): Path<String>) -> Result<Json<RoomView>, Problem> {
     let room = control.reader().room(&id).await?.ok_or(Refused::UnknownRoom(id))?;
-    Ok(Json(view(&control, room)))
+    Ok(Json(view(&control, room).await?))
 }
 
 /// Rooms, newest first.
@@ -160,7 +165,8 @@ pub(super) async fn list(State(control): State<Control>, query: Query) -> Result
     let enabled = Some(query.flag("enabled")?.unwrap_or(true));
     let filter = RoomFilter { enabled, name: text("name"), template_id: text("template_id") };
     let found = control.reader().rooms(filter, &page).await?.ok_or_else(|| list::unknown_start(&page))?;
-    let data = found.into_iter().map(|room| view(&control, room)).collect();
+    let templates = control.reader().template_names().await?;
+    let data = found.into_iter().map(|room| named(&templates, room)).collect();
     Ok(Json(List::new(page.limit, data, |room: &RoomView| &room.id)))
 }
 

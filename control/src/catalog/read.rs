@@ -5,8 +5,10 @@ use crate::rooms::date::Timestamp;
 use crate::rooms::live_stream::{LiveStream, Status};
 use crate::rooms::room::Room;
 use crate::rooms::room_code::RoomCode;
+use crate::rooms::template::Template;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use std::collections::HashMap;
 
 /// One page of a list, newest first.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +60,35 @@ impl Reader {
         let query = sqlx::query(SQL).bind(before).bind(filter.enabled).bind(filter.name).bind(filter.template_id);
         let rows = query.bind(page.limit).fetch_all(&self.pool).await?;
         rows.iter().map(room).collect::<Result<_, _>>().map(Some)
+    }
+
+    pub(crate) async fn template(&self, id: &str) -> Result<Option<Template>, CatalogError> {
+        let row = sqlx::query("SELECT * FROM templates WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+        row.as_ref().map(template).transpose()
+    }
+
+    pub(crate) async fn template_named(&self, name: &str) -> Result<Option<Template>, CatalogError> {
+        let row = sqlx::query("SELECT * FROM templates WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
+        row.as_ref().map(template).transpose()
+    }
+
+    /// A page of templates.
+    pub(crate) async fn templates(&self, page: &Page) -> Result<Option<Vec<Template>>, CatalogError> {
+        const SQL: &str = "SELECT * FROM templates WHERE seq < ? ORDER BY seq DESC LIMIT ?";
+        let Some(before) = self.before("SELECT seq FROM templates WHERE id = ?", page).await? else { return Ok(None) };
+        let rows = sqlx::query(SQL).bind(before).bind(page.limit).fetch_all(&self.pool).await?;
+        rows.iter().map(template).collect::<Result<_, _>>().map(Some)
+    }
+
+    pub(crate) async fn template_count(&self) -> Result<u64, CatalogError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM templates").fetch_one(&self.pool).await?;
+        Ok(count.try_into().unwrap_or(0))
+    }
+
+    /// The names of all templates, by id. The owner bounds their number.
+    pub(crate) async fn template_names(&self) -> Result<HashMap<String, String>, CatalogError> {
+        let rows = sqlx::query("SELECT id, name FROM templates").fetch_all(&self.pool).await?;
+        rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("name")?))).collect()
     }
 
     pub(crate) async fn code(&self, code: &str) -> Result<Option<RoomCode>, CatalogError> {
@@ -141,6 +172,10 @@ fn room(row: &SqliteRow) -> Result<Room, CatalogError> {
         created_at: timestamp(row, "created_at")?,
         updated_at: timestamp(row, "updated_at")?,
     })
+}
+
+fn template(row: &SqliteRow) -> Result<Template, CatalogError> {
+    Ok(Template::new(row.try_get("id")?, row.try_get("name")?, json(row, "destinations")?))
 }
 
 fn room_code(row: &SqliteRow) -> Result<RoomCode, CatalogError> {

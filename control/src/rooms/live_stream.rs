@@ -4,6 +4,7 @@
 //! stays so, whatever is still heard of it.
 
 use super::date::Timestamp;
+use super::ladder::Ladder;
 use super::room::Room;
 use super::{Refused, id};
 use rand::RngCore;
@@ -63,10 +64,13 @@ pub enum Status {
 pub struct StartRequest {
     /// Kept and handed back; the picture is composed here, not by a browser that opens this page.
     pub meeting_url: String,
-    /// Kept and handed back; there is one.
+    /// Which of the destinations of the room's template says what is encoded.
     pub destination: String,
     /// What is to be made of it afterwards.
     pub recording: Option<Recording>,
+    /// What is encoded, where the request says so itself.
+    #[serde(default)]
+    pub ladder: Option<Ladder>,
 }
 
 /// What is to be made of a stream afterwards.

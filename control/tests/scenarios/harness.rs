@@ -3,7 +3,7 @@
 use axum::body::Body;
 use footlight_control::credentials::Credentials;
 use footlight_control::rooms::token;
-use footlight_control::{Command, Config, Control, Event, OpenError, Question, random_uuid};
+use footlight_control::{CheckLadder, Command, Config, Control, Event, Ladder, OpenError, Question, random_uuid};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -55,6 +55,7 @@ impl Harness {
             data_dir: dir.path().to_owned(),
             public_url: "http://127.0.0.1:8080".to_owned(),
             cors_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
+            check_ladder: CheckLadder::new(refuse_no_height),
             open_to_this_machine,
         };
         let (control, commands, questions) =
@@ -134,4 +135,9 @@ impl Answer {
 
 pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
+}
+
+/// Who encodes refuses this much.
+fn refuse_no_height(ladder: &Ladder) -> Result<(), String> {
+    if ladder.layers.iter().any(|layer| layer.height == 0) { Err("no such height".to_owned()) } else { Ok(()) }
 }

@@ -17,7 +17,9 @@ async fn by_the_handle() {
     let stream = h.control.start_stream("demo").await.unwrap();
     let id = stream.id.clone();
     let commanded = h.commands.recv().await.unwrap();
-    assert!(matches!(commanded, Command::StartStream { room, stream } if (room.as_str(), &stream) == ("demo", &id)));
+    assert!(
+        matches!(commanded, Command::StartStream { room, stream, ladder: None } if (room.as_str(), &stream) == ("demo", &id))
+    );
     let waiting = tokio::spawn({
         let (control, id) = (h.control.clone(), id.clone());
         async move { control.until_running(&id).await }

@@ -7,6 +7,7 @@ mod a_code_opens_one_role_of_one_room;
 mod a_data_directory_is_one_process_s;
 mod a_demo_gives_its_own_page_a_token;
 mod a_layout_is_commanded_and_answered;
+mod a_stream_s_ladder_is_chosen;
 mod bad_requests_are_refused_by_name;
 mod commands_that_nobody_takes_hold_nobody_up;
 mod lists_are_read_to_their_end;
