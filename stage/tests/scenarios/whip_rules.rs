@@ -60,6 +60,19 @@ async fn an_offer_is_answered_201_with_all_that_a_client_needs() {
     assert_ne!(second.headers()["location"], answer.headers()["location"]);
 }
 
+/// Who sends with that extension leaves a turned phone's picture as its sensor saw it, and says by how much it is to be turned (3GPP TS 26.114 section
+/// 7.4.5); without it a browser turns the picture itself, and nothing here has to.
+#[tokio::test]
+async fn nobody_is_asked_to_say_how_a_picture_is_turned() {
+    let offer = offer().await;
+    assert!(offer.contains(" urn:3gpp:video-orientation"), "{offer}");
+    let theatre = Theatre::open().await;
+    let answer = post(&theatre, &[TOKEN, SDP], &offer).await;
+    assert_eq!(answer.status(), 201, "{}", answer.body());
+    // There are extensions that are taken, so this one is left out for itself.
+    assert!(answer.body().contains("a=extmap:") && !answer.body().contains("video-orientation"), "{}", answer.body());
+}
+
 #[tokio::test]
 async fn every_answer_carries_cors_headers() {
     let theatre = Theatre::open().await;
