@@ -372,6 +372,10 @@ pub fn init_uri(init: u32) -> String {
     format!("init{init}.mp4")
 }
 
+/// What players call the sound, in their menus. The same in each group, whatever its bitrate: groups are encodings of the same members (RFC 8216bis section
+/// 4.4.6.1.1), and a player that finds no member of that name in the group of the rung that it changes to is left without sound.
+const SOUND: &str = "audio";
+
 /// The multivariant playlist. `codecs` answers with the CODECS string of a rendition; `prefix` leads from the playlist's folder to the stream's
 /// (`""` in it). One variant a rung; audio is encoded once and shared by them.
 pub fn multivariant(ladder: &Ladder, codecs: impl Fn(&str) -> String, prefix: &str) -> String {
@@ -381,7 +385,7 @@ pub fn multivariant(ladder: &Ladder, codecs: impl Fn(&str) -> String, prefix: &s
         line(
             &mut text,
             format_args!(
-                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{name}\",NAME=\"{name}\",LANGUAGE=\"und\",DEFAULT=YES,\
+                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{name}\",NAME=\"{SOUND}\",LANGUAGE=\"und\",DEFAULT=YES,\
                  AUTOSELECT=YES,CHANNELS=\"2\",URI=\"{prefix}{name}/media.m3u8\""
             ),
         );
@@ -568,6 +572,19 @@ mod tests {
         let [variant] = &playlist.variants[..] else { panic!("{text}") };
         assert_eq!((variant.uri.as_str(), variant.bandwidth), ("../../hls/r/s/audio/media.m3u8", 160_000));
         assert_eq!((variant.codecs.as_deref(), variant.resolution), (Some("mp4a.40.2"), None));
+    }
+
+    #[test]
+    fn groups_of_sound_have_the_same_member() {
+        let mut ladder = one_rung();
+        ladder.audio.push(ladder::AudioRendition { name: "low".into(), bitrate_bps: 48_000 });
+        let text = multivariant(&ladder, |_| String::new(), "");
+        let media = text.lines().filter(|line| line.starts_with("#EXT-X-MEDIA:"));
+        let members: Vec<String> = media
+            .zip(["audio", "low"])
+            .map(|(line, name)| line.replace(&format!("GROUP-ID=\"{name}\""), "").replace(&format!("\"{name}/"), "\"/"))
+            .collect();
+        assert!(members.len() == 2 && members[0] == members[1], "{text}");
     }
 
     proptest! {
