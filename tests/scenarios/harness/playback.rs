@@ -156,13 +156,11 @@ pub fn luma_pictures(file: &[u8], width: usize, height: usize) -> Vec<Vec<u8>> {
     raw.chunks_exact(width * height).map(<[u8]>::to_vec).collect()
 }
 
-/// The brightness of each picture's middle, in full range.
+/// The brightness of the picture's middle at each thirtieth of a second, in full range.
 pub fn middle_luma(file: &[u8]) -> Vec<u8> {
-    // swscale rounds the weights of a large area badly; a small one is exact.
-    decode(
-        file,
-        &["-vf", "crop=16:16,scale=1:1:flags=area", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"],
-    )
+    // A picture that was late is not there: the one before it lasts longer, and is counted as often as it is seen. swscale rounds the weights of a large
+    // area badly; a small one is exact.
+    decode(file, &["-vf", "fps=30,crop=16:16,scale=1:1:flags=area", "-f", "rawvideo", "-pix_fmt", "gray"])
 }
 
 /// Decodes a file to samples of one channel at 48 kHz, -1 to 1.
