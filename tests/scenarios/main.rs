@@ -26,6 +26,7 @@ mod lip_sync_holds;
 mod publish_puts_a_file_and_a_test_picture_on_stage;
 mod publishers_come_and_go;
 mod simulcast_layers_fit_their_tiles;
+mod sixteen_people_stay_in_step;
 mod the_default_ladder_keeps_its_word;
 mod the_demo_is_live_with_people_on_stage;
 mod the_mix_is_as_loud_as_it_should_be;

@@ -3,16 +3,9 @@
 use crate::harness::clips;
 use crate::harness::playback::Viewer;
 use crate::harness::publishers::send;
-use crate::harness::server::Server;
+use crate::harness::server::{DEFAULT, Server};
 use m3u8_rs::VariantStream;
 
-/// Only the ports are not the defaults.
-const DEFAULT: &str = r#"
-http: {listen: "127.0.0.1:0"}
-https: {listen: ""}
-admin: {listen: "127.0.0.1:0"}
-webrtc: {listen: "127.0.0.1:0"}
-"#;
 /// Three segments of slate, and five with somebody in them.
 const LAST_SEGMENT: u64 = 8;
 const SEGMENT_SECONDS: u64 = 2;

@@ -4,6 +4,7 @@
 //! It names nothing of the product, so that the process's own tests and benches can use it against a whole server:
 //! `#[path = "../stage/tests/support/mod.rs"] mod support;`.
 
+pub mod live;
 pub mod media;
 pub mod relay;
 
@@ -15,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::media::{Direction, MediaKind, Mid, Pt, Simulcast};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
@@ -79,6 +80,7 @@ pub struct Client {
     audio: Option<Mid>,
     pub seen: Seen,
     publishing: Option<Publishing>,
+    live: Option<live::Sending>,
     scripted: VecDeque<(Instant, MediaKind, Packet)>,
 }
 
@@ -118,10 +120,14 @@ impl Client {
 
     /// Over UDP from this address.
     pub async fn udp_from(setup: &Setup, local: &str, through: Option<SocketAddr>) -> Self {
+        Self::bound(setup, None, local, through).await
+    }
+
+    async fn bound(setup: &Setup, layers: Option<Simulcast>, local: &str, through: Option<SocketAddr>) -> Self {
         let socket = UdpSocket::bind(local).await.unwrap();
         let local = socket.local_addr().unwrap();
         let candidate = Candidate::host(local, Protocol::Udp).unwrap();
-        Self::new(setup, local, candidate, Transport::Udp { socket, through, server: None })
+        Self::new(setup, layers, local, candidate, Transport::Udp { socket, through, server: None })
     }
 
     /// Over TCP to the server's passive candidate.
@@ -129,10 +135,16 @@ impl Client {
         let stream = TcpStream::connect(server).await.unwrap();
         let local = stream.local_addr().unwrap();
         let candidate = Candidate::builder().tcp().host(local).tcptype(TcpType::Active).build().unwrap();
-        Self::new(setup, local, candidate, Transport::Tcp { stream: Some(stream), server, read: Vec::new() })
+        Self::new(setup, None, local, candidate, Transport::Tcp { stream: Some(stream), server, read: Vec::new() })
     }
 
-    fn new(setup: &Setup, local: SocketAddr, candidate: Candidate, transport: Transport) -> Self {
+    fn new(
+        setup: &Setup,
+        layers: Option<Simulcast>,
+        local: SocketAddr,
+        candidate: Candidate,
+        transport: Transport,
+    ) -> Self {
         let mut rtc = Rtc::builder()
             .clear_codecs()
             .enable_opus(true, false)
@@ -145,9 +157,9 @@ impl Client {
         rtc.add_local_candidate(candidate);
         let mut change = rtc.sdp_api();
         let stream = Some("stream".to_owned());
-        let mut media = |kind| change.add_media(kind, Direction::SendOnly, stream.clone(), None, None);
-        let audio = setup.audio.then(|| media(MediaKind::Audio));
-        let video = (!setup.video.is_empty()).then(|| media(MediaKind::Video));
+        let mut media = |kind, layers| change.add_media(kind, Direction::SendOnly, stream.clone(), None, layers);
+        let audio = setup.audio.then(|| media(MediaKind::Audio, None));
+        let video = (!setup.video.is_empty()).then(|| media(MediaKind::Video, layers));
         let (offer, pending) = change.apply().unwrap();
         Self {
             rtc,
@@ -160,6 +172,7 @@ impl Client {
             audio,
             seen: Seen::default(),
             publishing: None,
+            live: None,
             scripted: VecDeque::new(),
         }
     }
@@ -350,6 +363,7 @@ impl Client {
                 self.write(kind, packet, now);
             }
         }
+        self.send_due_live(now);
         let Some(mut publishing) = self.publishing.take() else { return };
         if self.seen.connected || publishing.started.is_some() {
             let started = *publishing.started.get_or_insert(now);
@@ -370,7 +384,7 @@ impl Client {
                     let frame = &clip.frames[publishing.at];
                     publishing.at = (publishing.at + 1) % clip.frames.len();
                     let timestamp = (number * 90_000 / u64::from(clip.frames_per_second)) as u32;
-                    self.write_frame(clip.codec, frame, timestamp, &mut publishing.video_sequence, now);
+                    self.write_frame(None, (clip.codec, frame), timestamp, &mut publishing.video_sequence, now);
                 }
             }
             while publishing.audio && started + sound_time(self.seen.audio_frames) <= now {
@@ -398,6 +412,7 @@ impl Client {
         if let Some((at, ..)) = self.scripted.front() {
             next = next.min(*at);
         }
+        next = self.next_live().map_or(next, |due| next.min(due));
         if let Some(Publishing { clip, audio, started: Some(started), .. }) = &self.publishing {
             if let Some(clip) = clip {
                 next = next.min(*started + frame_time(clip, self.seen.video_frames));
@@ -409,27 +424,39 @@ impl Client {
         next
     }
 
-    fn write_frame(&mut self, codec: Video, frame: &Frame, timestamp: u32, sequence: &mut u64, now: Instant) {
+    /// Sends a frame of a layer, which has no name where there is one alone, as taken `at` this instant.
+    fn write_frame(
+        &mut self,
+        rid: Option<&str>,
+        (codec, frame): (Video, &Frame),
+        timestamp: u32,
+        sequence: &mut u64,
+        at: Instant,
+    ) {
         let payloads = packetize(codec, frame);
         let last = payloads.len() - 1;
         for (number, payload) in payloads.into_iter().enumerate() {
             let packet = Packet { sequence: *sequence, timestamp, marker: number == last, payload };
             *sequence += 1;
-            self.write(MediaKind::Video, packet, now);
+            self.write_layer(MediaKind::Video, rid, packet, at);
         }
     }
 
-    fn write(&mut self, kind: MediaKind, packet: Packet, now: Instant) {
+    fn write(&mut self, kind: MediaKind, packet: Packet, at: Instant) {
+        self.write_layer(kind, None, packet, at);
+    }
+
+    fn write_layer(&mut self, kind: MediaKind, rid: Option<&str>, packet: Packet, at: Instant) {
         let mid = if kind == MediaKind::Video { self.video } else { self.audio };
         let Some(mid) = mid else { return };
         let Some(pt) = self.payload_type(mid) else { return };
         let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_tx_by_mid(mid, None) else { return };
+        let Some(stream) = api.stream_tx_by_mid(mid, rid.map(Into::into)) else { return };
         if packet.sequence == 1 {
             // No cap on the share of retransmissions, which browsers do not have either.
             stream.set_rtx_cache(1_024, Duration::from_secs(3), None);
         }
-        let write = RtpWrite::new(pt, packet.sequence.into(), packet.timestamp, now, packet.payload)
+        let write = RtpWrite::new(pt, packet.sequence.into(), packet.timestamp, at, packet.payload)
             .marker(packet.marker)
             .nackable(kind == MediaKind::Video);
         stream.write_rtp(write);

@@ -1,6 +1,10 @@
 //! Pre-encoded pictures to publish, made by the ffmpeg command line, so that no sender's encoder takes part.
 
 use crate::support::media::{Clip, Video};
+use footlight_packager::contribution::{OPUS_FRAME_SAMPLES, OpusEncoder};
+use footlight_packager::decode::{Pcm, SAMPLE_RATE};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// `seconds` of H.264 of one grey, which tells publishers apart, at 30 fps with a key frame each second.
 pub fn grey(luma: u8, width: u32, height: u32, seconds: u32) -> Clip {
@@ -49,6 +53,47 @@ pub fn counted(kbps: u32, seconds: u32) -> Clip {
         })
     });
     encode(&format!("testsrc2=s=1280x720:r=30:d={seconds},{band}{}", cells.collect::<String>()), kbps)
+}
+
+/// What happens in the seconds of [`flashing`] and of [`beeping`], which fit each other.
+pub mod second {
+    pub const NOTHING: usize = 0;
+    pub const FLASH_AND_BEEP: usize = 1;
+    pub const FLASH: usize = 2;
+    pub const COUNT: usize = 3;
+}
+
+/// For which part of its second a flash is seen and a beep is heard: three pictures.
+const SIGNAL_SECONDS: Range<f64> = 0.5..0.6;
+
+/// Something dark that moves, with white pictures in the seconds that have a flash.
+pub fn flashing(width: u32, height: u32, kbps: u32) -> Clip {
+    let Range { start, end } = SIGNAL_SECONDS;
+    // In the middle between two pictures, so that rounding decides nothing.
+    let (first, last) = (start - 1.0 / 60.0, end - 1.0 / 60.0);
+    let white = format!("gte(t\\,{})*between(mod(t\\,1)\\,{first}\\,{last})", second::FLASH_AND_BEEP);
+    let source = format!("testsrc2=s={width}x{height}:r=30:d={},lutyuv=y=val/3+16", second::COUNT);
+    encode(&format!("{source},drawbox=color=white:t=fill:enable={white}"), kbps)
+}
+
+/// Opus packets of silence, with a tone of this frequency in the second that has a beep.
+pub fn beeping(hz: f64) -> Vec<Arc<[u8]>> {
+    let mut encoder = OpusEncoder::new(64_000).unwrap();
+    let rate = f64::from(SAMPLE_RATE);
+    let delay = encoder.delay_us() as f64 / 1e6;
+    let sample = |n: usize| {
+        let at = n as f64 / rate + delay;
+        let sounds = at.trunc() == second::FLASH_AND_BEEP as f64 && SIGNAL_SECONDS.contains(&at.fract());
+        // As if it began at a crossing of zero, in whichever second it is.
+        let tone = (std::f64::consts::TAU * hz * (at.fract() - SIGNAL_SECONDS.start)).sin();
+        if sounds { 0.5 * tone as f32 } else { 0.0 }
+    };
+    (0..second::COUNT * SAMPLE_RATE as usize / OPUS_FRAME_SAMPLES)
+        .map(|packet| {
+            let left: Vec<f32> = (packet * OPUS_FRAME_SAMPLES..(packet + 1) * OPUS_FRAME_SAMPLES).map(sample).collect();
+            encoder.encode(&Pcm { right: left.clone(), left }).unwrap().as_ref().into()
+        })
+        .collect()
 }
 
 fn encode(source: &str, kbps: u32) -> Clip {

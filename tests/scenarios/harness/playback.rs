@@ -169,6 +169,29 @@ pub fn mono_samples(file: &[u8]) -> Vec<f32> {
     raw.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
+/// When each tile of a grid of so many columns and rows turns white, in seconds since the stream's zero, with the tile's number.
+pub fn tile_flashes(file: &[u8], columns: usize) -> Vec<(f64, usize)> {
+    // A tile is scaled to so many pixels, of which those in the middle count.
+    const TILE: (usize, usize) = (16, 9);
+    let width = columns * TILE.0;
+    // A picture that a rendition left out is stood in for by the one before it.
+    let filters = format!("fps=30,scale={width}:{}:flags=area", columns * TILE.1);
+    let raw = decode(file, &["-vf", &filters, "-f", "rawvideo", "-pix_fmt", "gray"]);
+    let pictures: Vec<&[u8]> = raw.chunks_exact(width * columns * TILE.1).collect();
+    let is_white = |picture: &[u8], tile: usize| {
+        let (left, top) = (tile % columns * TILE.0, tile / columns * TILE.1);
+        let rows = top + TILE.1 / 4..top + TILE.1 * 3 / 4;
+        let middle = rows.flat_map(|y| &picture[y * width + left + TILE.0 / 4..][..TILE.0 / 2]);
+        let (sum, count) = middle.fold((0, 0), |(sum, count), luma| (sum + u32::from(*luma), count + 1));
+        sum / count >= 170
+    };
+    let turns = |(number, pair): (usize, &[&[u8]])| {
+        let tiles = (0..columns * columns).filter(|tile| !is_white(pair[0], *tile) && is_white(pair[1], *tile));
+        tiles.map(|tile| ((number + 1) as f64 / 30.0, tile)).collect::<Vec<_>>()
+    };
+    pictures.windows(2).enumerate().flat_map(turns).collect()
+}
+
 /// When the picture turns white, in seconds since the stream's zero.
 pub fn flash_times(file: &[u8]) -> Vec<f64> {
     let luma = middle_luma(file);
@@ -178,27 +201,41 @@ pub fn flash_times(file: &[u8]) -> Vec<f64> {
 
 /// When the beep begins, likewise.
 pub fn beep_times(file: &[u8]) -> Vec<f64> {
-    let mut times = Vec::new();
+    beeps(file).into_iter().map(|(at, _)| at).collect()
+}
+
+/// When beeps begin, with their frequencies.
+pub fn beeps(file: &[u8]) -> Vec<(f64, f64)> {
+    // Of a beep, its frequency is taken from so much.
+    const MEASURED: usize = 3_840;
+    let samples = mono_samples(file);
+    let mut beeps = Vec::new();
     let mut quiet = 0;
-    for (i, sample) in mono_samples(file).into_iter().enumerate() {
+    for (i, sample) in samples.iter().enumerate() {
         if sample.abs() > 0.1 {
             // A beep comes after half a second of silence.
             if quiet > 24_000 {
-                times.push(i as f64 / 48_000.0 - PRIMING_SECONDS);
+                let beep = &samples[i..samples.len().min(i + MEASURED)];
+                let rises = beep.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
+                beeps.push((i as f64 / 48_000.0 - PRIMING_SECONDS, rises as f64 * 48_000.0 / MEASURED as f64));
             }
             quiet = 0;
         } else {
             quiet += 1;
         }
     }
-    times
+    beeps
 }
 
 /// For each flash, seconds since the first one and by how much the nearest beep is later.
 pub fn lip_sync(flashes: &[f64], beeps: &[f64]) -> Vec<(f64, f64)> {
     let joined = *flashes.first().expect("flashes were seen");
-    let offset = |flash: f64| beeps.iter().map(|beep| beep - flash).min_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
-    flashes.iter().map(|flash| (flash - joined, offset(*flash))).collect()
+    flashes.iter().map(|flash| (flash - joined, lateness(*flash, beeps.iter().copied()).unwrap())).collect()
+}
+
+/// By how much the beep that is nearest to a flash is later.
+pub fn lateness(flash: f64, beeps: impl Iterator<Item = f64>) -> Option<f64> {
+    beeps.map(|beep| beep - flash).min_by(|a, b| a.abs().total_cmp(&b.abs()))
 }
 
 fn decode(file: &[u8], args: &[&str]) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Publishers: other people's WHIP clients (aiortc and FFmpeg's muxer, run by `tests/python/publish.py`), and one in this process.
 
 use super::server::Server;
+use crate::support::live::Live;
 use crate::support::media::Clip;
 use crate::support::{Client, Running, Setup};
 use std::ops::Range;
@@ -43,6 +44,17 @@ pub async fn send_muted(server: &Server, room: &str, user: &str, clip: Clip, mut
     client.mute(muted);
     client.run_until(|seen| seen.connected).await;
     client.spawn()
+}
+
+/// Sends what a camera and a microphone give, by a token. Connected when this returns; it goes on as with
+/// [`send`]. Answers with the session's path, too.
+pub async fn send_live(server: &Server, room: &str, token: &str, live: Live) -> (Running, String) {
+    let mut client = Client::for_live(&live).await;
+    let (answer, session) = server.whip(room, token, client.offer()).await;
+    client.accept(&answer);
+    client.go_live(live);
+    client.run_until(|seen| seen.connected).await;
+    (client.spawn(), session)
 }
 
 async fn joined(server: &Server, room: &str, user: &str, setup: &Setup) -> Client {

@@ -46,6 +46,14 @@ packager:
   audio: [{name: audio, bitrate_kbps: 64}]
 "#;
 
+/// The defaults, but for the ports.
+pub const DEFAULT: &str = r#"
+http: {listen: "127.0.0.1:0"}
+https: {listen: ""}
+admin: {listen: "127.0.0.1:0"}
+webrtc: {listen: "127.0.0.1:0"}
+"#;
+
 impl Server {
     /// Starts `footlight <role>` with a configuration and waits until it has said where it listens.
     pub async fn start(role: &[&str], config: &str) -> Self {
@@ -225,6 +233,16 @@ impl Server {
         let uri = format!("{}{path}", self.url("admin")).parse().unwrap();
         let response = self.http.get(uri).await.unwrap();
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    /// The sum of a metric's samples, whatever their labels.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let metrics = self.admin("/metrics").await;
+        let of_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let samples: Vec<f64> =
+            metrics.lines().filter(of_it).map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+        assert!(!samples.is_empty(), "no {name} in {metrics}");
+        samples.iter().sum()
     }
 
     /// Asks the process to end and waits until it has. Answers with the folder, in which another may start.
