@@ -8,7 +8,7 @@ TEST_FEATURES := --features failpoints
 FUZZ_SECONDS ?= 5
 
 .PHONY: run install test lint web fuzz-build fuzz setup setup-lint setup-test fmt help bench-compose bench-ingest bench-isolation bench-latency soak-browser \
-	soak-connects soak-lip-sync soak-return soak-sixteen
+	soak-connects soak-joins soak-lip-sync soak-return soak-sixteen
 
 run: setup web ## Build, go live with the demo room, print its links
 	@echo "building; the first time takes some minutes"
@@ -66,6 +66,9 @@ soak-connects: setup-test ## 10,000 WHIP connects and closes leave nothing behin
 
 soak-return: setup-test web ## A publisher that is away for 90 s
 	AWAY_SECONDS=90 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) publishers_come_and_go
+
+soak-joins: setup-test web ## People who come and go at random for 30 minutes leave nothing behind
+	JOINS_SECONDS=1800 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) whoever_comes_and_goes --success-output=immediate
 
 soak-sixteen: setup-test web ## Sixteen people in step on two cores for ten minutes
 	STAGE_SECONDS=600 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) sixteen_people --success-output=immediate

@@ -93,6 +93,7 @@ async fn ready(State(admin): State<Admin>) -> Response {
 
 async fn scrape(State(admin): State<Admin>) -> Response {
     let mut text = admin.recorder.render();
+    render_process(&mut text);
     if let Some(OnAir { live, stage, desk }) = &admin.on_air {
         render_streams(&mut text, &live.reports().await);
         render_publishers(&mut text, &stage.stats().await);
@@ -140,6 +141,13 @@ pub fn render_trace(found: &StreamReport) -> Value {
 /// The head of a family in Prometheus' text format.
 fn write_head(text: &mut String, name: &str, kind: &str, help: &str) {
     let _infallible = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+/// What grows without end where something is not let go of.
+fn render_process(text: &mut String) {
+    let name = "footlight_tasks";
+    write_head(text, name, "gauge", "Tasks of the process that have not ended, a few for each session and connection.");
+    let _infallible = writeln!(text, "{name} {}", tokio::runtime::Handle::current().metrics().num_alive_tasks());
 }
 
 /// One number of a stream: what follows the family's name, labels beside the stream's own, and the value.

@@ -41,4 +41,5 @@ mod viewers_cannot_publish;
 mod what_is_around_the_people_changes_on_air;
 mod what_is_published_is_what_is_played;
 mod who_is_on_stage_is_known;
+mod whoever_comes_and_goes_leaves_nothing_behind;
 mod whoever_speaks_is_shown;

@@ -149,6 +149,11 @@ impl Server {
         self.child.id().expect("running")
     }
 
+    /// Closes the connections that were kept for further requests.
+    pub fn hang_up(&mut self) {
+        self.http = Client::builder(TokioExecutor::new()).build_http();
+    }
+
     /// A token of `footlight token`.
     pub async fn token(&self, args: &[&str]) -> String {
         mint(&self.data_dir, args).await

@@ -1,6 +1,8 @@
 //! What the kernel says of processes.
 
+use std::collections::BTreeMap;
 use std::fs::read_to_string;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Ticks a second of /proc/PID/stat: USER_HZ, the same on every Linux.
@@ -31,9 +33,28 @@ fn cpu_seconds(pid: u32) -> f64 {
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / TICKS_PER_SECOND
 }
 
+/// How many threads there are of each name, whatever their numbers.
+pub fn threads(pid: u32) -> BTreeMap<String, usize> {
+    counted(&format!("/proc/{pid}/task"), |thread| read_to_string(thread.join("comm")).ok())
+}
+
+/// How many open file descriptors there are of each kind, or of each file.
+pub fn descriptors(pid: u32) -> BTreeMap<String, usize> {
+    counted(&format!("/proc/{pid}/fd"), |link| Some(std::fs::read_link(link).ok()?.display().to_string()))
+}
+
+/// Entries of a folder by name. What goes while it is looked at has none.
+fn counted(folder: &str, name: impl Fn(&Path) -> Option<String>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for name in std::fs::read_dir(folder).unwrap().filter_map(|entry| name(&entry.unwrap().path())) {
+        *counts.entry(name.trim().replace(|c: char| c.is_ascii_digit(), "")).or_default() += 1;
+    }
+    counts
+}
+
 /// Resident memory, in MB.
 pub fn rss_mb(pid: u32) -> f64 {
     let status = read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).expect("the process has not ended");
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }
