@@ -3,6 +3,7 @@
 
 use footlight_control::fields::Fields;
 use footlight_control::rooms::date::Timestamp;
+use footlight_control::rooms::ladder::{Ladder, Spelling};
 use footlight_control::rooms::layout::Layout;
 use footlight_control::rooms::mix::Mix;
 use footlight_control::rooms::room::{RoomRequest, upsert};
@@ -18,6 +19,11 @@ fuzz_target!(|body: &[u8]| {
     }
     if let Ok(fields) = Fields::parse(body) {
         bounded(Mix::parse(fields).map(Some));
+    }
+    for spelling in [Spelling::Snake, Spelling::Camel] {
+        if let Ok(mut fields) = Fields::parse(body) {
+            bounded(Ladder::parse(&mut fields, spelling));
+        }
     }
     let mut fields = match Fields::parse(body) {
         Ok(fields) => fields,
