@@ -226,7 +226,7 @@ mod tests {
         }
         let begin = heard.iter().position(|s| s.abs() > 0.1).expect("heard");
         let put_in = 9_600 + usize::try_from(encoder.delay_us() * 48 / 1_000).expect("small");
-        // The tone takes a twelfth of a millisecond to reach 0.1; the resampler of the decoder and the codec smear it a little.
+        // The tone takes a twelfth of a millisecond to reach 0.1; the codec smears it a little.
         assert!(begin.abs_diff(put_in) < 96, "{begin}, put in at {put_in}");
     }
 

@@ -3,9 +3,8 @@
 
 use crate::ffmpeg::{FfmpegError, Picture, words};
 use ffmpeg_next::codec::{self, Id, decoder, packet};
-use ffmpeg_next::format::sample::Type;
-use ffmpeg_next::format::{Pixel, Sample};
-use ffmpeg_next::{ChannelLayout, frame};
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::frame;
 use footlight_media::codec::Codec;
 use footlight_media::time::SessionTime;
 
@@ -79,7 +78,7 @@ impl Pcm {
     }
 }
 
-/// swresample from whatever a decoder gives to 48 kHz planar stereo, always in its resampling mode, so that a stretch begins without a click.
+/// swresample from whatever a decoder gives to 48 kHz planar stereo.
 pub(crate) struct Resampler {
     context: *mut ffmpeg_next::ffi::SwrContext,
     /// Format, channel layout and rate of the last frame: a change makes a new context.
@@ -90,12 +89,12 @@ pub(crate) struct Resampler {
 unsafe impl Send for Resampler {}
 
 impl Resampler {
-    #[allow(clippy::unnecessary_wraps)] // made when the first frame tells the format
-    pub(crate) fn new() -> Result<Self, FfmpegError> {
-        Ok(Self { context: std::ptr::null_mut(), input: None })
+    /// Made when the first frame tells the format.
+    pub(crate) const fn new() -> Self {
+        Self { context: std::ptr::null_mut(), input: None }
     }
 
-    pub(crate) fn append(&mut self, frame: &frame::Audio, stretch: i32, pcm: &mut Pcm) -> Result<(), FfmpegError> {
+    pub(crate) fn append(&mut self, frame: &frame::Audio, pcm: &mut Pcm) -> Result<(), FfmpegError> {
         use ffmpeg_next::ffi;
         self.prepare(frame)?;
         let samples = i32::try_from(frame.samples()).expect("an audio frame has thousands of samples at most");
@@ -105,9 +104,6 @@ impl Resampler {
         pcm.right.resize(at + room, 0.0);
         // SAFETY: both output planes have `room` floats from `at` on, and swr_convert writes at most that many; the input planes belong to `frame`.
         let got = unsafe {
-            if stretch != 0 {
-                ffi::swr_set_compensation(self.context, stretch, samples);
-            }
             let mut out = [pcm.left[at..].as_mut_ptr().cast::<u8>(), pcm.right[at..].as_mut_ptr().cast::<u8>()];
             let data = (*frame.as_ptr()).extended_data.cast::<*const u8>();
             let room = i32::try_from(room).expect("thousands");
@@ -117,16 +113,6 @@ impl Resampler {
         pcm.left.truncate(at + written);
         pcm.right.truncate(at + written);
         if got < 0 { Err(FfmpegError::setup("resampling", ffmpeg_next::Error::from(got))) } else { Ok(()) }
-    }
-
-    /// Likewise of 48 kHz, left and right one after the other.
-    pub(crate) fn append_stereo(&mut self, samples: &[f32], stretch: i32, pcm: &mut Pcm) -> Result<(), FfmpegError> {
-        let mut input = frame::Audio::new(Sample::F32(Type::Packed), samples.len() / 2, ChannelLayout::STEREO);
-        input.set_rate(SAMPLE_RATE);
-        for (out, both) in input.plane_mut::<(f32, f32)>(0).iter_mut().zip(samples.chunks_exact(2)) {
-            *out = (both[0], both[1]);
-        }
-        self.append(&input, stretch, pcm)
     }
 
     fn prepare(&mut self, frame: &frame::Audio) -> Result<(), FfmpegError> {
@@ -159,7 +145,6 @@ impl Resampler {
                 0,
                 std::ptr::null_mut(),
             );
-            ffi::av_opt_set_int(self.context.cast(), c"flags".as_ptr(), i64::from(ffi::SWR_FLAG_RESAMPLE), 0);
             ffi::swr_init(self.context)
         };
         if opened < 0 {

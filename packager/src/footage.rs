@@ -308,7 +308,7 @@ impl AudioWay {
             Some(AudioReading::Passing) => Some(Self::Passing),
             Some(AudioReading::Decoding(_)) => Some(Self::Encoding(Box::new(Sound {
                 encoder: OpusEncoder::new(AUDIO_BPS)?,
-                resampler: Resampler::new()?,
+                resampler: Resampler::new(),
                 pcm: Pcm::default(),
                 time_us: 0,
             }))),
@@ -356,7 +356,7 @@ impl Sound {
             self.flush(out)?;
             self.time_us = time_us;
         }
-        self.resampler.append(heard, 0, &mut self.pcm)?;
+        self.resampler.append(heard, &mut self.pcm)?;
         while self.pcm.left.len() >= OPUS_FRAME_SAMPLES {
             self.encode(out)?;
         }

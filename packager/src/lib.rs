@@ -41,6 +41,7 @@ pub mod source;
 pub mod speaker;
 pub mod sprite;
 pub mod stages;
+mod stretch;
 pub mod testsrc;
 pub mod text;
 pub mod timeline;

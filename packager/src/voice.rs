@@ -1,9 +1,10 @@
 //! Decodes one voice with libopus: unlike FFmpeg's own decoder, which costs less, it says again what a later packet repeats of a lost one (in-band FEC,
 //! RFC 6716 section 2.1.7) and goes on from what was heard where nothing does.
 
-use crate::decode::{Pcm, Resampler};
+use crate::decode::Pcm;
 use crate::ffmpeg::FfmpegError;
 use crate::opus;
+use crate::stretch::Stretcher;
 use opusic_c::{Channels, Decoder, ErrorCode, SampleRate};
 
 /// Samples of the longest packet: 120 ms (RFC 6716 section 2.1.4).
@@ -16,7 +17,7 @@ const STEP: i64 = 120;
 /// Decodes the packets of one peer.
 pub struct VoiceDecoder {
     decoder: Decoder,
-    resampler: Resampler,
+    stretcher: Stretcher,
     /// Left and right, one after the other.
     decoded: Vec<f32>,
 }
@@ -27,10 +28,10 @@ impl VoiceDecoder {
         let decoder = Decoder::new(Channels::Stereo, SampleRate::Hz48000)
             .map_err(|error| FfmpegError::Setup { what: "decoder libopus".into(), cause: error.message().into() })?;
         let decoded = vec![0.0; 2 * usize::try_from(LONGEST_PACKET).expect("5,760")];
-        Ok(Self { decoder, resampler: Resampler::new()?, decoded })
+        Ok(Self { decoder, stretcher: Stretcher::new(), decoded })
     }
 
-    /// Decodes one packet, longer by `stretch` samples (shorter where negative). No sample is beyond full scale.
+    /// Decodes one packet, longer by `stretch` samples (shorter where negative). No sample is beyond full scale but for what a stretch puts between two.
     pub fn decode(&mut self, packet: &[u8], stretch: i32) -> Result<Pcm, FfmpegError> {
         // An empty packet would be taken for a lost one.
         let samples = opus::samples(packet).ok_or_else(|| FfmpegError::Input("no Opus packet".into()))?;
@@ -49,8 +50,9 @@ impl VoiceDecoder {
         let room = 2 * usize::try_from(samples).expect("at most 5,760");
         let got = self.decoder.decode_float_to_slice(packet, &mut self.decoded[..room], fec).map_err(refused)?;
         let mut pcm = Pcm::default();
-        self.resampler.append_stereo(&self.decoded[..2 * got], stretch, &mut pcm)?;
-        pcm.left.iter_mut().chain(&mut pcm.right).for_each(|sample| *sample = full_scale(*sample));
+        let decoded = &mut self.decoded[..2 * got];
+        decoded.iter_mut().for_each(|sample| *sample = full_scale(*sample));
+        self.stretcher.append(decoded.as_chunks::<2>().0, stretch, &mut pcm);
         Ok(pcm)
     }
 }
@@ -143,7 +145,6 @@ mod tests {
             assert!(decoder.decode(bytes, 0).is_err(), "{bytes:02x?}");
         }
         let heard: usize = (0..10).map(|n| decoder.decode(&packets[n], 12).expect("decodes").left.len()).sum();
-        // The resampler holds the last 17 back.
-        assert_eq!(heard, 10 * (PACKET + 12) - 17);
+        assert_eq!(heard, 10 * (PACKET + 12));
     }
 }
