@@ -165,6 +165,34 @@ pub struct AudioEncoder {
     encoder: encoder::audio::Encoder,
     header: TrackHeader,
     frames_in: i64,
+    silence: Silence,
+}
+
+/// Silence after silence is the same packet for ever: it is encoded until that is so.
+#[derive(Default)]
+struct Silence {
+    /// Silent chunks in a row that were encoded.
+    chunks: usize,
+    /// What the last one became.
+    unit: Option<AccessUnit>,
+}
+
+impl Silence {
+    /// Silent chunks after which the encoder, which is a chunk behind and changes its window by what comes next, has forgotten what it heard before.
+    const CHUNKS: usize = 8;
+
+    /// What this chunk becomes, where that need not be encoded.
+    fn stands_for(&mut self, left: &[f32], right: &[f32]) -> Option<AccessUnit> {
+        let silent = left.iter().chain(right).all(|sample| *sample == 0.0);
+        if !silent {
+            *self = Self::default();
+        } else if self.chunks == Self::CHUNKS {
+            return self.unit.clone();
+        } else {
+            self.chunks += 1;
+        }
+        None
+    }
 }
 
 impl AudioEncoder {
@@ -188,7 +216,7 @@ impl AudioEncoder {
         // SAFETY: as for video.
         let config = Bytes::from(unsafe { extradata(encoder.as_ptr()) });
         let header = TrackHeader::Aac { config, rate: Timescale::AUDIO_48K, bitrate_bps: rendition.bitrate_bps };
-        Ok(Self { encoder, header, frames_in: 0 })
+        Ok(Self { encoder, header, frames_in: 0, silence: Silence::default() })
     }
 
     /// For the init segment.
@@ -198,6 +226,9 @@ impl AudioEncoder {
 
     /// Encodes 1,024 samples of each channel; answers with the packets that came out: none for the first call, then one each.
     pub fn encode(&mut self, left: &[f32], right: &[f32]) -> Result<Vec<AccessUnit>, FfmpegError> {
+        if let Some(unit) = self.silence.stands_for(left, right) {
+            return Ok(vec![unit]);
+        }
         let failed = |e| FfmpegError::setup("encoding sound", e);
         let samples = AAC_FRAME_SAMPLES as usize;
         let mut input = frame::Audio::new(Sample::F32(sample::Type::Planar), samples, ChannelLayout::STEREO);
@@ -213,6 +244,7 @@ impl AudioEncoder {
             let data = Bytes::copy_from_slice(packet.data().unwrap_or_default());
             units.push(AccessUnit { key: true, data });
         }
+        self.silence.unit = units.last().cloned();
         Ok(units)
     }
 }
@@ -301,6 +333,27 @@ mod tests {
         for n in 0..50u8 {
             let _refused_or_concealed = video.decode(&[n.wrapping_mul(37); 200], SessionTime::ZERO);
         }
+    }
+
+    /// Byte for byte what an encoder gives that is never spared a chunk (a sample of 1e-30 is as silent to it, but is not nothing).
+    #[test]
+    fn silence_is_encoded_once_and_what_follows_as_if_it_had_been_each_time() {
+        let rendition = &one_rung().audio[0];
+        let [mut spared, mut whole] = [(); 2].map(|()| AudioEncoder::new(rendition).expect("opens"));
+        let tone = |chunk: u16| (0..1024).map(|i| (f32::from(chunk * 1024 + i) * 0.05).sin() * 0.5).collect::<Vec<_>>();
+        let (nothing, next_to_nothing) = (vec![0.0; 1024], [vec![1e-30], vec![0.0; 1023]].concat());
+        let mut repeated = 0;
+        for chunk in 0..60 {
+            let sounds = matches!(chunk, 15..20 | 40..);
+            let [given, compared] =
+                if sounds { [tone(chunk), tone(chunk)] } else { [nothing.clone(), next_to_nothing.clone()] };
+            let before = spared.frames_in;
+            let units = [spared.encode(&given, &given), whole.encode(&compared, &compared)]
+                .map(|units| units.expect("encodes"));
+            assert_eq!(units[0], units[1], "chunk {chunk}");
+            repeated += i32::from(spared.frames_in == before);
+        }
+        assert_eq!(repeated, 15 - 8 + 20 - 8);
     }
 
     #[test]

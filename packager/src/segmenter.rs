@@ -107,7 +107,7 @@ pub struct Unit {
 }
 
 /// The bytes of a unit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessUnit {
     /// Whether a decoder can begin here.
     pub key: bool,
