@@ -28,6 +28,11 @@ use std::time::Duration;
 /// Packets that wait: 16 voices of 50 packets a second, for a third of a second.
 const PACKETS: usize = 256;
 
+/// A second, in microseconds. A mix that is later is not waited for by what is to go into it: packets are thrown away until it has caught up. Decoding is most of the
+/// work, and the only part that can be left out: a machine that is too small for sixteen voices has gaps in them, but goes on. What a machine that was
+/// busy for a moment has in its queue is heard whole.
+const LATEST_US: i64 = 1_000_000;
+
 pub(super) enum AudioInput {
     Added { track: TrackId, from: Contributor },
     Frame(EncodedFrame),
@@ -187,8 +192,8 @@ impl Audio {
         let due = self.shared.timeline.audio_due(end);
         let mut intake = Intake::new(inputs, PACKETS);
         loop {
-            let left = due.micros_since(self.shared.clock.now());
-            let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
+            let left_us = due.micros_since(self.shared.clock.now());
+            let left = Duration::from_micros(u64::try_from(left_us).unwrap_or(0));
             match intake.next(left) {
                 Came::Input(AudioInput::Added { track, from }) => {
                     self.decoders.insert(track, VoiceDecoder::new()?);
@@ -199,6 +204,9 @@ impl Audio {
                     self.decoders.remove(&track);
                     self.signals.remove(&track);
                     self.mixer.remove(track);
+                }
+                Came::Input(AudioInput::Frame(_)) if left_us < -LATEST_US => {
+                    self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
                 }
                 Came::Input(AudioInput::Frame(frame)) => self.decode(&frame),
                 Came::Due => return Ok(true),
@@ -304,6 +312,35 @@ mod tests {
         let sent = i64::try_from(CHUNK_SAMPLES).expect("1,024");
         audio.mixer.push(track, audio.mixer.position(), Placing::Jump, sent, &loud);
         assert_eq!(audio.mixer.mix().left, [0.0; CHUNK_SAMPLES]);
+    }
+
+    /// A machine that is too small: what is late is caught up with without what has waited for it, and who speaks then is heard.
+    #[test]
+    fn who_has_fallen_behind_decodes_nothing_before_it_has_caught_up() {
+        let (mut shared, _heard) = shared(u64::MAX);
+        shared.timeline.zero = shared.clock.now().offset_micros(-LATEST_US * 3 / 2);
+        let counters = Arc::clone(&shared.counters);
+        let mut audio = Audio::open(shared, 0..1, sound(None), 0).expect("opens");
+        let (inputs, queue) = sync_channel(PACKETS);
+        let track = TrackId(1);
+        let send = |audio: &Audio| {
+            let time = audio.shared.timeline.zero.offset_micros(audio.mixer.position() * 1_000 / 48);
+            let (data, stamps) = (Bytes::from_static(LONGEST_PACKET), IngestStamps::default());
+            let frame = EncodedFrame { track, time, key: true, discontinuity: false, data, stamps };
+            inputs.send(AudioInput::Frame(frame)).expect("there is room");
+        };
+        inputs.send(AudioInput::Added { track, from: PeerKey("ada".into()).into() }).expect("there is room");
+        let mut dropped = Vec::new();
+        // A second and a half of chunks, and some that are no longer late enough.
+        for _ in 0..60 {
+            send(&audio);
+            assert!(audio.wait(&queue).expect("decodes"));
+            audio.mixer.mix();
+            dropped.push(counters.dropped_frames.load(Ordering::Relaxed));
+        }
+        assert_eq!(dropped[..10], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert!(dropped[50] < 30, "{dropped:?}");
+        assert!(audio.mixer.sent_levels().count() == 1, "it is heard again");
     }
 
     /// Whoever sends more sound than there is time for cannot keep the thread from mixing.
