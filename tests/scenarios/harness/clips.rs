@@ -11,9 +11,11 @@ pub fn grey(luma: u8, width: u32, height: u32, seconds: u32) -> Clip {
     encode(&format!("color=c=0x{luma:02x}{luma:02x}{luma:02x}:s={width}x{height}:r=30:d={seconds}"), 200)
 }
 
-/// The same in another codec.
+/// The same in another codec, of any size.
 pub fn grey_in(codec: Video, luma: u8, width: u32, height: u32, seconds: u32) -> Clip {
-    let source = format!("color=c=0x{luma:02x}{luma:02x}{luma:02x}:s={width}x{height}:r=30:d={seconds}");
+    // FFmpeg makes even pictures.
+    let even = format!("color=c=0x{luma:02x}{luma:02x}{luma:02x}:s=64x64:r=30:d={seconds}");
+    let source = format!("{even},scale={width}:{height}:flags=neighbor");
     let encoder: &[&str] = match codec {
         Video::H264 => return encode(&source, 200),
         Video::Vp8 => &["libvpx", "-deadline", "realtime", "-cpu-used", "8"],
