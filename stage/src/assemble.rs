@@ -180,6 +180,11 @@ impl Assembler {
         self.waiting_for_key
     }
 
+    /// Whether what is missing may well never come: half of the time is over for which it is waited.
+    pub fn held_up(&self, now: SessionTime) -> bool {
+        matches!(self.head(), Head::Hole(since) if micros_between(since, now) >= self.jitter.wait() / 2)
+    }
+
     /// What has been counted.
     pub fn counts(&self) -> AssemblerCounts {
         self.counts

@@ -194,6 +194,8 @@ pub(crate) struct Track {
     current: Option<usize>,
     /// The layer that is to be taken with its next key frame.
     target: Option<usize>,
+    /// Nothing of the layer that is taken can be shown before its next key frame, or that is to be feared, as of the last choice.
+    stranded: bool,
     /// As large as it is shown, where that was said.
     pub(crate) shown: Option<PictureSize>,
     pub(crate) added: bool,
@@ -216,6 +218,7 @@ impl Track {
             layers,
             current: only,
             target: only,
+            stranded: false,
             shown: None,
             added: false,
             refusals_told: 0,
@@ -298,6 +301,13 @@ impl Track {
         for (layer, candidate) in self.layers.iter_mut().zip(&candidates) {
             layer.is_sent = candidate.sent_for.is_some();
         }
+        let stranded = self.current.is_some_and(|current| {
+            let assembler = &self.layers[current].assembler;
+            assembler.waiting_for_key() || assembler.held_up(now)
+        });
+        if std::mem::replace(&mut self.stranded, stranded) != stranded {
+            self.ask_for_what_is_taken();
+        }
         let chosen = simulcast::choose(&candidates, self.current, self.shown);
         if chosen == self.target {
             return;
@@ -320,10 +330,19 @@ impl Track {
 
     /// Or is to be; and of what is not known yet, as no large key frame would ever be whole on a network that loses packets.
     fn ask_for_what_is_taken(&mut self) {
-        let taken = [self.current, self.target];
-        for (number, layer) in self.layers.iter_mut().enumerate() {
-            layer.assembler.ask(taken.contains(&Some(number)) || layer.size.is_none());
+        for number in 0..self.layers.len() {
+            let taken = [self.current, self.target].contains(&Some(number)) || self.rescues(number);
+            let layer = &mut self.layers[number];
+            layer.assembler.ask(taken || layer.size.is_none());
         }
+    }
+
+    /// Whether a layer is to stand in for the one that is taken, which waits for a key frame or will: any smaller one, whose key frame comes through where a large
+    /// one does not. On a network that has become narrow the large one may never come, and nothing says so for a while.
+    fn rescues(&self, number: usize) -> bool {
+        let area = |number: usize| self.layers[number].size.map(|size| u64::from(size.width) * u64::from(size.height));
+        let smaller = |current| area(number).zip(area(current)).is_some_and(|(own, taken)| own < taken);
+        self.stranded && self.layers[number].is_sent && self.current.is_some_and(smaller)
     }
 
     /// Whether a frame of layer `number` goes out; it then is the layer that is taken.
@@ -338,9 +357,11 @@ impl Track {
         if !known && layer.size.is_some() && self.layers.len() > 1 {
             self.ask_for_what_is_taken();
         }
-        let switches = self.current != Some(number) && (self.current.is_none() || self.target == Some(number));
+        let wanted = self.current.is_none() || self.target == Some(number) || self.rescues(number);
+        let switches = self.current != Some(number) && wanted;
         if frame.key && switches {
             (self.current, self.target) = (Some(number), Some(number));
+            self.stranded = false;
             self.ask_for_what_is_taken();
         }
         let (taken, layer) = (self.current == Some(number), &mut self.layers[number]);
@@ -380,7 +401,9 @@ impl Track {
             (false, true) => true,
             (true, _) => layer.assembler.waiting_for_key(),
             // Or its size would never be known.
-            (false, false) => layer.assembler.waiting_for_key() && layer.size.is_none() && layer.is_sent,
+            (false, false) => {
+                layer.assembler.waiting_for_key() && layer.size.is_none() && layer.is_sent || self.rescues(number)
+            }
         };
         match layer.pli.last {
             None if stuck || layer.pli.wanted => Some(first),
@@ -459,8 +482,8 @@ mod tests {
         sending: [bool; LAYERS],
         /// From one picture to the next.
         frame_ms: i64,
-        /// A packet of this layer is lost each so often.
-        losing: Option<(usize, u16)>,
+        /// Whether a packet is lost: of a layer, with a sequence number, of a key frame.
+        loses: fn(usize, u16, bool) -> bool,
         asked_again: HashMap<u32, usize>,
     }
 
@@ -486,7 +509,7 @@ mod tests {
                 key_in: [Some(0); LAYERS],
                 sending: [true; LAYERS],
                 frame_ms: 33,
-                losing: None,
+                loses: |_, _, _| false,
                 asked_again: HashMap::new(),
             }
         }
@@ -525,7 +548,7 @@ mod tests {
                     self.key_in[layer] = self.key_in[layer].and_then(|frames| frames.checked_sub(1));
                     let packet = self.packet(layer, key);
                     self.sequence[layer] += 1;
-                    if self.losing.is_none_or(|(of, each)| of != layer || !packet.sequence.is_multiple_of(each)) {
+                    if !(self.loses)(layer, packet.sequence, key) {
                         self.session.handle_input(Input::Rtp(packet), self.now());
                     }
                 }
@@ -598,6 +621,23 @@ mod tests {
         assert!((1_000..1_300).contains(&first.1), "after {} ms", first.1);
     }
 
+    /// As on an uplink that has become narrow: much of the largest layer still comes, but no key frame of it is ever whole.
+    #[test]
+    fn a_smaller_layer_stands_in_for_one_whose_key_frame_does_not_come() {
+        let mut sender = Sender::new();
+        sender.run(3_000);
+        sender.loses = |layer, sequence, key| layer == 2 && (key || sequence.is_multiple_of(10));
+        let frames = sender.run(3_000);
+        let first = frames.iter().position(|(layer, ..)| *layer < 2).expect("another one stands in");
+        assert!(frames[first].2.key && frames[first..].iter().all(|(layer, ..)| *layer < 2));
+        let gap = frames.windows(2).map(|two| two[1].1 - two[0].1).max().expect("frames");
+        // Half of the time for which what is missing is waited for, and two pictures.
+        assert!(gap <= 300, "{gap} ms without a frame");
+        sender.loses = |_, _, _| false;
+        let back = sender.run(3_000);
+        assert!(back.last().is_some_and(|(layer, ..)| *layer == 2), "and the best one comes back");
+    }
+
     #[test]
     fn at_one_picture_a_second_the_best_layer_stays() {
         let mut sender = Sender::new();
@@ -616,7 +656,7 @@ mod tests {
     fn a_layer_whose_first_key_frame_was_lost_is_asked_for_again_until_it_is_known() {
         let mut sender = Sender::new();
         // The first packet of the largest layer, which is its key frame.
-        sender.losing = Some((2, u16::MAX));
+        sender.loses = |layer, sequence, _| layer == 2 && sequence == 0;
         let frames = sender.run(3_000);
         assert!(frames.iter().any(|(layer, ..)| *layer == 2), "it is taken");
     }
@@ -625,10 +665,10 @@ mod tests {
     fn only_of_the_layer_that_is_taken_packets_are_asked_for_again() {
         let mut sender = Sender::new();
         sender.run(3_000);
-        sender.losing = Some((0, 10));
+        sender.loses = |layer, sequence, _| layer == 0 && sequence.is_multiple_of(10);
         sender.run(2_000);
         assert_eq!(sender.asked_again.get(&0), None);
-        sender.losing = Some((2, 10));
+        sender.loses = |layer, sequence, _| layer == 2 && sequence.is_multiple_of(10);
         sender.run(2_000);
         assert!(sender.asked_again.contains_key(&2));
     }
