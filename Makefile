@@ -8,7 +8,7 @@ TEST_FEATURES := --features failpoints
 FUZZ_SECONDS ?= 5
 
 .PHONY: run install test lint web fuzz-build fuzz setup setup-lint setup-test fmt help bench-compose bench-ingest bench-isolation bench-latency soak-browser \
-	soak-connects soak-joins soak-lip-sync soak-return soak-sixteen
+	soak-connects soak-joins soak-lip-sync soak-return soak-simulcast soak-sixteen
 
 run: setup web ## Build, go live with the demo room, print its links
 	@echo "building; the first time takes some minutes"
@@ -60,6 +60,9 @@ soak-browser: setup-test web ## Browser, aiortc and FFmpeg to a browser, a minut
 
 soak-lip-sync: setup-test web ## Lip sync around a mute of 30 s
 	MUTE_SECONDS=30 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) lip_sync --success-output=immediate
+
+soak-simulcast: setup-test web ## Simulcast through loss and a narrow place, half a minute each, in H.264 and VP8
+	SIMULCAST_SECONDS=30 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) simulcast_survives --success-output=immediate
 
 soak-connects: setup-test ## 10,000 WHIP connects and closes leave nothing behind
 	STAGE_CONNECTS=10000 cargo nextest run --profile soak -p footlight-stage --test leaves_nothing_behind --success-output=immediate

@@ -2,7 +2,7 @@
 // was encoded and what the server has of it can be compared. Takes a JSON object of {studio: {url, camera, microphone}, codec, frames, server: port,
 // relay: port, admin: url}; prints what the browser says it sent and the server's metrics.
 
-import { browser, closeAll } from './browser.mjs';
+import { browser, closeAll, sendThrough } from './browser.mjs';
 
 const { studio, codec, frames, server, relay, admin } = JSON.parse(process.argv[2]);
 // What is still to be repaired is given up after 400 ms.
@@ -40,11 +40,7 @@ function sent(page) {
 async function main() {
   const page = await browser([`--use-file-for-fake-video-capture=${studio.camera}`, `--use-file-for-fake-audio-capture=${studio.microphone}`]);
   await page.addInitScript(instrument, `video/${codec}`);
-  await page.route('**/whip/**', async (route) => {
-    const response = await route.fetch();
-    const body = (await response.text()).replaceAll(` ${server} typ host`, ` ${relay} typ host`);
-    await route.fulfill({ response, body });
-  });
+  await sendThrough(page, { server, relay });
   await page.goto(studio.url);
   await page.locator('#go:not([disabled])').click({ timeout: 20_000 });
   await page.locator('#status[data-state="live"]').waitFor({ timeout: 20_000 });

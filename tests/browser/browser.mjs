@@ -37,6 +37,15 @@ export async function browser(flags) {
   return page;
 }
 
+/** What a page publishes takes the way through a relay: both are ports, the server's and the relay's. */
+export function sendThrough(page, { server, relay }) {
+  return page.route('**/whip/**', async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replaceAll(` ${server} typ host`, ` ${relay} typ host`);
+    await route.fulfill({ response, body });
+  });
+}
+
 export async function closeAll() {
   for (const context of browsers) await context.close();
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });

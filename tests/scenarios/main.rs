@@ -27,6 +27,7 @@ mod pictures_of_any_size_and_nonsense_hurt_nobody;
 mod publish_puts_a_file_and_a_test_picture_on_stage;
 mod publishers_come_and_go;
 mod simulcast_layers_fit_their_tiles;
+mod simulcast_survives_a_bad_network;
 mod sixteen_people_stay_in_step;
 mod the_default_ladder_keeps_its_word;
 mod the_demo_is_live_with_people_on_stage;

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// For how long the page publishes: what follows fits into it.
 const PUBLISHED: Duration = Duration::from_secs(40);
+/// Of the layers, in bits per second: less than the page's own, as two cores encode all of them and what is composed.
+const BITRATES_BPS: [u32; 3] = [100_000, 250_000, 800_000];
 const PATIENCE: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +32,7 @@ async fn scenario(codec: &str, [whole, half]: [u32; 2]) {
         Server::start(&["serve"], &SMALL.replace("width: 320, height: 180}\n", "width: 960, height: 540}\n")).await;
     let stream = server.go_live("room").await;
     let (studio, _files) = browsers::studio_of(&server, "testsrc=s=960x540:r=30:d=4").await;
-    let argument = json!({"studio": studio, "codec": codec, "seconds": PUBLISHED.as_secs()});
+    let argument = json!({"studio": studio, "codec": codec, "seconds": PUBLISHED.as_secs(), "bitrates": BITRATES_BPS});
     let publishing = browsers::run("simulcast.mjs", argument);
     let watching = async {
         taken(&server, codec, whole).await;

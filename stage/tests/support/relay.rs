@@ -33,6 +33,46 @@ impl Netem {
     }
 }
 
+/// Which way a datagram goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From a client to the server.
+    Up,
+    /// Back.
+    Down,
+}
+
+/// A narrow place.
+#[derive(Debug, Clone)]
+pub struct Bottleneck {
+    pub bits_per_second: u64,
+    /// When what waits before it has passed.
+    free_at: Instant,
+}
+
+impl Bottleneck {
+    /// What waits longer than this is lost: the queue of a home router.
+    const QUEUE: Duration = Duration::from_millis(250);
+    /// Of IPv4 and UDP, in bytes.
+    const HEADERS: u64 = 28;
+
+    pub fn new(bits_per_second: u64, now: Instant) -> Self {
+        Self { bits_per_second, free_at: now }
+    }
+
+    /// The delay of a datagram of so many bytes that comes now; `None` where it is lost.
+    pub fn pass(&mut self, bytes: usize, now: Instant) -> Option<Duration> {
+        let wait = self.free_at.saturating_duration_since(now);
+        if wait > Self::QUEUE {
+            return None;
+        }
+        let bits = 8 * (bytes as u64 + Self::HEADERS);
+        let delay = wait + Duration::from_micros(1_000_000 * bits / self.bits_per_second);
+        self.free_at = now + delay;
+        Some(delay)
+    }
+}
+
 /// A relay on loopback: what arrives there goes to the server through a socket for each client, and back.
 pub struct Relay {
     pub address: SocketAddr,
@@ -51,7 +91,15 @@ impl Relay {
     /// Each datagram of either direction becomes what `fate` makes of it: copies with their delays, none where it is lost.
     pub async fn start_with(
         server: SocketAddr,
-        fate: impl FnMut(&[u8]) -> Vec<(Duration, Vec<u8>)> + Send + 'static,
+        mut fate: impl FnMut(&[u8]) -> Vec<(Duration, Vec<u8>)> + Send + 'static,
+    ) -> Self {
+        Self::start_by_way(server, move |_, datagram| fate(datagram)).await
+    }
+
+    /// Likewise, with a difference between the directions.
+    pub async fn start_by_way(
+        server: SocketAddr,
+        fate: impl FnMut(Way, &[u8]) -> Vec<(Duration, Vec<u8>)> + Send + 'static,
     ) -> Self {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let address = socket.local_addr().unwrap();
@@ -73,7 +121,7 @@ type Leaving = (Arc<UdpSocket>, SocketAddr, Vec<u8>);
 async fn run(
     front: Arc<UdpSocket>,
     server: SocketAddr,
-    mut fate: impl FnMut(&[u8]) -> Vec<(Duration, Vec<u8>)>,
+    mut fate: impl FnMut(Way, &[u8]) -> Vec<(Duration, Vec<u8>)>,
     stop: CancellationToken,
 ) {
     let mut clients: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
@@ -84,7 +132,7 @@ async fn run(
     let mut buffer = vec![0; 2_048];
     loop {
         let next = leaving.first_key_value().map(|((at, _), _)| *at);
-        let (through, to, bytes) = tokio::select! {
+        let (way, through, to, bytes) = tokio::select! {
             () = stop.cancelled() => return,
             () = async { tokio::time::sleep_until(next.unwrap_or_else(Instant::now).into()).await }, if next.is_some() => {
                 if let Some((_, (through, to, bytes))) = leaving.pop_first() {
@@ -102,11 +150,11 @@ async fn run(
                         back
                     }
                 };
-                (back, server, buffer[..bytes].to_vec())
+                (Way::Up, back, server, buffer[..bytes].to_vec())
             }
-            Some((client, bytes)) = from_server.recv() => (Arc::clone(&front), client, bytes),
+            Some((client, bytes)) = from_server.recv() => (Way::Down, Arc::clone(&front), client, bytes),
         };
-        for (delay, bytes) in fate(&bytes) {
+        for (delay, bytes) in fate(way, &bytes) {
             count += 1;
             leaving.insert((Instant::now() + delay, count), (Arc::clone(&through), to, bytes));
         }

@@ -2,6 +2,7 @@
 
 pub mod browsers;
 pub mod clips;
+pub mod fields;
 pub mod packaging;
 pub mod playback;
 pub mod publishers;

@@ -238,7 +238,8 @@ pub fn lateness(flash: f64, beeps: impl Iterator<Item = f64>) -> Option<f64> {
     beeps.map(|beep| beep - flash).min_by(|a, b| a.abs().total_cmp(&b.abs()))
 }
 
-fn decode(file: &[u8], args: &[&str]) -> Vec<u8> {
+/// What the ffmpeg command line makes of a file, without a word of complaint.
+pub fn decode(file: &[u8], args: &[&str]) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file.mp4");
     std::fs::write(&path, file).unwrap();
