@@ -18,30 +18,28 @@ fn mute_seconds() -> u64 {
     std::env::var("MUTE_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(4)
 }
 
+/// Each in a room of its own, at the same time: what takes a minute is done once.
 #[tokio::test(flavor = "multi_thread")]
-async fn for_aiortc() {
-    holds("aiortc").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn for_ffmpeg() {
-    holds("ffmpeg").await;
-}
-
-async fn holds(client: &str) {
+async fn for_aiortc_and_for_ffmpeg() {
     let server = Server::start(&["serve"], SMALL).await;
-    let stream = server.go_live("room").await;
+    tokio::join!(holds(&server, "aiortc"), holds(&server, "ffmpeg"));
+    server.end().await;
+}
+
+async fn holds(server: &Server, client: &str) {
+    let room = client;
+    let stream = server.go_live(room).await;
     let (mute_at, muted) = (EPISODE_SECONDS.to_string(), mute_seconds().to_string());
     let args = ["--seconds", "600", "--mute-at", &mute_at, "--mute-seconds", &muted];
-    let mut video = Viewer::new(&server, "room", &stream, "180p");
-    let mut audio = Viewer::new(&server, "room", &stream, "audio");
-    let mut publisher = publish(&server, "room", client, &args).await;
+    let mut video = Viewer::new(server, room, &stream, "180p");
+    let mut audio = Viewer::new(server, room, &stream, "audio");
+    let mut publisher = publish(server, room, client, &args).await;
     // A slate of three segments, the client's start, and two seconds to a segment.
     let leaves = 5 + (2 * EPISODE_SECONDS + mute_seconds()) / 2;
     tokio::join!(video.watch_to(leaves), audio.watch_to(leaves));
     publisher.kill().await.unwrap();
     tokio::join!(video.watch_to(leaves + 3), audio.watch_to(leaves + 3));
-    let mut publisher = publish(&server, "room", client, &["--seconds", "600"]).await;
+    let mut publisher = publish(server, room, client, &["--seconds", "600"]).await;
     let end = leaves + 5 + EPISODE_SECONDS / 2;
     tokio::join!(video.watch_to(end), audio.watch_to(end));
     publisher.kill().await.unwrap();
@@ -61,7 +59,6 @@ async fn holds(client: &str) {
         assert!(settled.len() >= 3, "{client} {when}: {offsets:.3?}");
         assert!(settled.iter().all(|(_, offset)| offset.abs() <= WITHIN_SECONDS), "{client} {when}: {offsets:.3?}");
     }
-    server.end().await;
 }
 
 /// What [`lip_sync`] says of each time that the peer was there.

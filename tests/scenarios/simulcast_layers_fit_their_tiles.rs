@@ -9,8 +9,8 @@ use http::Method;
 use serde_json::json;
 use std::time::Duration;
 
-/// For how long the page publishes: what follows fits into it.
-const PUBLISHED: Duration = Duration::from_secs(40);
+/// For how long the page publishes at most: what follows fits into it.
+const PUBLISHED: Duration = Duration::from_secs(60);
 /// Of the layers, in bits per second: less than the page's own, as two cores encode all of them and what is composed.
 const BITRATES_BPS: [u32; 3] = [100_000, 250_000, 800_000];
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -31,8 +31,9 @@ async fn scenario(codec: &str, [whole, half]: [u32; 2]) {
     let server =
         Server::start(&["serve"], &SMALL.replace("width: 320, height: 180}\n", "width: 960, height: 540}\n")).await;
     let stream = server.go_live("room").await;
-    let (studio, _files) = browsers::studio_of(&server, "testsrc=s=960x540:r=30:d=4").await;
-    let argument = json!({"studio": studio, "codec": codec, "seconds": PUBLISHED.as_secs(), "bitrates": BITRATES_BPS});
+    let (studio, files) = browsers::studio_of(&server, "testsrc=s=960x540:r=30:d=4").await;
+    let over = files.path().join("over");
+    let argument = json!({"studio": studio, "codec": codec, "seconds": PUBLISHED.as_secs(), "bitrates": BITRATES_BPS, "until": over});
     let publishing = browsers::run("simulcast.mjs", argument);
     let watching = async {
         taken(&server, codec, whole).await;
@@ -58,6 +59,7 @@ async fn scenario(codec: &str, [whole, half]: [u32; 2]) {
             let lines: Vec<&str> = metrics.lines().filter(|line| line.starts_with(&format!("{broken}{{"))).collect();
             assert!(!lines.is_empty() && lines.iter().all(|line| line.ends_with(" 0")), "{lines:?}");
         }
+        std::fs::write(&over, "").unwrap();
     };
     let (said, ()) = tokio::join!(publishing, watching);
     println!("{codec}: {said}");
