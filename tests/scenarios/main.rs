@@ -36,6 +36,7 @@ mod the_studio_page_is_a_director_s_desk;
 mod the_studio_page_keeps_its_word;
 mod the_watch_page_has_controls;
 mod the_watch_page_plays_the_room_s_next_stream;
+mod the_watch_page_plays_the_sound_alone;
 mod the_watch_page_says_that_it_cannot_play;
 mod viewers_cannot_publish;
 mod what_is_around_the_people_changes_on_air;
