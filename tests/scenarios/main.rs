@@ -35,6 +35,7 @@ mod the_pages_are_for_everybody;
 mod the_studio_page_is_a_director_s_desk;
 mod the_studio_page_keeps_its_word;
 mod the_watch_page_has_controls;
+mod the_watch_page_offers_other_screens;
 mod the_watch_page_plays_the_room_s_next_stream;
 mod the_watch_page_plays_the_sound_alone;
 mod the_watch_page_says_that_it_cannot_play;

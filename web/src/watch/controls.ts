@@ -7,7 +7,7 @@ import { Parts } from '../player';
 import { element } from '../room';
 import { Edge } from './edge';
 import { menuButton, type Item } from './menu';
-import { elsewhere } from './elsewhere';
+import { elsewhere, sendable } from './elsewhere';
 
 // Controls hide when nobody has moved for so long.
 const IDLE_MS = 3_000;
@@ -89,6 +89,7 @@ export function setUp(): void {
 export function begun(player: Hls | null): void {
   hls = player;
   edge.begun(player);
+  if (player) sendable(player, video);
   hls?.on('hlsManifestParsed' as Events.MANIFEST_PARSED, () => {
     if (hls && !parts.soundAlone) heights = hls.levels.map((l) => l.height).sort((a, b) => b - a);
     const level = hls?.levels.findIndex((l) => l.height === wanted) ?? -1;
