@@ -22,6 +22,7 @@ mod a_stream_is_encoded_as_its_start_asks;
 mod an_ended_stream_stays_ended;
 mod an_origin_that_does_not_answer_is_waited_for;
 mod commands_say_what_is_wrong;
+mod directors_share_a_desk;
 mod lip_sync_holds;
 mod publish_puts_a_file_and_a_test_picture_on_stage;
 mod publishers_come_and_go;
