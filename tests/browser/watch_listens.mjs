@@ -5,7 +5,7 @@ import { browser, closeAll } from './browser.mjs';
 const { watch, screenshots } = JSON.parse(process.argv[2]);
 const WAIT = { timeout: 30_000 };
 /** Seconds that are listened to with the page in sight, and as many out of it: more than is buffered. */
-const LISTENED_SECONDS = 4;
+const LISTENED_SECONDS = 3;
 
 async function main() {
   const page = await browser([]);
@@ -36,6 +36,7 @@ async function main() {
   seen.chosen = await page.locator('#quality').getAttribute('aria-label');
   await until(() => document.querySelector('#player').readyState > 2);
   await goesOn();
+  seen.muted = await of(() => document.querySelector('#player').muted);
   seen.words = await page.locator('#listening').innerText();
   seen.pictureInPicture = await page.locator('#corner').isVisible();
   await page.screenshot({ path: `${screenshots}/watch-audio-only.png` });

@@ -15,6 +15,7 @@ async fn and_pictures_again() {
     assert_eq!((&seen["both"], &seen["chosen"]), (&Value::Bool(true), &json!("Quality: Audio only")));
     assert_eq!((&seen["words"], &seen["pictureInPicture"]), (&json!("Audio only"), &json!(false)));
     assert_eq!(seen["alone"], json!({"renditions": ["audio"], "paused": false, "height": 0}));
+    assert_eq!(seen["muted"], false);
     let behind = seen["behind"].as_u64().unwrap();
     assert!((1..=6).contains(&behind), "{behind} s behind live");
     assert_eq!(seen["back"], json!({"words": false, "quality": "Quality: 180p", "renditions": true}));

@@ -155,8 +155,9 @@ function choose(height: number | null): void {
   show();
 }
 
-/** The sound alone: what stays of the picture is closed with it. */
+/** The sound alone, which is to be heard; what stays of the picture is closed with it. */
 function listenOnly(): void {
+  video.muted = false;
   if (document.pictureInPictureElement) void document.exitPictureInPicture().catch(() => {});
   parts.soundAlone = true;
 }
