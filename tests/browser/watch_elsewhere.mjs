@@ -22,8 +22,10 @@ const BROWSERS = {
   airplay: () => {
     window.prompts = 0;
     HTMLVideoElement.prototype.webkitShowPlaybackTargetPicker = () => (window.prompts += 1);
-    // As hls.js has it, so that Safari opens its media source.
-    document.addEventListener('DOMContentLoaded', () => (document.querySelector('#player').disableRemotePlayback = true));
+    // An iPhone has no other media source, and hls.js forbids other screens to have it open.
+    window.ManagedMediaSource = class extends MediaSource {};
+    delete window.MediaSource;
+    HTMLMediaElement.prototype.canPlayType = () => 'maybe';
     window.tell = (available) => {
       const event = Object.assign(new Event('webkitplaybacktargetavailabilitychanged'), { availability: available ? 'available' : 'not-available' });
       document.querySelector('#player').dispatchEvent(event);
@@ -31,8 +33,8 @@ const BROWSERS = {
   },
 };
 
-async function look(name) {
-  const page = await browser([]);
+async function look(context, name) {
+  const page = await context.newPage();
   const errors = [];
   page.on('pageerror', (error) => errors.push(error.message));
   await page.addInitScript(BROWSERS[name]);
@@ -52,30 +54,31 @@ async function look(name) {
     seen.lost = await buttons();
   }
   // What a screen that plays for itself is given.
-  seen.sent = await page.evaluate(() => [...document.querySelectorAll('#player source')].map((source) => new URL(source.src).pathname));
+  seen.sent = await page.evaluate(() => [...document.querySelectorAll('#player source')].map(({ src }) => (src.startsWith('blob:') ? 'blob' : new URL(src).pathname)));
   seen.may = await page.evaluate(() => !document.querySelector('#player').disableRemotePlayback);
   if (name === 'airplay') {
-    // While a screen plays, this page loads nothing; then it plays on.
-    const wireless = (is) =>
-      page.evaluate((is) => {
+    // While a screen plays, it is handed the playlist; then this page plays on.
+    const wireless = async (is, source) => {
+      await page.evaluate((is) => {
         const video = document.querySelector('#player');
         video.webkitCurrentPlaybackTargetIsWireless = is;
         video.dispatchEvent(new Event('webkitcurrentplaybacktargetiswirelesschanged'));
       }, is);
-    const starved = () => page.waitForFunction(() => document.querySelector('#player').readyState < 3, null, WAIT);
-    await wireless(true);
-    await starved();
-    await wireless(false);
-    await page.waitForFunction(() => document.querySelector('#player').readyState > 2, null, WAIT);
+      await page.waitForFunction((source) => document.querySelector('#player').currentSrc.includes(source), source, WAIT);
+    };
+    await wireless(true, '/live/room/master.m3u8');
+    await wireless(false, 'blob:');
+    await page.waitForFunction(() => document.querySelector('#player').currentTime > 0, null, WAIT);
     seen.back = true;
   }
-  await page.context().close();
+  await page.close();
   return seen;
 }
 
 try {
   const seen = {};
-  for (const name of Object.keys(BROWSERS)) seen[name] = await look(name);
+  const context = (await browser([])).context();
+  for (const name of Object.keys(BROWSERS)) seen[name] = await look(context, name);
   console.log(JSON.stringify(seen));
 } finally {
   await closeAll();

@@ -23,7 +23,7 @@ async fn that_the_browser_knows_of() {
         assert_eq!(of["lost"], buttons(false, false), "{name}");
     }
     assert_eq!(seen["remote"]["sent"], json!([]));
-    assert_eq!(seen["airplay"]["sent"], json!(["/live/room/master.m3u8"]));
+    assert_eq!(seen["airplay"]["sent"], json!(["blob", "/live/room/master.m3u8"]));
     assert_eq!(seen["airplay"]["back"], Value::Bool(true));
     server.end().await;
 }

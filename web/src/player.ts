@@ -37,17 +37,20 @@ export interface Screen {
   parts?: Parts;
 }
 
-/** What of a stream is played: all of it, or the sound alone. A change of it is obeyed at once. */
+/** What of a stream is played, and by whom. A change of it is obeyed at once. */
 export class Parts extends EventTarget {
-  private alone = false;
+  /** Nothing but the sound. */
+  soundAlone = false;
+  /** The browser's own player plays the playlist itself: of what ours feeds it, it could not show anything on another screen. */
+  natively = false;
+  /** How many changes there were. */
+  changes = 0;
 
-  get soundAlone(): boolean {
-    return this.alone;
-  }
-
-  set soundAlone(alone: boolean) {
-    if (alone === this.alone) return;
-    this.alone = alone;
+  change(what: { soundAlone?: boolean; natively?: boolean }): void {
+    const { soundAlone = this.soundAlone, natively = this.natively } = what;
+    if (soundAlone === this.soundAlone && natively === this.natively) return;
+    Object.assign(this, { soundAlone, natively });
+    this.changes += 1;
     this.dispatchEvent(new Event('change'));
   }
 }
@@ -64,8 +67,8 @@ export async function playRoom(roomId: string, screen: Screen, leave: AbortSigna
   library.catch(() => {});
   let over: string | null = null;
   for (;;) {
-    const alone = screen.parts?.soundAlone ?? false;
-    const url = `/live/${encodeURIComponent(roomId)}/${alone ? 'listen' : 'master'}.m3u8`;
+    const changes = screen.parts?.changes;
+    const url = `/live/${encodeURIComponent(roomId)}/${screen.parts?.soundAlone ? 'listen' : 'master'}.m3u8`;
     const found = await nextStream(url, over, screen, leave);
     screen.draw(null);
     const head = new HeadStart(url, found.playlist);
@@ -74,7 +77,7 @@ export async function playRoom(roomId: string, screen: Screen, leave: AbortSigna
     });
     leave.throwIfAborted();
     // Another choice while this one was on its way.
-    if (screen.parts && screen.parts.soundAlone !== alone) continue;
+    if (screen.parts?.changes !== changes) continue;
     const how = await play(Library, url, head, screen, leave);
     leave.throwIfAborted();
     if (how === 'unplayable') throw new Error('This browser cannot play the stream: it needs H.264 and AAC. Try another browser, or reload.');
@@ -118,7 +121,7 @@ function play(Library: typeof Hls, url: string, head: HeadStart, screen: Screen,
   const { video } = screen;
   return new Promise((done) => {
     const early = { startLevel: head.level, abrEwmaDefaultEstimate: head.estimate, pLoader: head.loader(Library) };
-    const hls = Library.isSupported() ? new Library({ ...SETTINGS, ...early }) : null;
+    const hls = Library.isSupported() && !screen.parts?.natively ? new Library({ ...SETTINGS, ...early }) : null;
     const left = () => finish('ended');
     const changed = () => finish('changed');
     const finish = (how: Outcome) => {

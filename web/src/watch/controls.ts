@@ -79,7 +79,7 @@ export function setUp(): void {
   document.addEventListener('fullscreenchange', show);
   for (const event of ['addtrack', 'removetrack', 'change']) video.textTracks.addEventListener(event, show);
   parts.addEventListener('change', show);
-  elsewhere(video, element('cast'), element('airplay'));
+  elsewhere(video, element('cast'), element('airplay'), parts);
   hideWhenIdle();
   setInterval(tell, TELL_MS);
   show();
@@ -150,7 +150,7 @@ function choose(height: number | null): void {
   wanted = height;
   const level = hls?.levels.findIndex((l) => l.height === height) ?? -1;
   // From the next segment on: what is buffered is played first, without a break. From the sound alone there is no way but a new player.
-  if (parts.soundAlone) parts.soundAlone = false;
+  if (parts.soundAlone) parts.change({ soundAlone: false });
   else if (hls) hls.nextLevel = level;
   show();
 }
@@ -159,7 +159,7 @@ function choose(height: number | null): void {
 function listenOnly(): void {
   video.muted = false;
   if (document.pictureInPictureElement) void document.exitPictureInPicture().catch(() => {});
-  parts.soundAlone = true;
+  parts.change({ soundAlone: true });
 }
 
 function chosenHeight(): number | undefined {

@@ -3,6 +3,7 @@
 import type Hls from 'hls.js';
 import type { Events } from 'hls.js';
 import { dress } from '../icons';
+import type { Parts } from '../player';
 
 interface AirPlay {
   webkitShowPlaybackTargetPicker(): void;
@@ -14,7 +15,7 @@ function airPlayOf(video: HTMLVideoElement): (HTMLVideoElement & AirPlay) | null
   return 'webkitShowPlaybackTargetPicker' in video ? (video as HTMLVideoElement & AirPlay) : null;
 }
 
-export function elsewhere(video: HTMLVideoElement, cast: HTMLElement, airplay: HTMLElement): void {
+export function elsewhere(video: HTMLVideoElement, cast: HTMLElement, airplay: HTMLElement, parts: Parts): void {
   dress(cast, 'cast', 'Play on another screen');
   dress(airplay, 'airplay', 'AirPlay');
   const target = airPlayOf(video);
@@ -22,6 +23,7 @@ export function elsewhere(video: HTMLVideoElement, cast: HTMLElement, airplay: H
     video.addEventListener('webkitplaybacktargetavailabilitychanged', (event) => {
       airplay.hidden = (event as Event & { availability?: string }).availability !== 'available';
     });
+    video.addEventListener('webkitcurrentplaybacktargetiswirelesschanged', () => parts.change({ natively: target.webkitCurrentPlaybackTargetIsWireless ?? false }));
     airplay.addEventListener('click', () => target.webkitShowPlaybackTargetPicker());
     return;
   }
@@ -31,18 +33,16 @@ export function elsewhere(video: HTMLVideoElement, cast: HTMLElement, airplay: H
   cast.addEventListener('click', () => void video.remote.prompt().catch(() => {}));
 }
 
-/** Gives Safari the playlist beside what `hls` feeds it: of the latter it can show nothing elsewhere. A screen asks for its media itself. */
+/**
+ * Lets an iPhone send what `hls` plays to other screens: its media source can be sent nowhere, and is opened only where that is forbidden or there is a
+ * source beside it that can be sent. Other Safaris forbid nothing, and look at no source beside an element's own.
+ */
 export function sendable(hls: Hls, video: HTMLVideoElement): void {
-  const target = airPlayOf(video);
-  if (!target) return;
-  const here = new AbortController();
-  hls.once('hlsDestroying' as Events.DESTROYING, () => here.abort());
+  if (!airPlayOf(video)) return;
   hls.on('hlsMediaAttached' as Events.MEDIA_ATTACHED, () => {
+    if (video.hasAttribute('src')) return;
     video.append(Object.assign(document.createElement('source'), { type: 'application/vnd.apple.mpegurl', src: hls.url ?? '' }));
-    // hls.js says so to open its media source, which is open by now.
     video.disableRemotePlayback = false;
   });
-  hls.on('hlsMediaDetaching' as Events.MEDIA_DETACHING, () => video.replaceChildren());
-  const wireless = () => (target.webkitCurrentPlaybackTargetIsWireless ? hls.stopLoad() : hls.startLoad());
-  video.addEventListener('webkitcurrentplaybacktargetiswirelesschanged', wireless, { signal: here.signal });
+  hls.on('hlsMediaDetached' as Events.MEDIA_DETACHED, () => video.replaceChildren());
 }
