@@ -14,6 +14,18 @@ async function ofStudio() {
   await says(page, 'You are on air.');
   await page.waitForFunction(() => document.querySelector('#player').currentTime > 0, null, WAIT);
   await page.locator('#mute').click();
+  await page.locator('#people-list [data-level]').nth(1).waitFor(WAIT);
+  // Everything open, and something of each said.
+  for (const part of ['#scenery', '#mixer']) await page.locator(`${part} summary`).click();
+  await page.locator('#third-title').fill('Ada Lovelace');
+  await page.locator('#third-subtitle').fill('Analytical engines');
+  await page.keyboard.press('Enter');
+  await page.locator('#third-now', { hasText: 'Ada' }).waitFor(WAIT);
+  await page.locator('#color').fill('#204060');
+  await page.locator('#mixer-list button').first().click(WAIT);
+  await page.locator('#mixer-list [data-off]').waitFor(WAIT);
+  await page.locator('#background').setInputFiles({ name: 'notes.txt', mimeType: 'image/png', buffer: Buffer.from('no picture') });
+  await page.locator('#scenery-status', { hasText: 'send PNG' }).waitFor(WAIT);
   found.push(...(await wrong(page, 'studio-air', screenshots)));
   return [page, found];
 }
@@ -22,6 +34,11 @@ async function ofWatch() {
   const page = await browser([]);
   await page.goto(watch);
   await page.waitForFunction(() => document.querySelector('video').currentTime > 0, null, WAIT);
+  // The sound alone, and the menu over it: the picture is not the page's.
+  await page.locator('#quality').click();
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelector('#player').readyState > 2 && document.querySelector('#player').videoHeight === 0, null, WAIT);
   await page.locator('#quality').click();
   const found = await wrong(page, 'watch-menu', screenshots);
   await page.keyboard.press('Escape');

@@ -73,6 +73,7 @@ async function main() {
   seen.filled = await press(page, '#fill');
   seen.followed = await press(page, '#follow');
   seen.tiles = await press(page, '#large');
+  await page.locator('#scenery summary').click();
   seen.named = await press(page, '#named');
   seen.grid = await press(page, '[data-layout=grid]');
   await alike(page, false);

@@ -41,11 +41,12 @@ async function main() {
   await page.keyboard.press('l');
   await until(() => document.querySelector('#live-word').textContent === 'Live');
 
-  // The menu of qualities by keyboard: the last item is the smallest picture, the first is Auto.
+  // The menu of qualities by keyboard: the last item is no picture, the one before it the smallest, the first is Auto.
   await page.locator('#quality').focus();
   await page.keyboard.press('Enter');
   seen.qualities = await page.locator('#quality-menu [role=menuitemradio]').allTextContents();
   await page.keyboard.press('End');
+  await page.keyboard.press('ArrowUp');
   await page.keyboard.press('Enter');
   await until(() => document.querySelector('#player').videoHeight === 180);
   seen.quality = await page.locator('#quality').getAttribute('aria-label');
@@ -54,7 +55,20 @@ async function main() {
   await page.keyboard.press('Home');
   await page.keyboard.press('Enter');
   seen.auto = await page.locator('#quality').getAttribute('aria-label');
-  seen.captions = await page.locator('#captions').isVisible();
+
+  // Captions, once the media have some.
+  seen.captions = [await page.locator('#captions').isVisible()];
+  await of(() => document.querySelector('#player').addTextTrack('captions', 'English', 'en'));
+  await page.locator('#captions').waitFor(WAIT);
+  const shown = () => of(() => document.querySelector('#player').textTracks[0].mode);
+  await page.locator('#captions').focus();
+  await page.keyboard.press('Enter');
+  seen.captions.push(await page.locator('#captions-menu [role=menuitemradio]').allTextContents());
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  seen.captions.push(await shown());
+  await page.keyboard.press('c');
+  seen.captions.push(await shown());
 
   // Nobody moves: the picture has the screen for itself, until the focus comes.
   await of(() => document.activeElement.blur());

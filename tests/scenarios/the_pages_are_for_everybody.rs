@@ -1,8 +1,9 @@
 //! Each page in each of its states, in light and dark, on a desk and a phone: nothing that axe finds wrong by WCAG 2.2 AA, and nothing to scroll
 //! sideways.
 
-use crate::harness::browsers;
+use crate::harness::publishers::send;
 use crate::harness::server::Server;
+use crate::harness::{browsers, clips};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,6 +12,7 @@ async fn as_axe_sees_them() {
     server.go_live("room").await;
     let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
     let (_, watch) = browsers::pages(&server, "room").await;
+    let other = send(&server, "room", "Grace Hopper", clips::grey(120, 320, 180, 2)).await;
     let argument = json!({
         "studio": studio,
         "watch": watch,
@@ -19,5 +21,6 @@ async fn as_axe_sees_them() {
         "screenshots": browsers::screenshots(),
     });
     assert_eq!(browsers::run("for_everybody.mjs", argument).await, json!([]));
+    drop(other);
     server.end().await;
 }

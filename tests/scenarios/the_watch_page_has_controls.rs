@@ -1,4 +1,5 @@
-//! The watch page by keyboard: play, sound, full screen, help, the way back to live; and its menu of qualities, which changes what is played.
+//! The watch page by keyboard: play, sound, full screen, help, the way back to live; and its menus: of qualities, which changes what is played, and of
+//! captions where there are any.
 
 use crate::harness::browsers;
 use crate::harness::server::Server;
@@ -20,10 +21,10 @@ async fn that_keys_reach() {
     assert!((6..=15).contains(&behind), "{behind} s behind after 7 s away");
     let qualities = seen["qualities"].as_array().unwrap();
     assert!(qualities[0].as_str().unwrap().starts_with("Auto"), "{qualities:?}");
-    assert_eq!(qualities[1..], [json!("360p"), json!("180p")]);
+    assert_eq!(qualities[1..], [json!("360p"), json!("180p"), json!("Audio only")]);
     assert_eq!((&seen["quality"], &seen["focus"]), (&json!("Quality: 180p"), &json!("quality")));
     assert!(seen["auto"].as_str().unwrap().starts_with("Quality: Auto"), "{seen}");
-    // There are no captions to choose from.
-    assert_eq!(seen["captions"], false);
+    // Nothing to choose from; then a track, which is shown and hidden.
+    assert_eq!(seen["captions"], json!([false, ["Off", "English"], "showing", "disabled"]));
     server.end().await;
 }

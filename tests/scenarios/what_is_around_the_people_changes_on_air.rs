@@ -49,9 +49,9 @@ async fn and_each_is_seen() {
     assert!(seen.is_even(BEHIND, 255));
     assert!(seen.darkest(LOWER_THIRD) < 130 && seen.brightest(LOWER_THIRD) > 170, "letters on a plate");
 
-    let logo = upload(&server, &path("logo"), picture("black", 28, 18)).await;
+    let logo = upload(&server, &path("logo"), clips::png("black", 28, 18)).await;
     assert_eq!(logo, (StatusCode::OK, json!({"width": 28, "height": 18})));
-    let background = upload(&server, &path("background"), picture("0x808080", 400, 400)).await;
+    let background = upload(&server, &path("background"), clips::png("0x808080", 400, 400)).await;
     assert_eq!(background, (StatusCode::OK, json!({"width": 400, "height": 400})));
     server.rest(Method::POST, &path("layout"), json!({"show_names": true})).await;
     viewer.watch_to(viewer.segments.len() as u64 + 3).await;
@@ -64,8 +64,8 @@ async fn and_each_is_seen() {
         (b"<svg/>".to_vec(), 400, "an SVG, which may link to elsewhere; send PNG, JPEG or WebP"),
         (Vec::new(), 400, "the body is empty"),
         (vec![0; (4 << 20) + 1], 413, "larger than 4194304 bytes"),
-        (picture("red", 5_000, 2), 400, "5000x2 pixels; give at most 4096x4096"),
-        (picture("red", 64, 64)[..60].to_vec(), 400, "the picture"),
+        (clips::png("red", 5_000, 2), 400, "5000x2 pixels; give at most 4096x4096"),
+        (clips::png("red", 64, 64)[..60].to_vec(), 400, "the picture"),
     ] {
         let (refused, answer) = upload(&server, &path("logo"), body).await;
         assert_eq!(refused.as_u16(), status, "{answer}");
@@ -85,16 +85,6 @@ async fn upload(server: &Server, path: &str, file: Vec<u8>) -> (StatusCode, Valu
     let token = server.token(&["management"]).await;
     let (status, _, answer) = server.send(Method::POST, path, Some(&token), "image/png", file.into()).await;
     (status, serde_json::from_slice(&answer).unwrap())
-}
-
-/// A PNG of one color.
-fn picture(color: &str, width: u32, height: u32) -> Vec<u8> {
-    let source = format!("color=c={color}:s={width}x{height}");
-    let arguments =
-        ["-v", "error", "-f", "lavfi", "-i", &source, "-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "-"];
-    let output = std::process::Command::new("ffmpeg").args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
 }
 
 /// Brightness of one picture's pixels.

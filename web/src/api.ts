@@ -4,6 +4,8 @@ import { Refused } from './whip';
 
 // An answer of the API takes milliseconds: what takes longer is on its way no more.
 const ANSWER_WAIT_MS = 10_000;
+// The server waits for a file for a minute.
+const UPLOAD_WAIT_MS = 70_000;
 
 /** What control says of a live stream, as far as the pages read it. */
 export interface LiveStream {
@@ -26,6 +28,21 @@ export interface Layout {
   names: Record<string, string>;
   show_names: boolean;
   transition: 'smooth' | 'none';
+  background: { color: string } | null;
+  lower_third: { title: string; subtitle: string | null } | null;
+  /** What of it cannot be drawn, in the answer to a change. */
+  warnings?: string[];
+}
+
+/** How loud somebody is mixed. */
+export interface Fader {
+  gain_db: number;
+  muted: boolean;
+}
+
+/** By user id; who is absent is heard as they come. */
+export interface Mix {
+  voices: Record<string, Fader>;
 }
 
 /** A track of somebody on stage; what is not known is null or absent. */
@@ -75,6 +92,13 @@ export class Api {
     const response = await this.ask(method, path, body);
     if (!response.ok) throw await refused(otherwise, response);
     return (await response.json()) as T;
+  }
+
+  /** Sends a file, or takes away what was sent. Throws as `get` does. */
+  async send(otherwise: string, method: 'POST' | 'DELETE', path: string, file: File | null): Promise<void> {
+    const headers = { authorization: `Bearer ${this.token}`, 'content-type': 'application/octet-stream' };
+    const response = await fetch(`/v2${path}`, { method, headers, body: file, signal: AbortSignal.timeout(UPLOAD_WAIT_MS) });
+    if (!response.ok) throw await refused(otherwise, response);
   }
 
   /** What a server may know or not: null where it has no such route, or this role may not ask. */

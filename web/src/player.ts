@@ -33,6 +33,26 @@ export interface Screen {
   draw(words: string | null): void;
   /** A player that was set up for a stream; none where the browser plays by itself. */
   begun(hls: Hls | null): void;
+  /** Absent where it is always all of the stream. */
+  parts?: Parts;
+}
+
+/** What of a stream is played, and by whom. A change of it is obeyed at once. */
+export class Parts extends EventTarget {
+  /** Nothing but the sound. */
+  soundAlone = false;
+  /** The browser's own player plays the playlist itself: of what ours feeds it, it could not show anything on another screen. */
+  natively = false;
+  /** How many changes there were. */
+  changes = 0;
+
+  change(what: { soundAlone?: boolean; natively?: boolean }): void {
+    const { soundAlone = this.soundAlone, natively = this.natively } = what;
+    if (soundAlone === this.soundAlone && natively === this.natively) return;
+    Object.assign(this, { soundAlone, natively });
+    this.changes += 1;
+    this.dispatchEvent(new Event('change'));
+  }
 }
 
 interface Found {
@@ -45,9 +65,10 @@ export async function playRoom(roomId: string, screen: Screen, leave: AbortSigna
   // Asked for at once: it comes while the first playlist does.
   const library = import('hls.js');
   library.catch(() => {});
-  const url = `/live/${encodeURIComponent(roomId)}/master.m3u8`;
   let over: string | null = null;
   for (;;) {
+    const changes = screen.parts?.changes;
+    const url = `/live/${encodeURIComponent(roomId)}/${screen.parts?.soundAlone ? 'listen' : 'master'}.m3u8`;
     const found = await nextStream(url, over, screen, leave);
     screen.draw(null);
     const head = new HeadStart(url, found.playlist);
@@ -55,6 +76,8 @@ export async function playRoom(roomId: string, screen: Screen, leave: AbortSigna
       throw new Error('The player did not load. Reload the page.');
     });
     leave.throwIfAborted();
+    // Another choice while this one was on its way.
+    if (screen.parts?.changes !== changes) continue;
     const how = await play(Library, url, head, screen, leave);
     leave.throwIfAborted();
     if (how === 'unplayable') throw new Error('This browser cannot play the stream: it needs H.264 and AAC. Try another browser, or reload.');
@@ -91,22 +114,27 @@ function streamOf(playlist: string): string | null {
   return /\bhls\/[^/\s"]+\/([^/\s"]+)\//.exec(playlist)?.[1] ?? null;
 }
 
-type Outcome = 'ended' | 'failed' | 'unplayable';
+type Outcome = 'ended' | 'failed' | 'unplayable' | 'changed';
 
-/** Plays until the stream has ended, or cannot be played on: now, or by this browser at all. */
+/** Plays until the stream has ended, or cannot be played on (now, or by this browser at all), or other parts of it are wanted. */
 function play(Library: typeof Hls, url: string, head: HeadStart, screen: Screen, leave: AbortSignal): Promise<Outcome> {
   const { video } = screen;
   return new Promise((done) => {
     const early = { startLevel: head.level, abrEwmaDefaultEstimate: head.estimate, pLoader: head.loader(Library) };
-    const hls = Library.isSupported() ? new Library({ ...SETTINGS, ...early }) : null;
+    const hls = Library.isSupported() && !screen.parts?.natively ? new Library({ ...SETTINGS, ...early }) : null;
     const left = () => finish('ended');
+    const changed = () => finish('changed');
     const finish = (how: Outcome) => {
       leave.removeEventListener('abort', left);
+      screen.parts?.removeEventListener('change', changed);
+      // Who has paused wants to choose, and not to be played something.
+      video.autoplay = how !== 'changed' || !video.paused;
       hls?.destroy();
       video.onended = video.onerror = null;
       done(how);
     };
     leave.addEventListener('abort', left, { once: true });
+    screen.parts?.addEventListener('change', changed, { once: true });
     video.onended = () => finish('ended');
     if (!hls) {
       if (!video.canPlayType('application/vnd.apple.mpegurl')) return finish('unplayable');

@@ -247,6 +247,7 @@ function show(): void {
   // Who may not see how the stream is sees it when there is one.
   showProgramme(entry.roomId, onStage !== null && (stream.now === 'on' || stream.now === 'unseen'));
   showPeople(peers, direction, entry.user);
+  direction.people(peers, entry.user);
   showElapsed();
 }
 

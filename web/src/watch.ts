@@ -1,7 +1,7 @@
 import { drawIcons } from './icons';
 import { playRoom } from './player';
 import { codeOfPage, element, enter, say } from './room';
-import { begun, setUp } from './watch/controls';
+import { begun, parts, setUp } from './watch/controls';
 import { listen } from './watch/keys';
 
 const video = element<HTMLVideoElement>('player');
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
   wire();
   const { roomId } = await entered;
   video.poster = `/live/${encodeURIComponent(roomId)}/poster.jpg`;
-  await playRoom(roomId, { video, say, draw, begun }, new AbortController().signal);
+  await playRoom(roomId, { video, say, draw, begun, parts }, new AbortController().signal);
 }
 
 function wire(): void {

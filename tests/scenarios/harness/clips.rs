@@ -121,6 +121,16 @@ fn encode(source: &str, kbps: u32) -> Clip {
     Clip::from_annexb(&output.stdout, 30)
 }
 
+/// A PNG of one color.
+pub fn png(color: &str, width: u32, height: u32) -> Vec<u8> {
+    let source = format!("color=c={color}:s={width}x{height}");
+    let arguments =
+        ["-v", "error", "-f", "lavfi", "-i", &source, "-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "-"];
+    let output = std::process::Command::new("ffmpeg").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
 /// Asks a decoder that is compiled for tests to crash: an SEI (ITU-T H.264 D.1.7) with the failpoint's UUID before the frame.
 pub fn with_crash(mut clip: Clip, frame: usize) -> Clip {
     let mut sei = vec![0, 0, 0, 1, 0x06, 5, 16];

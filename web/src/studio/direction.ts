@@ -1,8 +1,11 @@
-// Who of the stream is seen where: the layout picker.
+// How the stream is shown and heard: the layout picker, and what directs with it.
 
-import type { Api, Layout } from '../api';
+import { nameOf, type Api, type Layout, type Peer } from '../api';
 import { icon } from '../icons';
 import { element } from '../room';
+import { Mixer } from './mixer';
+import { Scenery, SCENERY } from './scenery';
+import { Shared, tell } from './shared';
 
 const ARRANGEMENTS = [
   ['grid', 'Grid'],
@@ -16,37 +19,55 @@ const status = element('direction-status');
 const follow = element<HTMLInputElement>('follow');
 const fill = element<HTMLInputElement>('fill');
 const large = element<HTMLInputElement>('large');
-const named = element<HTMLInputElement>('named');
+const pinned = element<HTMLSelectElement>('pinned');
 
-/** As at a stream's start. */
-const AT_FIRST: Layout = { type: 'grid', scaling: 'fit', focus: null, follow_speaker: false, pinned: null, screens: 'large', names: {}, show_names: false, transition: 'smooth' };
+const AT_FIRST: Layout = { type: 'grid', scaling: 'fit', focus: null, follow_speaker: false, pinned: null, screens: 'large', names: {}, show_names: false, transition: 'smooth', background: null, lower_third: null };
+
+/** Somebody who can be directed. */
+export interface Person {
+  /** By whom the server knows them. */
+  user: string;
+  name: string;
+}
 
 export class Direction {
-  layout: Layout = AT_FIRST;
+  private readonly shared: Shared<Layout>;
+  private readonly scenery: Scenery;
+  private readonly mixer: Mixer;
   private stream: string | null = null;
-  // The layout is what the server has, and not that of a stream's start.
-  private known = false;
-  // A change that is on its way: what is heard meanwhile is older.
-  private changing = 0;
   private readonly buttons = new Map<string, HTMLButtonElement>();
 
-  constructor(
-    private readonly api: Api,
-    private readonly changed: () => void,
-  ) {
+  constructor(api: Api, changed: () => void) {
+    const answered = (parts: string[], answer: Layout | null, trouble: string) => {
+      // What cannot be drawn is shown as boxes, which is worth a word.
+      const words = trouble || (answer?.warnings ?? []).join('. ');
+      const around = parts.some((part) => SCENERY.includes(part));
+      tell(status, around ? '' : words, trouble !== '');
+      this.scenery.say(around ? words : '', trouble !== '');
+    };
+    this.shared = new Shared(api, 'layout', AT_FIRST, answered, () => {
+      this.show();
+      changed();
+    });
+    this.scenery = new Scenery(api, this.shared);
+    this.mixer = new Mixer(api);
     for (const [type, words] of ARRANGEMENTS) {
       const button = Object.assign(document.createElement('button'), { type: 'button', className: 'quiet' });
       button.append(icon(type), words);
       button.dataset.layout = type;
-      button.addEventListener('click', () => void this.change({ type }));
+      button.addEventListener('click', () => this.change({ type }));
       this.buttons.set(type, button);
     }
     element('arrangements').replaceChildren(...this.buttons.values());
-    follow.addEventListener('change', () => void this.change({ follow_speaker: follow.checked }));
-    fill.addEventListener('change', () => void this.change({ scaling: fill.checked ? 'fill' : 'fit' }));
-    large.addEventListener('change', () => void this.change({ screens: large.checked ? 'large' : 'tiles' }));
-    named.addEventListener('change', () => void this.change({ show_names: named.checked }));
+    follow.addEventListener('change', () => this.change({ follow_speaker: follow.checked }));
+    fill.addEventListener('change', () => this.change({ scaling: fill.checked ? 'fill' : 'fit' }));
+    large.addEventListener('change', () => this.change({ screens: large.checked ? 'large' : 'tiles' }));
+    pinned.addEventListener('change', () => this.pin(pinned.value || null));
     this.show();
+  }
+
+  get layout(): Layout {
+    return this.shared.value;
   }
 
   /** The stream that is directed from now on; none hides the picker. */
@@ -54,10 +75,10 @@ export class Direction {
     section.hidden = stream === null;
     if (stream === this.stream) return;
     this.stream = stream;
-    this.layout = AT_FIRST;
-    this.known = false;
-    this.show();
-    void this.look().catch(() => {});
+    tell(status, '');
+    this.shared.of(stream);
+    this.scenery.of(stream);
+    this.mixer.of(stream);
   }
 
   /** Whether there is a stream to direct. */
@@ -65,51 +86,52 @@ export class Direction {
     return this.stream !== null;
   }
 
-  /** Others may have changed it. A server that does not tell is taken at its last word. */
+  /** Others may have changed something. */
   async look(): Promise<void> {
-    if (!this.stream || this.changing > 0) return;
-    const stream = this.stream;
-    const layout = await this.api.maybe<Layout>(`/live-streams/${encodeURIComponent(stream)}/layout`);
-    if (!layout || this.changing > 0 || stream !== this.stream) return;
-    this.layout = layout;
-    this.known = true;
-    this.show();
+    await Promise.all([this.shared.look(), this.mixer.look()]);
+  }
+
+  /** Who is on stage; null where the server does not tell. */
+  people(peers: Peer[] | null, own: string): void {
+    const people = new Map((peers ?? []).map((peer) => [peer.user_id || peer.id, nameOf(peer)]));
+    const all = [...people].map(([user, name]) => ({ user, name: user === own ? `${name} (you)` : name }));
+    this.mixer.people(all);
+    offer(all, this.layout.pinned);
   }
 
   /** Somebody becomes the large one, or does so no more. A grid has no large one, so it gives way to a sidebar. */
   focus(user: string): void {
     const off = this.layout.focus === user && this.layout.type !== 'grid';
-    const type = this.layout.type === 'grid' ? 'sidebar' : this.layout.type;
-    void this.change(off ? { focus: null } : { focus: user, type, follow_speaker: false, ...(this.layout.pinned === user ? { pinned: null } : {}) });
+    this.shared.change('focus', (now) => {
+      if (off) return { ...now, focus: null };
+      return { ...now, focus: user, type: now.type === 'grid' ? 'sidebar' : now.type, follow_speaker: false, pinned: now.pinned === user ? null : now.pinned };
+    });
   }
 
-  private async change(part: Partial<Layout>): Promise<void> {
-    if (!this.stream) return;
-    // What others have arranged is not known before the first look, and would be undone.
-    if (!this.known) await this.look().catch(() => {});
-    const before = this.layout;
-    this.layout = { ...before, ...part };
-    this.show();
-    this.changing += 1;
-    try {
-      const path = `/live-streams/${encodeURIComponent(this.stream)}/layout`;
-      this.layout = await this.api.get<Layout>('The layout did not change', 'POST', path, this.layout);
-      status.textContent = '';
-    } catch (error) {
-      this.layout = before;
-      status.textContent = error instanceof TypeError ? 'The layout did not change: the server does not answer.' : (error as Error).message;
-    } finally {
-      this.changing -= 1;
-      this.show();
-    }
+  /** Somebody stands small in a corner, or nobody does. Each has one place. */
+  private pin(user: string | null): void {
+    this.shared.change('pinned', (now) => ({ ...now, pinned: user, focus: user !== null && now.focus === user ? null : now.focus }));
+  }
+
+  private change(part: Partial<Layout>): void {
+    this.shared.change(Object.keys(part).join(), (now) => ({ ...now, ...part }));
   }
 
   private show(): void {
-    for (const [type, button] of this.buttons) button.setAttribute('aria-pressed', String(type === this.layout.type));
-    follow.checked = this.layout.follow_speaker;
-    fill.checked = this.layout.scaling === 'fill';
-    large.checked = this.layout.screens === 'large';
-    named.checked = this.layout.show_names;
-    this.changed();
+    const { layout } = this;
+    for (const [type, button] of this.buttons) button.setAttribute('aria-pressed', String(type === layout.type));
+    follow.checked = layout.follow_speaker;
+    fill.checked = layout.scaling === 'fill';
+    large.checked = layout.screens === 'large';
+    this.scenery.show();
   }
+}
+
+/** Who can be pinned; who is pinned and away for a moment is among them. What has not changed is left alone, for whoever is choosing. */
+function offer(people: Person[], chosen: string | null): void {
+  const away = chosen !== null && people.every(({ user }) => user !== chosen) ? [new Option(`${chosen} (away)`, chosen)] : [];
+  const options = [new Option('Nobody', ''), ...people.map(({ user, name }) => new Option(name, user)), ...away];
+  const text = (all: Iterable<HTMLOptionElement>) => JSON.stringify([...all].map((option) => [option.value, option.text]));
+  if (text(options) !== text(pinned.options)) pinned.replaceChildren(...options);
+  if (pinned.value !== (chosen ?? '')) pinned.value = chosen ?? '';
 }

@@ -3,16 +3,18 @@
 import type Hls from 'hls.js';
 import type { Events } from 'hls.js';
 import { dress } from '../icons';
+import { Parts } from '../player';
 import { element } from '../room';
 import { Edge } from './edge';
 import { menuButton, type Item } from './menu';
-import { elsewhere } from './elsewhere';
+import { elsewhere, sendable } from './elsewhere';
 
 // Controls hide when nobody has moved for so long.
 const IDLE_MS = 3_000;
 // How often the distance from the live edge is told anew. Each time changes a word at most.
 const TELL_MS = 1_000;
 const VOLUME_STEP = 0.1;
+const SOUND_ALONE = 'Audio only';
 
 const stage = element('stage');
 const video = element<HTMLVideoElement>('player');
@@ -22,7 +24,11 @@ const [live, behind, full, corner, captions, quality] = ['live', 'behind', 'full
 const menus = [element('captions-menu'), element('quality-menu')];
 
 const edge = new Edge(video);
+/** What the menu of qualities chooses between pictures and none; for as long as the page is there. */
+export const parts = new Parts();
 let hls: Hls | null = null;
+// The rungs of the stream, the largest first: a player of the sound alone knows none.
+let heights: number[] = [];
 // The rows of the rung that somebody chose; none is the player's own choice.
 let wanted: number | null = null;
 let idle: ReturnType<typeof setTimeout> | undefined;
@@ -69,11 +75,11 @@ export function setUp(): void {
   menuButton(quality, menus[1]!, qualities);
   menuButton(captions, menus[0]!, captionItems);
   full.hidden = !document.fullscreenEnabled && !('webkitEnterFullscreen' in video);
-  corner.hidden = !document.pictureInPictureEnabled;
   for (const event of ['play', 'pause', 'volumechange', 'emptied', 'enterpictureinpicture', 'leavepictureinpicture']) video.addEventListener(event, show);
   document.addEventListener('fullscreenchange', show);
   for (const event of ['addtrack', 'removetrack', 'change']) video.textTracks.addEventListener(event, show);
-  elsewhere(video, element('cast'), element('airplay'));
+  parts.addEventListener('change', show);
+  elsewhere(video, element('cast'), element('airplay'), parts);
   hideWhenIdle();
   setInterval(tell, TELL_MS);
   show();
@@ -83,7 +89,9 @@ export function setUp(): void {
 export function begun(player: Hls | null): void {
   hls = player;
   edge.begun(player);
+  if (player) sendable(player, video);
   hls?.on('hlsManifestParsed' as Events.MANIFEST_PARSED, () => {
+    if (hls && !parts.soundAlone) heights = hls.levels.map((l) => l.height).sort((a, b) => b - a);
     const level = hls?.levels.findIndex((l) => l.height === wanted) ?? -1;
     if (hls && wanted !== null && level >= 0) hls.currentLevel = level;
     show();
@@ -104,7 +112,9 @@ function show(): void {
   dress(corner, 'corner', document.pictureInPictureElement ? 'Leave picture in picture' : 'Picture in picture', 'i');
   captions.hidden = texts().length === 0;
   dress(captions, 'captions', 'Captions', 'c');
-  quality.hidden = (hls?.levels.length ?? 0) < 2;
+  // A picture of nothing has no corner to be in.
+  corner.hidden = parts.soundAlone || !document.pictureInPictureEnabled;
+  element('listening').hidden = !parts.soundAlone;
   dress(quality, 'quality', `Quality: ${chosenQuality()}`);
   tell();
   wake();
@@ -120,21 +130,40 @@ function tell(): void {
   behind.textContent = seconds === null ? '' : `${Math.max(1, Math.round(seconds))} s behind live`;
 }
 
+/** Two rungs of the same height are one choice. */
 function qualities(): Item[] {
-  if (!hls) return [];
-  const player = hls;
-  const auto = player.autoLevelEnabled;
-  const rungs = player.levels.map((level, index) => ({ words: `${level.height}p`, height: level.height, index }));
-  const choose = (index: number, height: number | null) => {
-    wanted = height;
-    // From the next segment on: what is buffered is played first, without a break.
-    player.nextLevel = index;
-    show();
-  };
+  const auto = !parts.soundAlone && (hls?.autoLevelEnabled ?? true);
+  const rungs = [...new Set(heights)].map((height) => ({
+    words: `${height}p`,
+    chosen: !parts.soundAlone && !auto && chosenHeight() === height,
+    choose: () => choose(height),
+  }));
   return [
-    { words: auto ? autoWords() : 'Auto', chosen: auto, choose: () => choose(-1, null) },
-    ...rungs.sort((a, b) => b.height - a.height).map(({ words, height, index }) => ({ words, chosen: !auto && player.manualLevel === index, choose: () => choose(index, height) })),
+    { words: auto ? autoWords() : 'Auto', chosen: auto, choose: () => choose(null) },
+    ...(rungs.length > 1 ? rungs : []),
+    { words: SOUND_ALONE, chosen: parts.soundAlone, choose: listenOnly },
   ];
+}
+
+/** Pictures of so many rows, or of as many as the player finds good. */
+function choose(height: number | null): void {
+  wanted = height;
+  const level = hls?.levels.findIndex((l) => l.height === height) ?? -1;
+  // From the next segment on: what is buffered is played first, without a break. From the sound alone there is no way but a new player.
+  if (parts.soundAlone) parts.change({ soundAlone: false });
+  else if (hls) hls.nextLevel = level;
+  show();
+}
+
+/** The sound alone, which is to be heard; what stays of the picture is closed with it. */
+function listenOnly(): void {
+  video.muted = false;
+  if (document.pictureInPictureElement) void document.exitPictureInPicture().catch(() => {});
+  parts.change({ soundAlone: true });
+}
+
+function chosenHeight(): number | undefined {
+  return hls?.levels[hls.manualLevel]?.height;
 }
 
 function autoWords(): string {
@@ -143,8 +172,8 @@ function autoWords(): string {
 }
 
 function chosenQuality(): string {
-  if (!hls || hls.autoLevelEnabled) return autoWords();
-  return `${hls.levels[hls.manualLevel]?.height ?? '?'}p`;
+  if (parts.soundAlone) return SOUND_ALONE;
+  return !hls || hls.autoLevelEnabled ? autoWords() : `${chosenHeight() ?? '?'}p`;
 }
 
 function texts(): TextTrack[] {
