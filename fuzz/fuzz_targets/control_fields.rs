@@ -7,6 +7,7 @@ use footlight_control::rooms::ladder::{Ladder, Spelling};
 use footlight_control::rooms::layout::Layout;
 use footlight_control::rooms::mix::Mix;
 use footlight_control::rooms::room::{RoomRequest, upsert};
+use footlight_control::rooms::template::TemplateRequest;
 use libfuzzer_sys::fuzz_target;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -19,6 +20,9 @@ fuzz_target!(|body: &[u8]| {
     }
     if let Ok(fields) = Fields::parse(body) {
         bounded(Mix::parse(fields).map(Some));
+    }
+    if let Ok(fields) = Fields::parse(body) {
+        bounded(TemplateRequest::parse(fields).map(Some));
     }
     for spelling in [Spelling::Snake, Spelling::Camel] {
         if let Ok(mut fields) = Fields::parse(body) {

@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 /// Layers of one stream.
 const MOST_LAYERS: usize = 8;
+/// Destinations that an error names: a template may have any number.
+const NAMES_SHOWN: usize = 5;
 
 /// What is encoded. What is absent is as `packager` of the configuration says, or follows from the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +99,10 @@ pub fn chosen(
     destination: &str,
     destinations: Vec<(String, Option<Ladder>)>,
 ) -> Result<Option<Ladder>, Invalid> {
-    let names = || destinations.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = || {
+        let shown = destinations.iter().take(NAMES_SHOWN).map(|(name, _)| super::id::quoted(name)).collect::<Vec<_>>();
+        shown.join(", ") + if destinations.len() > NAMES_SHOWN { ", …" } else { "" }
+    };
     let found = destinations.iter().find(|(name, _)| name == destination);
     let of_template = match (&destinations[..], found) {
         ([], _) => None,
@@ -174,8 +179,21 @@ mod tests {
         check(None, "small", two(), Ok(of(360)));
         check(of(1080), "small", two(), Ok(of(1080)));
         check(None, "", two()[..1].to_vec(), Ok(of(720)));
-        check(None, "", two(), Err("destination: missing; the room's template has several: name one of main, small"));
-        check(of(1080), "none", two(), Err("destination: \"none\" is none of the room's template; it has main, small"));
+        check(
+            None,
+            "",
+            two(),
+            Err("destination: missing; the room's template has several: name one of \"main\", \"small\""),
+        );
+        check(
+            of(1080),
+            "none",
+            two(),
+            Err("destination: \"none\" is none of the room's template; it has \"main\", \"small\""),
+        );
+        let many: Vec<_> = (0..9).map(|n| (format!("{n}").repeat(1_000), of(720))).collect();
+        let said = super::chosen(None, "", many).expect_err("which is not said").0;
+        assert!(said.len() < 400 && said.ends_with("\", …"), "{said}");
     }
 
     #[test]
