@@ -23,6 +23,7 @@ mod an_ended_stream_stays_ended;
 mod an_origin_that_does_not_answer_is_waited_for;
 mod commands_say_what_is_wrong;
 mod lip_sync_holds;
+mod players_change_rungs_without_a_gap;
 mod publish_puts_a_file_and_a_test_picture_on_stage;
 mod publishers_come_and_go;
 mod simulcast_layers_fit_their_tiles;

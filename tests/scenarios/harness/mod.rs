@@ -4,6 +4,7 @@ pub mod browsers;
 pub mod clips;
 pub mod packaging;
 pub mod playback;
+pub mod players;
 pub mod publishers;
 pub mod server;
 pub mod usage;

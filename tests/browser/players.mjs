@@ -1,0 +1,167 @@
+// Other people's players, each in a Chromium of its own, play a live ladder and change rungs when they are told to by their API; Chromium's own player,
+// which has none, when its network becomes slow and fast again. Takes a JSON object of {players: [name], playlist, seconds, visits: [{height,
+// pause_ms}], cells, cell: {width, height}}: heights to change to in turn, over and over, each so long after the one before was seen, for so many
+// seconds, and one at least; and where a picture's number is (harness/clips.rs, `counted`). Prints a JSON object of what each player showed,
+// whose meaning is for the test that runs this to judge.
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { browser, closeAll } from './browser.mjs';
+
+const { players, playlist, seconds, visits, cells, cell } = JSON.parse(process.argv[2]);
+/** A rung is seen a hold-back of three segments after it is loaded, at most, and the segment that is being loaded comes first. */
+const SEEN_WITHIN_MS = 12_000;
+const STARTS_WITHIN_MS = 20_000;
+/** Between looks at the player's clock and buffer. */
+const LOOK_MS = 250;
+/** Numbers are read of one picture in so many: without a graphics card that is most of the work. */
+const READ_EACH = 8;
+/** A network that holds the smallest rung, and one that is none at all; kbit/s. */
+const [SLOW_KBPS, FAST_KBPS] = [400, 50_000];
+
+const PLAYERS = {
+  'hls.js': { script: 'hls.js/dist/hls.min.js', begin: beginHls },
+  shaka: { script: 'shaka-player/dist/shaka-player.compiled.js', begin: beginShaka },
+  'video.js': { script: 'video.js/dist/video.min.js', begin: beginVideoJs },
+  chromium: { script: null, begin: beginNative },
+};
+
+// Each of these runs in the page. `window.choose` changes to a rung by its height.
+
+function beginHls(url) {
+  // A second behind the live edge, as by its defaults, a change and a busy machine share a buffer of less than that.
+  const hls = new Hls({ lowLatencyMode: false });
+  hls.on(Hls.Events.ERROR, (_, error) => {
+    // What it no longer wants when it changes; it says so itself.
+    if (error.details !== Hls.ErrorDetails.INTERNAL_ABORTED) window.seen.errors.push(`${error.type} ${error.details} ${error.error?.message ?? ''}`);
+  });
+  window.choose = (height) => (hls.nextLevel = hls.levels.findIndex((level) => level.height === height));
+  hls.loadSource(url);
+  hls.attachMedia(document.querySelector('video'));
+}
+
+async function beginShaka(url) {
+  shaka.polyfill.installAll();
+  const player = new shaka.Player();
+  player.addEventListener('error', ({ detail }) => window.seen.errors.push(`${detail.category} ${detail.code} ${detail.data}`));
+  await player.attach(document.querySelector('video'));
+  // In its low-latency mode it appends a part of the new rung without that rung's init segment, where the part was a hint when it changed, and dies (5.2.12:
+  // errors 3014 and 3016).
+  player.configure({ abr: { enabled: false }, streaming: { lowLatencyMode: false } });
+  window.choose = (height) => player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height));
+  await player.load(url);
+}
+
+function beginVideoJs(url) {
+  // In its low-latency mode it takes a playlist that ends in a hint alone for one whose last part it knows, asks for that part again, is answered as
+  // caches may for as long as they may, and stands (8.24.1: `updateMain` merges the hint into the parts of the segment before).
+  const player = videojs(document.querySelector('video'), { html5: { vhs: { overrideNative: true, llhls: false } } });
+  player.on('error', () => window.seen.errors.push(`${player.error().code} ${player.error().message}`));
+  // Asked for each segment that is loaded next. Its list of representations is no way for this: it throws away what is buffered.
+  window.choose = (height) => {
+    const { vhs } = player.tech({ IWillNotUseThisInPlugins: true });
+    vhs.selectPlaylist = () => vhs.playlists.main.playlists.find(({ attributes }) => attributes.RESOLUTION.height === height);
+  };
+  player.src({ src: url, type: 'application/vnd.apple.mpegurl' });
+}
+
+function beginNative(url) {
+  const video = document.querySelector('video');
+  if (!video.canPlayType('application/vnd.apple.mpegurl')) throw new Error('this browser does not play HLS by itself');
+  video.crossOrigin = 'anonymous';
+  video.src = url;
+}
+
+/** Runs in the page, before its player: keeps what the element shows and says of itself in `window.seen`. */
+function observe({ cells, cell, lookMs, readEach }) {
+  const video = document.querySelector('video');
+  const canvas = Object.assign(document.createElement('canvas'), { width: cells * 4, height: 8 });
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  const read = () => {
+    const scale = video.videoWidth / 1280;
+    context.drawImage(video, 0, 0, cells * cell.width * scale, 2 * cell.height * scale, 0, 0, canvas.width, canvas.height);
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    const white = (bit, y) => data[4 * (y * canvas.width + bit * 4 + 2)] > 127;
+    let number = 0;
+    for (let bit = 0; bit < cells; bit += 1) {
+      if (white(bit, 2) === white(bit, 6)) return null;
+      if (white(bit, 2)) number += 2 ** bit;
+    }
+    return number;
+  };
+  window.forget = () => (window.seen = { looks: [], pictures: [], numbers: [], events: [], errors: window.seen?.errors ?? [] });
+  window.forget();
+  for (const name of ['waiting', 'stalled', 'seeking', 'pause', 'error', 'ended', 'ratechange']) {
+    video.addEventListener(name, () => window.seen.events.push([name, video.currentTime, video.playbackRate]));
+  }
+  let count = 0;
+  const each = (now, { mediaTime, height }) => {
+    window.seen.pictures.push([now, mediaTime, height]);
+    if ((count += 1) % readEach === 0) window.seen.numbers.push([mediaTime, height, read()]);
+    video.requestVideoFrameCallback(each);
+  };
+  video.requestVideoFrameCallback(each);
+  setInterval(() => {
+    const ranges = Array.from({ length: video.buffered.length }, (_, i) => [video.buffered.start(i), video.buffered.end(i)]);
+    window.seen.looks.push([performance.now(), video.currentTime, ranges]);
+  }, lookMs);
+}
+
+async function play(name) {
+  const { script, begin } = PLAYERS[name];
+  const page = await browser([]);
+  await page.setContent('<video autoplay playsinline width="640" height="360"></video>');
+  if (script) await page.addScriptTag({ content: readFileSync(fileURLToPath(new URL(`node_modules/${script}`, import.meta.url)), 'utf8') });
+  await page.evaluate(observe, { cells, cell, lookMs: LOOK_MS, readEach: READ_EACH });
+  const choose = name === 'chromium' ? await byNetwork(page) : (height) => byName(page, height);
+  await page.evaluate(begin, playlist);
+  // One that has begun has loaded what it plays; what a player does on its way there is no change of rung.
+  const begun = page.waitForFunction(() => window.seen.pictures.length > 30, null, { timeout: STARTS_WITHIN_MS, polling: LOOK_MS });
+  await begun.catch(async () => {
+    throw new Error(`${name} does not begin: ${JSON.stringify(await page.evaluate(() => window.seen))}`);
+  });
+  await page.evaluate(() => window.forget());
+  const [began, switches] = [Date.now(), []];
+  for (let at = 0; switches.length === 0 || Date.now() - began < seconds * 1_000; at += 1) {
+    const { height, pause_ms } = visits[at % visits.length];
+    // Where it is already there is nothing to be seen.
+    if (height === (await page.evaluate(() => window.seen.pictures.at(-1)?.[2]))) continue;
+    await page.waitForTimeout(pause_ms);
+    const asked = Date.now();
+    const heights = await choose(height);
+    const seen = page.waitForFunction((all) => all.includes(window.seen.pictures.at(-1)?.[2]), heights, { timeout: SEEN_WITHIN_MS, polling: LOOK_MS });
+    const ms = await seen.then(() => Date.now() - asked, () => null);
+    switches.push([height, ms]);
+  }
+  const quality = await page.evaluate(() => {
+    const { totalVideoFrames, droppedVideoFrames } = document.querySelector('video').getVideoPlaybackQuality();
+    return { totalVideoFrames, droppedVideoFrames };
+  });
+  return { ...(await page.evaluate(() => window.seen)), ...quality, switches };
+}
+
+/** Tells the player; answers with the heights that are to be seen. */
+async function byName(page, height) {
+  await page.evaluate((h) => void window.choose(h), height);
+  return [height];
+}
+
+/** Makes the network slow for the smallest rung, and fast for any other: then every other is right. */
+async function byNetwork(page) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Network.enable');
+  const smallest = Math.min(...visits.map(({ height }) => height));
+  const others = visits.map(({ height }) => height).filter((height) => height !== smallest);
+  return async (height) => {
+    const throughput = ((height === smallest ? SLOW_KBPS : FAST_KBPS) * 1_000) / 8;
+    await devtools.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: throughput, uploadThroughput: throughput });
+    return height === smallest ? [smallest] : others;
+  };
+}
+
+try {
+  const shows = await Promise.all(players.map(play));
+  console.log(JSON.stringify(Object.fromEntries(players.map((name, i) => [name, shows[i]]))));
+} finally {
+  await closeAll();
+}
