@@ -1,5 +1,4 @@
-// Other people's players, each in a Chromium of its own, play a live ladder and change rungs when they are told to by their API; Chromium's own player,
-// which has none, when its network becomes slow and fast again. Takes a JSON object of {players: [name], playlist, seconds, visits: [{height,
+// Other people's players, each in a Chromium of its own, play a live ladder and change rungs when they are told to by their API. Takes a JSON object of {players: [name], playlist, seconds, visits: [{height,
 // pause_ms}], cells, cell: {width, height}}: heights to change to in turn, over and over, each so long after the one before was seen, for so many
 // seconds, and one at least; and where a picture's number is (harness/clips.rs, `counted`). Prints a JSON object of what each player showed,
 // whose meaning is for the test that runs this to judge.
@@ -16,14 +15,11 @@ const STARTS_WITHIN_MS = 20_000;
 const LOOK_MS = 250;
 /** Numbers are read of one picture in so many: without a graphics card that is most of the work. */
 const READ_EACH = 8;
-/** A network that holds the smallest rung, and one that is none at all; kbit/s. */
-const [SLOW_KBPS, FAST_KBPS] = [400, 50_000];
 
 const PLAYERS = {
   'hls.js': { script: 'hls.js/dist/hls.min.js', begin: beginHls },
   shaka: { script: 'shaka-player/dist/shaka-player.compiled.js', begin: beginShaka },
   'video.js': { script: 'video.js/dist/video.min.js', begin: beginVideoJs },
-  chromium: { script: null, begin: beginNative },
 };
 
 // Each of these runs in the page. `window.choose` changes to a rung by its height.
@@ -65,13 +61,6 @@ function beginVideoJs(url) {
   player.src({ src: url, type: 'application/vnd.apple.mpegurl' });
 }
 
-function beginNative(url) {
-  const video = document.querySelector('video');
-  if (!video.canPlayType('application/vnd.apple.mpegurl')) throw new Error('this browser does not play HLS by itself');
-  video.crossOrigin = 'anonymous';
-  video.src = url;
-}
-
 /** Runs in the page, before its player: keeps what the element shows and says of itself in `window.seen`. */
 function observe({ cells, cell, lookMs, readEach }) {
   const video = document.querySelector('video');
@@ -111,9 +100,8 @@ async function play(name) {
   const { script, begin } = PLAYERS[name];
   const page = await browser([]);
   await page.setContent('<video autoplay playsinline width="640" height="360"></video>');
-  if (script) await page.addScriptTag({ content: readFileSync(fileURLToPath(new URL(`node_modules/${script}`, import.meta.url)), 'utf8') });
+  await page.addScriptTag({ content: readFileSync(fileURLToPath(new URL(`node_modules/${script}`, import.meta.url)), 'utf8') });
   await page.evaluate(observe, { cells, cell, lookMs: LOOK_MS, readEach: READ_EACH });
-  const choose = name === 'chromium' ? await byNetwork(page) : (height) => byName(page, height);
   await page.evaluate(begin, playlist);
   // One that has begun has loaded what it plays; what a player does on its way there is no change of rung.
   const begun = page.waitForFunction(() => window.seen.pictures.length > 30, null, { timeout: STARTS_WITHIN_MS, polling: LOOK_MS });
@@ -121,18 +109,8 @@ async function play(name) {
     throw new Error(`${name} does not begin: ${JSON.stringify(await page.evaluate(() => window.seen))}`);
   });
   await page.evaluate(() => window.forget());
-  const [began, switches] = [Date.now(), []];
-  for (let at = 0; switches.length === 0 || Date.now() - began < seconds * 1_000; at += 1) {
-    const { height, pause_ms } = visits[at % visits.length];
-    // Where it is already there is nothing to be seen.
-    if (height === (await page.evaluate(() => window.seen.pictures.at(-1)?.[2]))) continue;
-    await page.waitForTimeout(pause_ms);
-    const asked = Date.now();
-    const heights = await choose(height);
-    const seen = page.waitForFunction((all) => all.includes(window.seen.pictures.at(-1)?.[2]), heights, { timeout: SEEN_WITHIN_MS, polling: LOOK_MS });
-    const ms = await seen.then(() => Date.now() - asked, () => null);
-    switches.push([height, ms]);
-  }
+  const switches = [];
+  await change(page, switches);
   const quality = await page.evaluate(() => {
     const { totalVideoFrames, droppedVideoFrames } = document.querySelector('video').getVideoPlaybackQuality();
     return { totalVideoFrames, droppedVideoFrames };
@@ -140,23 +118,20 @@ async function play(name) {
   return { ...(await page.evaluate(() => window.seen)), ...quality, switches };
 }
 
-/** Tells the player; answers with the heights that are to be seen. */
-async function byName(page, height) {
-  await page.evaluate((h) => void window.choose(h), height);
-  return [height];
-}
-
-/** Makes the network slow for the smallest rung, and fast for any other: then every other is right. */
-async function byNetwork(page) {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send('Network.enable');
-  const smallest = Math.min(...visits.map(({ height }) => height));
-  const others = visits.map(({ height }) => height).filter((height) => height !== smallest);
-  return async (height) => {
-    const throughput = ((height === smallest ? SLOW_KBPS : FAST_KBPS) * 1_000) / 8;
-    await devtools.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: throughput, uploadThroughput: throughput });
-    return height === smallest ? [smallest] : others;
-  };
+/** Changes rungs for as long as was asked for. */
+async function change(page, switches) {
+  const began = Date.now();
+  for (let at = 0; switches.length === 0 || Date.now() - began < seconds * 1_000; at += 1) {
+    const { height, pause_ms } = visits[at % visits.length];
+    // Where it is already there is nothing to be seen.
+    if (height === (await page.evaluate(() => window.seen.pictures.at(-1)?.[2]))) continue;
+    await page.waitForTimeout(pause_ms);
+    const asked = Date.now();
+    await page.evaluate((h) => void window.choose(h), height);
+    const seen = page.waitForFunction((h) => window.seen.pictures.at(-1)?.[2] === h, height, { timeout: SEEN_WITHIN_MS, polling: LOOK_MS });
+    const ms = await seen.then(() => Date.now() - asked, () => null);
+    switches.push([height, ms]);
+  }
 }
 
 try {
