@@ -41,8 +41,7 @@ async function beginShaka(url) {
   const player = new shaka.Player();
   player.addEventListener('error', ({ detail }) => window.seen.errors.push(`${detail.category} ${detail.code} ${detail.data}`));
   await player.attach(document.querySelector('video'));
-  // In its low-latency mode it appends a part of the new rung without that rung's init segment, where the part was a hint when it changed, and dies (5.2.12:
-  // errors 3014 and 3016).
+  // A change in its low-latency mode ends in errors 3014 or 3016 in most runs (5.2.12), and in this mode in some; why is not known yet.
   player.configure({ abr: { enabled: false }, streaming: { lowLatencyMode: false } });
   window.choose = (height) => player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height));
   await player.load(url);
