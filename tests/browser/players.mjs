@@ -27,6 +27,11 @@ function beginHls(url) {
   hls.on(Hls.Events.ERROR, (_, error) => {
     // What it no longer wants when it changes; it says so itself.
     if (error.details === Hls.ErrorDetails.INTERNAL_ABORTED) return;
+    // A clock that stands, whatever it is that it stands for: judged as what the element says of itself is, from when it has begun.
+    if (!error.fatal && error.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR) {
+      window.seen.events.push([error.details, error.error?.message ?? '']);
+      return;
+    }
     // A playlist that comes late, as from a machine with too much to do, it asks for again: whether it did so in time is seen by its clock.
     const late = !error.fatal && error.details.endsWith('LoadTimeOut');
     window.seen[late ? 'mended' : 'errors'].push(`${error.type} ${error.details} ${error.error?.message ?? ''}`);
