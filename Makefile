@@ -8,7 +8,7 @@ TEST_FEATURES := --features failpoints
 FUZZ_SECONDS ?= 5
 
 .PHONY: run install test lint web fuzz-build fuzz setup setup-lint setup-test fmt help bench-compose bench-ingest bench-isolation bench-latency soak-browser \
-	soak-connects soak-joins soak-lip-sync soak-return soak-simulcast soak-sixteen
+	soak-connects soak-joins soak-lip-sync soak-players soak-return soak-simulcast soak-sixteen setup-players
 
 run: setup web ## Build, go live with the demo room, print its links
 	@echo "building; the first time takes some minutes"
@@ -61,6 +61,9 @@ soak-browser: setup-test web ## Browser, aiortc and FFmpeg to a browser, a minut
 soak-lip-sync: setup-test web ## Lip sync around a mute of 30 s
 	MUTE_SECONDS=30 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) lip_sync --success-output=immediate
 
+soak-players: setup-test setup-players web ## Players of others, a minute each, with changes of rung
+	PLAYER_SECONDS=60 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) players_change_rungs --success-output=immediate
+
 soak-simulcast: setup-test web ## Simulcast through loss and a narrow place, half a minute each, in H.264 and VP8
 	SIMULCAST_SECONDS=30 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) simulcast_survives --success-output=immediate
 
@@ -81,6 +84,9 @@ setup:
 
 setup-test:
 	@scripts/setup test
+
+setup-players: setup-test
+	@scripts/setup players
 
 setup-lint:
 	@scripts/setup lint
