@@ -40,6 +40,8 @@ use tower::ServiceExt;
 
 /// Events of live streams and of the catalog that wait to be passed on.
 const EVENTS: usize = 256;
+/// A process that is told to end and has not after so long says what it waits for: the longest wait of its parts is for connections, of ten seconds.
+const LINGERS: Duration = Duration::from_secs(15);
 /// For a remote origin to take a connection: a round trip around the world is a third of a second.
 const ORIGIN_CONNECT_WAIT: Duration = Duration::from_secs(3);
 /// For a remote origin to take an object and answer. A segment at 10 Mbit/s is 2.5 MB; one that takes longer than five segments' time
@@ -117,7 +119,10 @@ impl Running {
     /// Waits for every task to end, after the shutdown token was cancelled.
     pub async fn ended(self) {
         self.tasks.close();
-        self.tasks.wait().await;
+        while tokio::time::timeout(LINGERS, self.tasks.wait()).await.is_err() {
+            let stage = self.on_air.as_ref().map_or(0, |(_, stage)| stage.tasks());
+            tracing::warn!(tasks = self.tasks.len(), stage, "still ending");
+        }
     }
 }
 

@@ -213,6 +213,11 @@ impl Stage {
         self.ask(|taps| Command::Tap { taps }).await
     }
 
+    /// Tasks that it has under way.
+    pub fn tasks(&self) -> usize {
+        self.shared.tasks.len()
+    }
+
     /// Waits until everything has ended after the shutdown token was cancelled.
     pub async fn ended(&self) {
         self.shared.tasks.close();

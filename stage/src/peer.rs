@@ -36,6 +36,8 @@ const ICE_FAILED_AFTER: Duration = Duration::from_secs(4);
 const ICE_KEEPALIVE: Duration = Duration::from_secs(2);
 /// Gathering is local and takes a millisecond; this only bounds a bug.
 const GATHERING_WAIT: Duration = Duration::from_secs(2);
+/// Closing takes milliseconds; whoever waits for it, as an ending server does, waits no longer than this.
+const CLOSE_WAIT: Duration = Duration::from_secs(5);
 /// Requests under way to one sender: they leave with the next packet that comes.
 const FEEDBACK_QUEUE: usize = 32;
 /// Arrivals of one peer that the owner loop has not looked at yet. A peer at 5 Mbit/s sends 600 packets a second, so
@@ -281,8 +283,10 @@ impl Peer {
 
     /// Ends the connection and its task.
     pub(crate) async fn close(&self) {
-        if let Err(error) = self.connection.close().await {
-            tracing::debug!(%error, "close of a peer connection");
+        match tokio::time::timeout(CLOSE_WAIT, self.connection.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "close of a peer connection"),
+            Err(_) => tracing::warn!("a peer connection did not close within {CLOSE_WAIT:?}"),
         }
     }
 }

@@ -36,6 +36,21 @@ async fn whoever_is_told() {
     server.end().await;
 }
 
+/// As a port scanner opens, or a pool of connections that needs one less than it thought.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_connections_are_open_on_which_nothing_was_ever_asked() {
+    let server = Server::start(&["serve"], SMALL).await;
+    let mut silent = Vec::new();
+    for listener in ["http", "admin", "webrtc"] {
+        let address = server.url(listener).trim_start_matches("http://").to_owned();
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    // All are accepted by then.
+    server.admin("/livez").await;
+    server.end().await;
+    drop(silent);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn at_an_origin_elsewhere() {
     let (origin, packager) = Server::apart().await;
