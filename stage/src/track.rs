@@ -408,6 +408,8 @@ impl Track {
         match layer.pli.last {
             None if stuck || layer.pli.wanted => Some(first),
             Some(last) if layer.pli.wanted => Some(last + PLI_THROTTLE),
+            // Meanwhile a picture stands still.
+            Some(last) if stuck && self.rescues(number) => Some(last + PLI_THROTTLE),
             Some(last) if stuck => Some(last + layer.pli.repeat.max(PLI_THROTTLE)),
             _ => None,
         }
