@@ -56,7 +56,7 @@ pub struct Played {
 
 impl Player {
     /// Plays all rungs of the playlist at `url` for so long, side by side: none of these players can be told to change. FFmpeg does so in one process; were it
-    /// to play one rung of them all, its demuxer (8.1 and 9.0, of any such playlist) cuts the others off within a picture and complains of that.
+    /// to play one rung of them all, its demuxer (8.1 and 9.0) cuts the others off within a picture and complains of that.
     pub async fn play(self, url: &str, rungs: &[Rung], seconds: u64) -> Vec<Played> {
         if let Self::Ffmpeg(binary) = self {
             return play_by_ffmpeg(binary, url, seconds).await;
