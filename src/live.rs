@@ -143,20 +143,13 @@ impl Live {
 
     /// Shows or mixes the people of one otherwise, from now on and whatever becomes of its packager. `false` where it is over.
     pub async fn direct_stream(&self, stream: String, wish: Wish) -> bool {
-        let (taken, answer) = oneshot::channel();
-        let _owner_is_gone = self.inputs.send(LiveInput::Direct { stream, wish: Box::new(wish), taken }).await;
-        answer.await.unwrap_or(false)
+        self.ask(|taken| LiveInput::Direct { stream, wish: Box::new(wish), taken }).await.unwrap_or(false)
     }
 
     /// What a stream looks like just now, or one of its people, as JPEG.
     pub async fn snapshot(&self, stream: String, peer: Option<PeerKey>) -> Result<Bytes, NoSnapshot> {
-        let (answer, picture) = oneshot::channel();
-        let shot = Shot { peer, answer };
-        let _owner_is_gone = self.inputs.send(LiveInput::Snapshot { stream, shot }).await;
-        match tokio::time::timeout(SNAPSHOT_WAIT, picture).await {
-            Ok(Ok(picture)) => picture,
-            Ok(Err(_)) | Err(_) => Err(NoSnapshot::NotNow),
-        }
+        let picture = self.ask(|answer| LiveInput::Snapshot { stream, shot: Shot { peer, answer } });
+        tokio::time::timeout(SNAPSHOT_WAIT, picture).await.ok().flatten().unwrap_or(Err(NoSnapshot::NotNow))
     }
 
     /// Waits until every stream has ended, after the shutdown token was cancelled.
@@ -166,9 +159,14 @@ impl Live {
 
     /// The last report of every running stream.
     pub async fn reports(&self) -> Vec<StreamReport> {
-        let (answer, reports) = oneshot::channel();
-        let _owner_is_gone = self.inputs.send(LiveInput::Reports { answer }).await;
-        reports.await.unwrap_or_default()
+        self.ask(|answer| LiveInput::Reports { answer }).await.unwrap_or_default()
+    }
+
+    /// `None` where the owner is gone: what could not be sent must not be kept while its answer is waited for.
+    async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> LiveInput) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        self.inputs.send(input(answer)).await.ok()?;
+        answered.await.ok()
     }
 }
 
@@ -353,5 +351,10 @@ mod tests {
         assert!(stream == "stream" && matches!(event, StreamEvent::Failed { .. }), "{stream}: {event:?}");
         shutdown.cancel();
         live.ended().await;
+        // Whoever looks just then, as the desk does each second, is not kept waiting either.
+        let reports = tokio::time::timeout(SNAPSHOT_WAIT, live.reports()).await;
+        assert!(reports.expect("an answer, though there is nobody").is_empty());
+        let directed = live.direct_stream("stream".into(), Wish::Mix(footlight_packager::mixer::Mix::default()));
+        assert!(!tokio::time::timeout(SNAPSHOT_WAIT, directed).await.expect("likewise"));
     }
 }

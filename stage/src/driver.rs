@@ -193,9 +193,7 @@ impl Stage {
 
     /// Who is on stage in a room, in the order in which they came; nobody where the stage has ended.
     pub async fn on_stage(&self, room: &str) -> Vec<PeerKey> {
-        let (peers, answer) = oneshot::channel();
-        let _the_stage_has_ended = self.commands.send(Command::OnStage { room: room.to_owned(), peers }).await;
-        answer.await.unwrap_or_default()
+        self.ask(|peers| Command::OnStage { room: room.to_owned(), peers }).await.unwrap_or_default()
     }
 
     /// Passes a wish on to the sender of a track. A hint: unknown tracks are ignored, repeats are throttled.
