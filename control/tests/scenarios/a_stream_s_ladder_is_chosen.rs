@@ -48,10 +48,9 @@ async fn of_the_start_of_its_destination_or_of_the_configuration() {
     assert_eq!(heights(commanded(&mut h, "r", json!({"destination": "tiny"})).await), [240]);
     let refused = h.post("/v2/live-streams/room/r/start", json!({})).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-    let text = refused.body.to_string();
-    assert!(
-        text.contains("destination: missing; the room's template has several: name one of \"main\", \"tiny\""),
-        "{text}"
+    assert_eq!(
+        refused.body["message"],
+        "destination: missing; the room's template has several: name one of \"main\", \"tiny\""
     );
 }
 
