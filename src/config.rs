@@ -532,7 +532,12 @@ mod tests {
         check("cors: {origins: [example.com]}", &[], "cors.origins is \"example.com\"; give http://HOST");
         check("log: {filter: inof}", &[], "log.filter: \"inof\" is no level");
         check("log: {filter: 'info,,=='}", &[], "log.filter: \"\" is no level");
-        check("packager: {fps: 25}", &[], "fps 25");
+        check("packager: {fps: 29}", &[], "29 frames a second");
+        check(
+            "packager: {rungs: [{name: a, width: 640, height: 360, bitrate_kbps: 700, preset: superfast, codec: h264_nvenc, audio: audio}]}",
+            &[],
+            "packager.rungs[0].codec: h264_nvenc: it opens devices, which a fenced child process may not",
+        );
         check("packager: {isolation: none}", &[], "packager.isolation: unknown variant `none`");
         check("", &[("FOOTLIGHT_HTTP_LISTN", "x")], "did you mean \"FOOTLIGHT_HTTP_LISTEN\"?");
         check("https: {key: k.pem}", &[], "https.certificate and https.key");

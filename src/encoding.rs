@@ -1,10 +1,10 @@
-//! What a live stream encodes: what its start or its room's template asked for, and for the rest what is configured. Pure, but for the encoders that are
-//! opened to see whether they are there.
+//! What a live stream encodes: what its start or its room's template asked for, and for the rest what is configured; and which encoders are here, which is
+//! tried once. Pure but for that.
 
 use crate::live::Isolation;
 use footlight_control as control;
 use footlight_packager::encode;
-use footlight_packager::ladder::{AudioRendition, Format, Ladder, Rung, VideoCodec};
+use footlight_packager::ladder::{AudioRendition, Format, Ladder, LadderError, Rung, VideoCodec};
 use footlight_packager::layout::Size;
 
 /// Mean kbit/s of 1280x720 at 30 frames a second, and how the rate grows with the pixels of a second: larger pictures have more of the same in them. It
@@ -17,12 +17,57 @@ const OTHER_FORMATS: f64 = 0.65;
 /// Tiles are aligned to it (`layout`); a rung of another width is scaled.
 const CANVAS_ALIGN: u32 = 16;
 
+/// Pictures by which encoders are tried.
+const TRIED: Size = Size { width: 640, height: 360 };
+
+/// Encoders that this server cannot use, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Encoders {
+    /// With the cure.
+    absent: Vec<(VideoCodec, String)>,
+}
+
+impl Encoders {
+    /// Opens each once. It may take some hundred milliseconds.
+    pub(crate) fn try_all(isolation: Isolation) -> Self {
+        let tried = |codec: VideoCodec| {
+            let opened =
+                || encode::VideoEncoder::new(&of(codec), 30).err().map(|error| format!("{error}; use libx264"));
+            Some((codec, fenced(codec, isolation).or_else(opened)?))
+        };
+        Self { absent: VideoCodec::ALL.into_iter().filter_map(tried).collect() }
+    }
+
+    /// Whether this server can encode it. `Err` says which of its encoders is not to be had.
+    pub(crate) fn check(&self, ladder: &Ladder) -> Result<(), String> {
+        for rung in &ladder.rungs {
+            if let Some((codec, why)) = self.absent.iter().find(|(codec, _)| *codec == rung.codec) {
+                return Err(format!("layers: codec {} of {}: {why}", codec.name(), rung.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a codec cannot work in such a packager, whatever is in the machine.
+pub(crate) fn fenced(codec: VideoCodec, isolation: Isolation) -> Option<String> {
+    let fenced = codec.is_hardware() && isolation == Isolation::Process;
+    let why =
+        "it opens devices, which a fenced child process may not; set packager.isolation to thread, or use libx264";
+    fenced.then(|| why.to_owned())
+}
+
+/// A rung of that codec.
+fn of(codec: VideoCodec) -> Rung {
+    let (name, preset, audio) = ("a try".to_owned(), "superfast".to_owned(), String::new());
+    Rung { name, size: TRIED, bitrate_bps: 700_000, codec, preset, audio }
+}
+
 /// What is encoded where `asked` is. `Err` says what of it cannot be, with the cure.
 pub(crate) fn ladder(asked: &control::Ladder, configured: &Ladder) -> Result<Ladder, String> {
     let fps = asked.frame_rate.unwrap_or(configured.fps);
     if asked.layers.is_empty() {
-        let ladder = Ladder { fps, ..configured.clone() };
-        return ladder.check().map(|()| ladder).map_err(|error| error.to_string());
+        return checked(Ladder { fps, ..configured.clone() });
     }
     let mut ladder = Ladder { canvas: configured.canvas, fps, rungs: Vec::new(), audio: Vec::new() };
     for layer in &asked.layers {
@@ -43,25 +88,16 @@ pub(crate) fn ladder(asked: &control::Ladder, configured: &Ladder) -> Result<Lad
     let Size { width, height } =
         ladder.rungs.iter().map(|rung| rung.size).max_by_key(|size| pixels(*size)).unwrap_or(configured.canvas);
     ladder.canvas = Size { width: width.checked_next_multiple_of(CANVAS_ALIGN).unwrap_or(width), height };
-    ladder.check().map(|()| ladder).map_err(|error| error.to_string())
+    checked(ladder)
 }
 
-/// Whether this machine can encode it. `Err` says which of its encoders is not to be had.
-pub(crate) fn check(ladder: &Ladder, isolation: Isolation) -> Result<(), String> {
-    for rung in &ladder.rungs {
-        if rung.codec.is_hardware() && isolation == Isolation::Process {
-            return Err(format!(
-                "{}: codec {} opens devices, which a fenced child process may not; set packager.isolation to thread, or use libx264",
-                rung.name,
-                rung.codec.name()
-            ));
-        }
-        // Every build has x264, without which there is no packager.
-        if rung.codec != VideoCodec::Libx264 {
-            encode::VideoEncoder::new(rung, ladder.fps).map_err(|error| format!("{error}; use libx264"))?;
-        }
+/// Names what of it a request can change, whichever way that writes its fields.
+fn checked(ladder: Ladder) -> Result<Ladder, String> {
+    match ladder.check() {
+        Ok(()) => Ok(ladder),
+        Err(error @ LadderError::FrameRate(_)) => Err(format!("frame rate: {error}")),
+        Err(error) => Err(format!("layers: {error}")),
     }
-    Ok(())
 }
 
 /// As high as asked, and as wide as the canvas's proportions make it where that is not.
@@ -86,7 +122,7 @@ fn codec(layer: &control::Layer) -> Result<VideoCodec, String> {
     VideoCodec::named(name).ok_or_else(|| {
         let known = VideoCodec::ALL.map(VideoCodec::name).join(", ");
         let shown: String = name.chars().take(40).collect();
-        format!("codec {shown:?} is none of this server's; use {known}")
+        format!("layers: codec {shown:?} is none of this server's; use {known}")
     })
 }
 
@@ -162,24 +198,32 @@ mod tests {
         check(vec![layer(u32::MAX)], "both even, and from 64 to 3840");
         check(
             vec![control::Layer { video_bitrate: Some(u32::MAX), ..layer(720) }],
-            "bitrate 4294967295 bit/s of \"720p\"",
+            "layers: bitrate 4294967.295 kbit/s of \"720p\"",
         );
-        check(vec![control::Layer { audio_bitrate: Some(0), ..layer(720) }], "bitrate 0 bit/s of \"audio\"");
+        check(vec![control::Layer { audio_bitrate: Some(0), ..layer(720) }], "layers: bitrate 0 kbit/s of \"audio\"");
         check(vec![control::Layer { preset: Some("placebo".into()), ..layer(720) }], "preset \"placebo\"");
         check(vec![codec("h264_vaapi")], "codec \"h264_vaapi\" is none of this server's; use libx264, h264_nvenc");
         check(vec![codec("libx265")], "1 rungs of HEVC or AV1, of 1");
-        let rate = ladder(&control::Ladder { frame_rate: Some(25), layers: Vec::new() }, &configured());
-        assert!(rate.expect_err("cannot be cut").starts_with("fps 25"));
+        let rate = |rate| ladder(&control::Ladder { frame_rate: Some(rate), layers: Vec::new() }, &configured());
+        let error = rate(29).expect_err("is none");
+        assert!(error.starts_with("frame rate: 29 frames a second: use 15, 24, 25"), "{error}");
+        assert_eq!(rate(25).map(|ladder| ladder.fps), Ok(25));
     }
 
     #[test]
     fn a_card_is_no_child_process_s_and_one_that_is_not_there_is_said_so() {
         let card = control::Layer { codec: Some("h264_nvenc".into()), ..layer(720) };
         let ladder = of(vec![card]).expect("a ladder");
-        let fenced = check(&ladder, Isolation::Process).expect_err("a fence");
-        assert!(fenced.starts_with("720p: codec h264_nvenc opens devices"), "{fenced}");
-        let absent = check(&ladder, Isolation::Thread).expect_err("no card is here");
-        assert!(absent.contains("encoder h264_nvenc for 720p") && absent.ends_with("use libx264"), "{absent}");
-        assert_eq!(check(&configured(), Isolation::Process), Ok(()));
+        footlight_packager::ffmpeg::quiet();
+        let fenced = Encoders::try_all(Isolation::Process).check(&ladder).expect_err("a fence");
+        assert!(fenced.starts_with("layers: codec h264_nvenc of 720p: it opens devices"), "{fenced}");
+        let here = Encoders::try_all(Isolation::Thread);
+        let absent = here.check(&ladder).expect_err("no card is here");
+        assert!(absent.contains("h264_nvenc") && absent.ends_with("; use libx264"), "{absent}");
+        assert_eq!(here.check(&configured()), Ok(()));
+        let others = ["libx265", "libaom-av1"].map(|name| control::Layer { codec: Some(name.into()), ..layer(720) });
+        for other in others {
+            assert_eq!(here.check(&of(vec![layer(720), other]).expect("a ladder")), Ok(()));
+        }
     }
 }

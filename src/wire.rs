@@ -4,7 +4,7 @@
 use crate::audience::Audience;
 use crate::config::{Config, IceServer};
 use crate::desk;
-use crate::encoding;
+use crate::encoding::{self, Encoders};
 use crate::http::{BodyError, Surface};
 use crate::listeners::{BindError, Listeners, address, bind, public_url};
 use crate::live::{Common, Live, StreamEvent};
@@ -272,14 +272,17 @@ where
     let stage = start_stage(&config, epoch, &streams_ended).await?;
     let (events, events_out) = mpsc::channel(EVENTS);
     let (happened, happenings) = mpsc::channel(EVENTS);
+    let isolation = config.packager.isolation;
+    let encoders = tokio::task::spawn_blocking(move || Encoders::try_all(isolation)).await;
+    let encoders = encoders.expect("opening encoders does not panic");
+    encoders.check(&config.ladder()).map_err(WireError::Ladder)?;
     let control_config = footlight_control::Config {
         data_dir: config.data_dir.clone(),
         public_url: public_url.clone(),
         cors_origins: config.cors.origins.clone(),
-        check_ladder: check_ladder(&config),
+        check_ladder: check_ladder(&config, encoders),
         open_to_this_machine: config.open_to_this_machine,
     };
-    encoding::check(&config.ladder(), config.packager.isolation).map_err(WireError::Ladder)?;
     let credentials = Credentials::load_or_create(&config.data_dir)?;
     let (control, commands, questions) =
         Control::open(control_config, credentials, events_out, shutdown.clone()).await?;
@@ -326,9 +329,9 @@ where
 }
 
 /// What control asks before it takes a ladder.
-fn check_ladder(config: &Config) -> CheckLadder {
-    let (configured, isolation) = (config.ladder(), config.packager.isolation);
-    CheckLadder::new(move |asked| encoding::check(&encoding::ladder(asked, &configured)?, isolation))
+fn check_ladder(config: &Config, encoders: Encoders) -> CheckLadder {
+    let configured = config.ladder();
+    CheckLadder::new(move |asked| encoders.check(&encoding::ladder(asked, &configured)?))
 }
 
 async fn end_in_order(shutdown: CancellationToken, live: Live, streams_ended: CancellationToken, stage: Stage) {

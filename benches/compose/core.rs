@@ -57,7 +57,7 @@ pub fn run(folder: &Path, count: usize, rungs: usize) {
         for (number, pictures) in decoding.iter().enumerate() {
             if let Ok((time, picture)) = pictures.recv() {
                 let stamps = FrameStamps { track: track(number), time, ingest: IngestStamps::default(), decoded: time };
-                compositor.push(track(number), time, (picture, stamps));
+                compositor.push(track(number), time, (Arc::new(picture), stamps));
                 any = true;
             }
         }

@@ -49,7 +49,7 @@ struct Held {
 }
 
 impl Held {
-    fn of(tile: &Tile<'_, (Picture, FrameStamps)>) -> Self {
+    fn of(tile: &Tile<'_, (Arc<Picture>, FrameStamps)>) -> Self {
         let source = tile.shown.picture.0.size();
         let (part, rect) = match tile.scaling {
             Scaling::Fit => (whole(source), layout::fit(source, tile.rect)),
@@ -123,7 +123,7 @@ impl Painter {
     }
 
     /// A canvas with these tiles; the last one where nothing changed.
-    pub fn paint(&mut self, tiles: &[Tile<'_, (Picture, FrameStamps)>]) -> Result<Arc<Canvas>, FfmpegError> {
+    pub fn paint(&mut self, tiles: &[Tile<'_, (Arc<Picture>, FrameStamps)>]) -> Result<Arc<Canvas>, FfmpegError> {
         let wanted = self.wanted(tiles);
         if let Some(last) = self.last.as_ref().filter(|last| last.holds == wanted && last.dressed == self.dressed) {
             return Ok(Arc::clone(last));
@@ -164,7 +164,7 @@ impl Painter {
     }
 
     /// What a canvas is to hold: these pictures, and the names of whoever is on them.
-    fn wanted(&mut self, tiles: &[Tile<'_, (Picture, FrameStamps)>]) -> Vec<Held> {
+    fn wanted(&mut self, tiles: &[Tile<'_, (Arc<Picture>, FrameStamps)>]) -> Vec<Held> {
         let mut wanted: Vec<Held> = tiles.iter().map(Held::of).collect();
         let rects: Vec<Rect> = wanted.iter().map(|held| held.rect).collect();
         let canvas = self.background.size();
@@ -243,16 +243,20 @@ mod tests {
 
     const SIZE: Size = Size { width: 1280, height: 720 };
 
-    fn timed(luma: u8, serial: u64) -> Timed<(Picture, FrameStamps)> {
+    fn timed(luma: u8, serial: u64) -> Timed<(Arc<Picture>, FrameStamps)> {
         let mut picture = Picture::black(Size { width: 640, height: 360 });
         picture.fill(whole(picture.size()), [luma, 128, 128]);
+        shown(picture, serial)
+    }
+
+    fn shown(picture: Picture, serial: u64) -> Timed<(Arc<Picture>, FrameStamps)> {
         let stamps = FrameStamps {
             track: TrackId(1),
             time: SessionTime::ZERO,
             ingest: IngestStamps::default(),
             decoded: SessionTime::ZERO,
         };
-        Timed { time: SessionTime::ZERO, picture: (picture, stamps), tick: 0, serial }
+        Timed { time: SessionTime::ZERO, picture: (Arc::new(picture), stamps), tick: 0, serial }
     }
 
     fn luma(canvas: &Canvas, x: usize, y: usize) -> u8 {
@@ -320,9 +324,10 @@ mod tests {
     #[test]
     fn a_picture_that_fills_its_tile_is_cut_off_and_one_that_fits_has_bars() {
         let mut painter = Painter::new(SIZE);
-        let mut halves = timed(100, 1);
-        let (left, picture) = (Rect { x: 0, y: 0, size: Size { width: 160, height: 360 } }, &mut halves.picture.0);
-        picture.fill(left, [200, 128, 128]);
+        let mut picture = Picture::black(Size { width: 640, height: 360 });
+        picture.fill(whole(picture.size()), [100, 128, 128]);
+        picture.fill(Rect { x: 0, y: 0, size: Size { width: 160, height: 360 } }, [200, 128, 128]);
+        let halves = shown(picture, 1);
         let rect = Rect { x: 0, y: 0, size: Size { width: 320, height: 720 } };
         let tile = |scaling| Tile { rect, scaling, track: TrackId(1), name: None, shown: &halves };
         let fit = painter.paint(&[tile(Scaling::Fit)]).expect("paints");

@@ -5,6 +5,7 @@ use crate::ffmpeg::{FfmpegError, Picture, words};
 use ffmpeg_next::codec::{self, Id, decoder, packet};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame;
+use ffmpeg_next::util::color::Range;
 use footlight_media::codec::Codec;
 use footlight_media::time::SessionTime;
 
@@ -51,9 +52,13 @@ impl VideoDecoder {
                 )));
             }
             let time = frame.pts().map_or(time, SessionTime::from_micros);
-            // Anything but 8-bit 4:2:0 (screen content in 4:4:4) is refused rather than drawn wrongly; full range is converted where it is scaled.
+            // Anything but 8-bit 4:2:0 (screen content in 4:4:4) is refused rather than drawn wrongly; full range is converted where
+            // it is scaled; H.264's has a format of its own, the others' is said beside it.
             if ![Pixel::YUV420P, Pixel::YUVJ420P].contains(&frame.format()) {
                 return Err(FfmpegError::Input(format!("pixel format {:?}, need 4:2:0 of 8 bits", frame.format())));
+            }
+            if frame.color_range() == Range::JPEG {
+                frame.set_format(Pixel::YUVJ420P);
             }
             last = Some((time, Picture(frame)));
         }

@@ -2,7 +2,7 @@
 
 use crate::layout::Layout;
 use crate::mixer::Mix;
-use crate::scenery::{Logo, Scenery};
+use crate::scenery::{Corner, Logo, Scenery};
 use crate::sprite::Sprite;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub enum Wish {
     Background(Option<Sprite>),
     /// What is over everything.
     Logo(Option<Logo>),
+    /// That in another place; nothing where there is none.
+    LogoCorner(Corner),
     /// Who is heard how loud.
     Mix(Mix),
 }
@@ -37,6 +39,11 @@ impl Direction {
             Wish::Layout(layout) => self.layout = layout,
             Wish::Background(background) => self.scenery.background = background,
             Wish::Logo(logo) => self.scenery.logo = logo,
+            Wish::LogoCorner(corner) => {
+                if let Some(logo) = &mut self.scenery.logo {
+                    logo.corner = corner;
+                }
+            }
             Wish::Mix(mix) => self.mix = mix,
         }
     }

@@ -1,5 +1,5 @@
 //! FFmpeg's pictures, scaling and errors behind types of our own. Only this file, `decode.rs`, `encode.rs`,
-//! `contribution.rs`, `footage.rs` and `bitstream.rs` name FFmpeg.
+//! `contribution.rs`, `footage.rs`, `reading.rs` and `bitstream.rs` name FFmpeg.
 
 use crate::layout::{Rect, Size};
 use ffmpeg_next::ffi;
@@ -75,6 +75,11 @@ impl Picture {
     /// Luma pixels.
     pub fn size(&self) -> Size {
         Size { width: self.0.width(), height: self.0.height() }
+    }
+
+    /// Whether its samples are from 0 to 255, as a decoder may give them; drawn, they become limited.
+    pub fn is_full_range(&self) -> bool {
+        self.0.format() == Pixel::YUVJ420P
     }
 
     /// Plane 0 (Y), 1 (Cb) or 2 (Cr) and its stride in bytes.

@@ -3,6 +3,7 @@
 
 use crate::layout::Size;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Seconds of a segment. TARGETDURATION is this for the whole life of a stream.
 pub const SEGMENT_SECONDS: u32 = 2;
@@ -10,10 +11,10 @@ pub const SEGMENT_SECONDS: u32 = 2;
 pub const PARTS_PER_SEGMENT: u32 = 6;
 /// Seconds between key frames. One each second, not one a segment: a player stands until the next one after it joined.
 pub const KEY_FRAME_SECONDS: u32 = 1;
-/// Seconds: PART-TARGET of every rendition (RFC 8216bis section 4.4.3.7). The longest audio part is 16 AAC frames, 0.341333 s.
-pub const PART_TARGET: &str = "0.342";
-/// Seconds: three times PART-TARGET (RFC 8216bis section 4.4.3.8 wants at least two, players need three).
-pub const PART_HOLD_BACK: &str = "1.026";
+/// The longest audio part: 16 AAC frames, in ms, rounded up.
+const AUDIO_PART_MS: u32 = 342;
+/// RFC 8216bis section 4.4.3.8 wants a PART-HOLD-BACK of two PART-TARGETs at least, and players need three.
+pub const PARTS_HELD_BACK: u32 = 3;
 /// Seconds: three target durations.
 pub const HOLD_BACK: &str = "6.000";
 /// x264's `maxrate` over `bitrate`, in percent.
@@ -21,6 +22,13 @@ const MAXRATE_PERCENT: u64 = 110;
 /// BANDWIDTH over the rate that the encoder may hold for long, in percent: a segment of 2 s may also spend part of the rate control's 1 s
 /// buffer, and fragments have headers.
 const PEAK_PERCENT: u64 = 125;
+
+/// Frames a second that are encoded. Parts are a third of a second: of 25 and 50 some are a frame longer than others.
+const FRAME_RATES: [u32; 7] = [15, 24, 25, 30, 48, 50, 60];
+/// Pixels that all rungs together may have in a second: two of 3840x2160 at 60 frames a second.
+const MOST_PIXELS: u64 = 2 * 3_840 * 2_160 * 60;
+/// What an error shows of a name.
+const SHOWN_CHARS: usize = 40;
 
 /// x264's presets that are fast enough, the fastest first.
 pub(crate) const PRESETS: [&str; 6] = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"];
@@ -100,9 +108,14 @@ pub struct AudioRendition {
 /// Why a ladder cannot be encoded. The customer's fault; retrying the same is useless.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LadderError {
-    /// A frame rate that does not divide into parts.
-    #[error("fps {0}: parts are a third of a second, so use 15, 24, 30, 48 or 60")]
+    /// A frame rate that is none of those.
+    #[error("{0} frames a second: use 15, 24, 25, 30, 48, 50 or 60")]
     FrameRate(u32),
+    /// More than any machine encodes.
+    #[error(
+        "{0} pixels a second in all rungs: give at most {MOST_PIXELS}, as two rungs of 3840x2160 at 60 frames a second have"
+    )]
+    Pixels(u64),
     /// A canvas whose tiles could not be aligned, or that is absurd.
     #[error("canvas {width}x{height}: width a multiple of 16, height even, both from 64 to 3840")]
     Canvas {
@@ -139,7 +152,7 @@ pub enum LadderError {
         audio: String,
     },
     /// A rate out of range.
-    #[error("bitrate {bps} bit/s of {name:?}: video 50000 to 50000000, audio 32000 to 320000")]
+    #[error("bitrate {} kbit/s of {name:?}: video 50 to 50000, audio 32 to 320", f64::from(*bps) / 1e3)]
     Bitrate {
         /// The rendition's name.
         name: String,
@@ -154,7 +167,7 @@ pub enum LadderError {
 impl Ladder {
     /// Checks what the other functions of this crate rely on.
     pub fn check(&self) -> Result<(), LadderError> {
-        if ![15, 24, 30, 48, 60].contains(&self.fps) {
+        if !FRAME_RATES.contains(&self.fps) {
             return Err(LadderError::FrameRate(self.fps));
         }
         if self.rungs.is_empty() || self.rungs.len() > 8 {
@@ -166,7 +179,7 @@ impl Ladder {
                 && name.len() <= 32
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
             if !legal || names.contains(&name) {
-                return Err(LadderError::Name(name.clone()));
+                return Err(LadderError::Name(shown(name)));
             }
             names.push(name);
         }
@@ -180,11 +193,16 @@ impl Ladder {
             }
             check_rate(&rung.name, rung.bitrate_bps, 50_000..=50_000_000)?;
             if !PRESETS.contains(&rung.preset.as_str()) {
-                return Err(LadderError::Preset(rung.preset.clone()));
+                return Err(LadderError::Preset(shown(&rung.preset)));
             }
             if !self.audio.iter().any(|a| a.name == rung.audio) {
-                return Err(LadderError::Audio { rung: rung.name.clone(), audio: rung.audio.clone() });
+                return Err(LadderError::Audio { rung: rung.name.clone(), audio: shown(&rung.audio) });
             }
+        }
+        let pixels = |rung: &Rung| u64::from(rung.size.width) * u64::from(rung.size.height) * u64::from(self.fps);
+        let all = self.rungs.iter().map(pixels).sum();
+        if all > MOST_PIXELS {
+            return Err(LadderError::Pixels(all));
         }
         let Size { width, height } = self.canvas;
         if !sized(width, 16) || !sized(height, 2) {
@@ -197,14 +215,10 @@ impl Ladder {
         Ok(())
     }
 
-    /// Canvas ticks of one segment.
-    pub const fn ticks_per_segment(&self) -> u32 {
-        self.fps * SEGMENT_SECONDS
-    }
-
-    /// Canvas ticks of one part.
-    pub const fn ticks_per_part(&self) -> u32 {
-        self.ticks_per_segment() / PARTS_PER_SEGMENT
+    /// PART-TARGET of every rendition (RFC 8216bis section 4.4.3.7): the longest part, of sound or of pictures.
+    pub fn part_target(&self) -> Duration {
+        let frames = (self.fps * SEGMENT_SECONDS).div_ceil(PARTS_PER_SEGMENT);
+        Duration::from_millis((frames * 1_000).div_ceil(self.fps).max(AUDIO_PART_MS).into())
     }
 }
 
@@ -275,6 +289,11 @@ pub fn average_bandwidth_bps(rung: &Rung, audio: &AudioRendition) -> u64 {
     u64::from(rung.bitrate_bps) + u64::from(audio.bitrate_bps)
 }
 
+/// What an error shows of a text that is not ours.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS).collect()
+}
+
 fn sized(length: u32, align: u32) -> bool {
     (64..=3840).contains(&length) && length.is_multiple_of(align)
 }
@@ -286,6 +305,7 @@ fn check_rate(name: &str, bps: u32, range: std::ops::RangeInclusive<u32>) -> Res
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::segmenter::Cut;
 
     /// One 720p rung and one AAC rendition.
     pub(crate) fn one_rung() -> Ladder {
@@ -314,7 +334,7 @@ pub(crate) mod tests {
             assert!(text.starts_with(want), "{text}");
         };
         assert_eq!(one_rung().check(), Ok(()));
-        check(|l| l.fps = 25, "fps 25");
+        check(|l| l.fps = 29, "29 frames a second");
         check(|l| l.rungs.clear(), "0 rungs");
         check(|l| l.canvas.width = 1270, "canvas 1270x720");
         check(|l| l.rungs[0].size.width = 1279, "720p 1279x720");
@@ -322,7 +342,36 @@ pub(crate) mod tests {
         check(|l| l.rungs[0].name = "../x".into(), "rendition name");
         check(|l| l.audio[0].name = "720p".into(), "rendition name \"720p\"");
         check(|l| l.rungs[0].audio = "low".into(), "rung \"720p\" plays audio \"low\"");
-        check(|l| l.rungs[0].bitrate_bps = 1, "bitrate 1 bit/s of \"720p\"");
+        check(|l| l.rungs[0].bitrate_bps = 1, "bitrate 0.001 kbit/s of \"720p\"");
         check(|l| l.rungs[0].preset = "placebo".into(), "preset \"placebo\"");
+        check(
+            |l| {
+                let each = |n| Rung {
+                    name: format!("{n}"),
+                    size: Size { width: 3840, height: 2160 },
+                    bitrate_bps: 20_000_000,
+                    ..l.rungs[0].clone()
+                };
+                (l.rungs, l.fps) = ((0..3).map(each).collect(), 60);
+            },
+            "1492992000 pixels a second in all rungs: give at most 995328000",
+        );
+        check(|l| l.rungs[0].preset = "long".repeat(10_000), "preset \"longlonglonglonglonglonglonglonglonglong\"");
+    }
+
+    #[test]
+    fn no_part_is_longer_than_the_target_and_none_but_the_last_much_shorter() {
+        for fps in FRAME_RATES {
+            let ladder = Ladder { fps, ..one_rung() };
+            let target = ladder.part_target().as_secs_f64();
+            for cut in [Cut::video(fps), Cut::audio()] {
+                for part in 0..u64::from(PARTS_PER_SEGMENT) * 4 {
+                    let seconds = cut.seconds(cut.first_unit(part + 1) - cut.first_unit(part));
+                    assert!(seconds <= target && seconds >= 0.85 * target, "{fps}: part {part} of {seconds} s");
+                }
+                let second = u64::from(PARTS_PER_SEGMENT / SEGMENT_SECONDS);
+                assert_eq!(Cut::video(fps).first_unit(second), u64::from(fps * KEY_FRAME_SECONDS));
+            }
+        }
     }
 }

@@ -199,11 +199,12 @@ impl Layout {
         places.filter(|place| place.rect.size.width > 0 && place.rect.size.height > 0).collect()
     }
 
-    /// What stands under somebody's picture: the name that they were given here, or by which they want to be called, or are known.
+    /// What stands under somebody's picture: the name that they were given here, or by which they want to be called. Who said none
+    /// has none: how an application knows somebody is not the audience's.
     pub fn name<'a>(&'a self, from: &'a Contributor) -> Option<&'a str> {
         let given = self.names.get(&from.peer).map(String::as_str);
-        let own = || from.name.as_deref().unwrap_or(&from.peer.0);
-        given.or_else(|| self.show_names.then(own)).filter(|name| !name.is_empty())
+        let own = || from.name.as_deref().filter(|_| self.show_names);
+        given.or_else(own).filter(|name| !name.is_empty())
     }
 }
 
@@ -481,7 +482,7 @@ mod tests {
         assert_eq!(name(&layout, "a", Some("own")).as_deref(), Some("Ada"));
         assert_eq!(name(&layout, "b", Some("own")).as_deref(), Some("own"));
         assert_eq!(name(&layout, "silent", Some("own")), None, "an empty name is none");
-        assert_eq!(name(&layout, "b", None).as_deref(), Some("b"));
+        assert_eq!(name(&layout, "b", None), None, "their id is nobody's business");
     }
 
     #[test]

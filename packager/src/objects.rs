@@ -9,6 +9,7 @@ use crate::stages::TickStamps;
 use bytes::Bytes;
 use footlight_media::time::SessionTime;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A part's tag goes after three target durations; its object stays for three more (RFC 8216bis section 6.2.2), and one for rounding.
 const PARTS_KEPT_SEGMENTS: u64 = 7;
@@ -128,6 +129,8 @@ pub enum Body {
 pub struct LivePlaylist {
     /// Footlight-Version.
     pub version: Version,
+    /// Footlight-Part-Target.
+    pub part_target: Duration,
     /// Footlight-Part-Counts: for each segment listed its number and its parts.
     #[serde(deserialize_with = "at_most::<COUNTED_SEGMENTS, _, _>")]
     pub part_counts: Vec<(u64, usize)>,
@@ -344,6 +347,7 @@ impl Stream {
             private: false,
             playlist: Some(LivePlaylist {
                 version: rendered.version,
+                part_target: rendered.part_target,
                 part_counts: rendered.part_counts.clone(),
                 promise: rendered.hint.as_ref().map(|hint| self.path(&format!("{rendition}/{hint}"))),
                 ended: rendered.ended,
@@ -471,7 +475,16 @@ mod tests {
         let promising = |path: &str| {
             let promise = Some(path.to_owned());
             let version = Version { msn: 1, parts: 0 };
-            Put { playlist: Some(LivePlaylist { version, part_counts: Vec::new(), promise, ended: false }), ..own() }
+            Put {
+                playlist: Some(LivePlaylist {
+                    version,
+                    part_target: Duration::ZERO,
+                    part_counts: Vec::new(),
+                    promise,
+                    ended: false,
+                }),
+                ..own()
+            }
         };
         let join = |segment: Put, parts: Vec<String>| Change::Join { segment, parts };
         for good in [

@@ -1,15 +1,16 @@
 //! Playlist text (RFC 8216bis), and for each rendition the record of what stands in its playlist. Pure: a playlist is a function of that
 //! record, the date of the stream's zero and where the other renditions are.
 //!
-//! What must never change in a stream (TARGETDURATION, PART-TARGET, hold-backs) are constants of `ladder`. Only the edits that
+//! What must never change in a stream (TARGETDURATION, PART-TARGET, hold-backs) are constants of `ladder`, or the ladder's. Only the edits that
 //! RFC 8216bis section 6.2.1 allows can be expressed: parts and segments are added at the end, segments leave at the front.
 
-use crate::ladder::{self, HOLD_BACK, Ladder, PART_HOLD_BACK, PART_TARGET, PARTS_PER_SEGMENT, SEGMENT_SECONDS};
+use crate::ladder::{self, HOLD_BACK, Ladder, PARTS_HELD_BACK, PARTS_PER_SEGMENT, SEGMENT_SECONDS};
 use crate::segmenter::{Cut, Part};
 use footlight_media::time::WallTime;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// EXT-X-PART tags stand for segments that end within this many target durations of the live edge (RFC 8216bis section 4.4.4.9).
 const PARTS_LISTED_TARGET_DURATIONS: u32 = 3;
@@ -73,6 +74,7 @@ impl SegmentLine {
 pub struct Rendition {
     name: String,
     cut: Cut,
+    part_target: Duration,
     window: usize,
     /// EXT-X-MEDIA-SEQUENCE: number of `segments[0]`. The first ever is 1: a player that takes 0 for "none" would not block.
     first_msn: u64,
@@ -97,6 +99,8 @@ pub struct Rendered {
     pub delta: Option<String>,
     /// What it answers for.
     pub version: Version,
+    /// PART-TARGET.
+    pub part_target: Duration,
     /// For each segment listed its number and its parts, the open one last.
     pub part_counts: Vec<(u64, usize)>,
     /// The URI of the part that EXT-X-PRELOAD-HINT names.
@@ -115,11 +119,12 @@ pub struct PartPlace {
 }
 
 impl Rendition {
-    /// The empty playlist of a new stream; `window` as [`crate::objects::Stream::new`] raised it.
-    pub fn new(name: &str, cut: Cut, window: usize) -> Self {
+    /// The empty playlist of a new stream of the ladder's; `window` as [`crate::objects::Stream::new`] raised it.
+    pub fn new(name: &str, cut: Cut, ladder: &Ladder, window: usize) -> Self {
         Self {
             name: name.to_owned(),
             cut,
+            part_target: ladder.part_target(),
             window,
             first_msn: 1,
             discontinuity_sequence: 0,
@@ -138,7 +143,8 @@ impl Rendition {
 
     /// Whether this is what `empty` may have become: a record of it says so, and may have been written by a stranger.
     pub fn continues(&self, empty: &Self) -> bool {
-        let alike = (&self.name, self.cut, self.window) == (&empty.name, empty.cut, empty.window);
+        let alike = (&self.name, self.cut, self.part_target, self.window)
+            == (&empty.name, empty.cut, empty.part_target, empty.window);
         let counts = [self.first_msn, self.discontinuity_sequence];
         let lines = || self.segments.iter().chain(&self.open);
         alike
@@ -263,6 +269,7 @@ impl Rendition {
             full: self.text(zero, others, 0, hint.as_deref()),
             delta: (skipped > 0).then(|| self.text(zero, others, skipped, hint.as_deref())),
             version,
+            part_target: self.part_target,
             part_counts,
             hint,
             ended: self.ended,
@@ -326,14 +333,15 @@ impl Rendition {
     fn head(&self, text: &mut String, skipped: usize) {
         text.push_str("#EXTM3U\n#EXT-X-VERSION:9\n");
         line(text, format_args!("#EXT-X-TARGETDURATION:{SEGMENT_SECONDS}"));
+        let (target, held_back) = (seconds(self.part_target), seconds(self.part_target * PARTS_HELD_BACK));
         line(
             text,
             format_args!(
                 "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={SKIP_UNTIL_SECONDS}.0,\
-                 HOLD-BACK={HOLD_BACK},PART-HOLD-BACK={PART_HOLD_BACK}"
+                 HOLD-BACK={HOLD_BACK},PART-HOLD-BACK={held_back}"
             ),
         );
-        line(text, format_args!("#EXT-X-PART-INF:PART-TARGET={PART_TARGET}"));
+        line(text, format_args!("#EXT-X-PART-INF:PART-TARGET={target}"));
         line(text, format_args!("#EXT-X-MEDIA-SEQUENCE:{}", self.first_msn));
         line(text, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.discontinuity_sequence));
         text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
@@ -413,6 +421,11 @@ pub fn multivariant(ladder: &Ladder, codecs: impl Fn(&str) -> String, prefix: &s
     text
 }
 
+/// As attributes and headers have it: seconds with three decimals.
+pub(crate) fn seconds(duration: Duration) -> String {
+    format!("{:.3}", duration.as_secs_f64())
+}
+
 /// The multivariant playlist of the sound alone, for who listens with the screen off: one variant a rendition, best first.
 pub fn listening(ladder: &Ladder, codecs: impl Fn(&str) -> String, prefix: &str) -> String {
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n");
@@ -452,7 +465,7 @@ mod tests {
 
     fn filled(parts: std::ops::Range<u64>) -> Rendition {
         let cut = Cut::video(30);
-        let mut rendition = Rendition::new("720p", cut, 8);
+        let mut rendition = Rendition::new("720p", cut, &one_rung(), 8);
         for number in parts {
             rendition.append(&part(cut, number), number % 6 == 5);
         }
@@ -595,7 +608,7 @@ mod tests {
             steps in proptest::collection::vec(0u8..20, 1..200), audio in any::<bool>(),
         ) {
             let cut = if audio { Cut::audio() } else { Cut::video(30) };
-            let mut rendition = Rendition::new("x", cut, 8);
+            let mut rendition = Rendition::new("x", cut, &one_rung(), 8);
             let (mut number, mut before) = (0, rendition.version());
             let mut counted = 0;
             for step in steps {

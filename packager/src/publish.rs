@@ -2,8 +2,9 @@
 //! Publishes batches: HTTP requests to whatever takes them, an `Origin` value in the same process or a connection to one.
 
 use crate::clock::SessionClock;
-use crate::ladder::{PART_TARGET, SEGMENT_SECONDS};
+use crate::ladder::SEGMENT_SECONDS;
 use crate::objects::{Body, Change, ContentType, Lifetime, Put};
+use crate::playlist::seconds;
 use bytes::{Bytes, BytesMut};
 use footlight_media::time::SessionTime;
 use http::{Method, Request, Response, StatusCode, header};
@@ -180,7 +181,7 @@ fn put_headers(mut request: http::request::Builder, put: &Put) -> http::request:
         request = request
             .header("footlight-version", format!("{}.{}", live.version.msn, live.version.parts))
             .header("footlight-part-counts", counts.collect::<Vec<_>>().join(","))
-            .header("footlight-part-target", PART_TARGET)
+            .header("footlight-part-target", seconds(live.part_target))
             .header("footlight-target-duration", SEGMENT_SECONDS)
             .header("footlight-cache-control-exact", EXACT_LIFETIME);
         if let Some(promise) = &live.promise {

@@ -28,7 +28,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Video of `fps` frames a second; `fps` divides 90,000 and is a multiple of 3 (see `Ladder::check`).
+    /// Video of `fps` frames a second, which divides 90,000 (see `Ladder::check`): part p begins at frame floor(p x fps / 3).
     pub fn video(fps: u32) -> Self {
         Self { timescale: Timescale::VIDEO, unit: 90_000 / fps, units_num: u64::from(fps), units_den: 3, lead: 0 }
     }
@@ -46,7 +46,17 @@ impl Cut {
 
     /// The unit with which part `part` of the stream begins.
     pub const fn first_unit(self, part: u64) -> u64 {
-        part * self.units_num / self.units_den
+        part.saturating_mul(self.units_num) / self.units_den
+    }
+
+    /// The part that `unit` is of.
+    pub const fn part_of(self, unit: u64) -> u64 {
+        (unit.saturating_add(1).saturating_mul(self.units_den) - 1) / self.units_num
+    }
+
+    /// Whether a part begins with `unit`.
+    pub const fn begins_part(self, unit: u64) -> bool {
+        self.first_unit(self.part_of(unit)) == unit
     }
 
     /// Ticks that `units` last.

@@ -87,8 +87,8 @@ impl Resume {
 /// The ladder's renditions, with nothing in them.
 fn renditions(ladder: &Ladder, window: usize) -> Vec<Rendition> {
     let video = Cut::video(ladder.fps);
-    let rungs = ladder.rungs.iter().map(|r| Rendition::new(&r.name, video, window));
-    let audio = ladder.audio.iter().map(|a| Rendition::new(&a.name, Cut::audio(), window));
+    let rungs = ladder.rungs.iter().map(|r| Rendition::new(&r.name, video, ladder, window));
+    let audio = ladder.audio.iter().map(|a| Rendition::new(&a.name, Cut::audio(), ladder, window));
     rungs.chain(audio).collect()
 }
 
@@ -665,8 +665,10 @@ mod tests {
         assert!(!is_read(&record, |r| r.timeline.delay = Duration::MAX));
         assert!(!is_read(&record, |r| drop(r.renditions.pop())));
         assert!(!is_read(&record, |r| r.renditions.swap(0, 1)));
-        assert!(!is_read(&record, |r| r.renditions[0] = Rendition::new("../x", Cut::video(30), 8)));
-        assert!(!is_read(&record, |r| r.renditions[0] = Rendition::new("720p", Cut::video(30), usize::MAX)));
+        assert!(!is_read(&record, |r| r.renditions[0] = Rendition::new("../x", Cut::video(30), &one_rung(), 8)));
+        assert!(
+            !is_read(&record, |r| r.renditions[0] = Rendition::new("720p", Cut::video(30), &one_rung(), usize::MAX))
+        );
         let bytes = postcard::to_stdvec(&record).expect("plain data");
         for cut in 0..bytes.len() {
             assert_eq!(Resume::read(&bytes[..cut], &stream(), &one_rung()), None, "{cut} bytes of {}", bytes.len());

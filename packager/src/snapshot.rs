@@ -1,6 +1,6 @@
 //! One picture as a JPEG, for people and for pages that wait. Pure.
 
-use crate::ffmpeg::Picture;
+use crate::ffmpeg::{Picture, Scaler, whole};
 use crate::layout::Size;
 use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
@@ -9,17 +9,23 @@ use image::{ExtendedColorType, ImageEncoder};
 /// Of 100: a programme's text is still clean.
 const QUALITY: u8 = 80;
 
-/// A limited-range BT.709 picture as JFIF, whose colours are sRGB's. `None` where it has no pixels, or more in a row than a JPEG can have.
+/// A BT.709 picture as JFIF, whose colours are sRGB's. `None` where it has no pixels, or more in a row than a JPEG can have.
 pub fn jpeg(picture: &Picture) -> Option<Bytes> {
     let Size { width, height } = picture.size();
-    let rgb = rgb(picture);
+    let mut limited = None;
+    if picture.is_full_range() {
+        let mut drawn = Picture::black(picture.size());
+        Scaler::default().draw(picture, &mut drawn, whole(picture.size())).ok()?;
+        limited = Some(drawn);
+    }
+    let rgb = rgb(limited.as_ref().unwrap_or(picture));
     let mut file = Vec::with_capacity(rgb.len() / 8);
     let encoder = JpegEncoder::new_with_quality(&mut file, QUALITY);
     encoder.write_image(&rgb, width, height, ExtendedColorType::Rgb8).ok()?;
     Some(file.into())
 }
 
-/// Red, green and blue of each pixel, row by row (ITU-T H.273 table 4, MatrixCoefficients 1), in 1/65,536ths.
+/// Red, green and blue of each pixel of a limited-range picture, row by row (ITU-T H.273 table 4, MatrixCoefficients 1), in 1/65,536ths.
 fn rgb(picture: &Picture) -> Vec<u8> {
     let Size { width, height } = picture.size();
     let [(luma, luma_stride), (cb, cb_stride), (cr, cr_stride)] = [0, 1, 2].map(|plane| picture.plane(plane));
@@ -39,7 +45,6 @@ fn rgb(picture: &Picture) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ffmpeg::whole;
 
     fn decoded(size: Size, ycbcr: [u8; 3]) -> image::RgbImage {
         let mut picture = Picture::black(size);

@@ -27,7 +27,7 @@ const ARRANGEMENTS: [Arrangement; 4] =
 const FIRST: u8 = 70;
 const STEP: u8 = 10;
 
-type Scene = Compositor<(Picture, FrameStamps)>;
+type Scene = Compositor<(Arc<Picture>, FrameStamps)>;
 
 /// So many people, of whom each third holds their phone upright, and the last shares a screen where `screen`.
 fn scene(canvas: Size, layout: &Layout, peers: u8, screen: bool) -> Scene {
@@ -44,7 +44,7 @@ fn scene(canvas: Size, layout: &Layout, peers: u8, screen: bool) -> Scene {
 }
 
 /// Somebody's picture, of this brightness.
-fn source(number: u8, luma: u8) -> (Picture, FrameStamps) {
+fn source(number: u8, luma: u8) -> (Arc<Picture>, FrameStamps) {
     let mut picture = Picture::black(if number % 3 == 2 { PORTRAIT } else { LANDSCAPE });
     picture.fill(whole(picture.size()), [luma, 100 + number, 150 - number]);
     let stamps = FrameStamps {
@@ -53,7 +53,7 @@ fn source(number: u8, luma: u8) -> (Picture, FrameStamps) {
         ingest: IngestStamps::default(),
         decoded: SessionTime::ZERO,
     };
-    (picture, stamps)
+    (Arc::new(picture), stamps)
 }
 
 fn peer(number: u8) -> PeerKey {

@@ -1,6 +1,7 @@
 //! What a setting may be, beyond its type. Pure: whether files are there and addresses are free is seen when they are used.
 
 use super::{Config, ConfigError, IceServer};
+use crate::encoding;
 use std::ops::RangeInclusive;
 
 /// A second of decoded 720p is 40 MB for each source, and every millisecond of it is added to everyone's latency.
@@ -21,7 +22,13 @@ const TTL_SECONDS: RangeInclusive<u64> = 60..=2_592_000;
 impl Config {
     /// Says what cannot work.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        self.ladder().check()?;
+        let ladder = self.ladder();
+        ladder.check()?;
+        for (n, rung) in ladder.rungs.iter().enumerate() {
+            if let Some(why) = encoding::fenced(rung.codec, self.packager.isolation) {
+                return Err(ConfigError::Conflict(format!("packager.rungs[{n}].codec: {}: {why}", rung.codec.name())));
+            }
+        }
         self.check_settings().map_err(ConfigError::Conflict)
     }
 

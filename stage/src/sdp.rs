@@ -232,8 +232,12 @@ impl<'a> Section<'a> {
             "extmap" => {
                 // An id may have a direction behind it (RFC 8285 section 8).
                 let (id, uri) = value.split_once(' ').ok_or_else(|| malformed(attribute))?;
-                let id = id.split('/').next().and_then(|id| id.parse().ok()).ok_or_else(|| malformed(attribute))?;
-                self.extensions.push((id, uri.split(' ').next().unwrap_or(uri)));
+                let id: u16 =
+                    id.split('/').next().and_then(|id| id.parse().ok()).ok_or_else(|| malformed(attribute))?;
+                // From 4096 on it stands for an extension that has no id yet (section 6), which nobody has to take.
+                if let Ok(id) = u8::try_from(id) {
+                    self.extensions.push((id, uri.split(' ').next().unwrap_or(uri)));
+                }
             }
             "ssrc" => {
                 let ssrc = value.split(' ').next().and_then(|ssrc| ssrc.parse().ok());
@@ -562,6 +566,7 @@ mod tests {
         let simulcast = "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
             a=extmap:11/sendonly urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n\
             a=rid:q send\r\na=rid:h send pt=96\r\na=rid:x recv\r\na=simulcast:send q;h;x\r\n";
+        let simulcast = format!("{simulcast}a=extmap:4096 urn:of-which-there-are-too-many\r\n");
         let video =
             Offer::parse(&OFFER.replace("a=mid:1\r\n", &format!("a=mid:1\r\n{simulcast}"))).unwrap().video.unwrap();
         let layers = video.simulcast.expect("two layers");

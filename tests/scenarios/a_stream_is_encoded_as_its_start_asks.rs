@@ -54,7 +54,7 @@ async fn by_layers_of_its_own_or_of_a_destination_of_its_template() {
     let small = json!({"name": "small", "layers": [
         {"width": 320, "height": 180, "videoBitrate": 200, "audioBitrate": 48, "codec": "libaom-av1", "preset": "ultrafast"},
         {"width": 320, "height": 180, "videoBitrate": 300, "audioBitrate": 64},
-    ], "videoFrameRate": 15});
+    ], "videoFrameRate": 25});
     let template = json!({"name": "small", "destinations": {"hlsDestinations": {"small": small}}});
     let template = server.rest(Method::POST, "/v2/templates", template).await;
     for (room, template) in [("own", &json!(null)), ("templated", &template["id"])] {
@@ -82,12 +82,30 @@ async fn by_layers_of_its_own_or_of_a_destination_of_its_template() {
 
     let (stream, master) = start(&server, "templated", json!({})).await;
     assert_eq!(variants(&master), [("av01".to_owned(), 180), ("avc1".to_owned(), 180)]);
-    assert!(master.variants.iter().all(|variant| variant.frame_rate == Some(15.0)));
+    assert!(master.variants.iter().all(|variant| variant.frame_rate == Some(25.0)));
     let of = ("templated", stream.as_str());
     assert_eq!(probed(&server, of, "180p").await, "av1,320,180");
     assert_eq!(probed(&server, of, "180p-2").await, "h264,320,180");
+    in_thirds_of_a_second(&server, of).await;
     listens(&server).await;
     server.end().await;
+}
+
+/// Of 25 pictures a second a part has 8 or 9, the key frame of each second begins one, and the longest is what is announced.
+async fn in_thirds_of_a_second(server: &Server, (room, stream): (&str, &str)) {
+    let (_, text) = server.get(&format!("/hls/{room}/{stream}/180p-2/media.m3u8")).await;
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    assert!(text.contains("PART-HOLD-BACK=1.080") && text.contains("#EXT-X-PART-INF:PART-TARGET=0.360"), "{text}");
+    let lengths = text.lines().filter_map(|line| line.strip_prefix("#EXT-X-PART:DURATION="));
+    let parts: Vec<(&str, bool)> =
+        lengths.map(|line| (line.split(',').next().unwrap(), line.contains("INDEPENDENT=YES"))).collect();
+    assert!(parts.len() > 6, "{text}");
+    for (at, (seconds, key)) in parts.iter().enumerate() {
+        let want = if at % 3 == 2 { "0.36" } else { "0.32" };
+        assert!(seconds.starts_with(want) && *key == (at % 3 == 0), "part {at}: {seconds}, {key}: {text}");
+    }
+    let segments: Vec<&str> = text.lines().filter(|line| line.starts_with("#EXTINF:")).collect();
+    assert!(segments.iter().all(|line| line.starts_with("#EXTINF:2.0")), "{segments:?}");
 }
 
 /// A player of sound alone is given sound alone.

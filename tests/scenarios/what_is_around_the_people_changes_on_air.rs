@@ -27,7 +27,7 @@ async fn and_each_is_seen() {
     let server = Server::start(&["serve"], SMALL).await;
     let stream = server.go_live("room").await;
     let _dark = send(&server, "room", "dark", clips::grey(DARK, 320, 180, 60)).await;
-    let _light = send(&server, "room", "light", clips::grey(LIGHT, 320, 180, 60)).await;
+    let _light = send(&server, "room?name=Grace", "light", clips::grey(LIGHT, 320, 180, 60)).await;
     let mut viewer = Viewer::new(&server, "room", &stream, "180p");
     viewer.watch_to(6).await;
     let bare = Picture::last(&viewer);
@@ -58,7 +58,8 @@ async fn and_each_is_seen() {
     let seen = Picture::last(&viewer);
     assert!(seen.is_even(BEHIND, 128) && seen.is_even(LOWER_THIRD, 128), "the picture, and no lower third");
     assert!(seen.is_even(LOGO, 0), "{}..{}", seen.darkest(LOGO), seen.brightest(LOGO));
-    assert!(seen.darkest(NAME_OF_THE_SECOND) < LIGHT - 60, "everybody is named");
+    assert!(seen.darkest(NAME_OF_THE_SECOND) < LIGHT - 60, "everybody who has a name");
+    assert!(seen.is_even(NAME_OF_THE_FIRST, DARK), "and nobody by their id");
 
     for (body, status, why) in [
         (b"<svg/>".to_vec(), 400, "an SVG, which may link to elsewhere; send PNG, JPEG or WebP"),

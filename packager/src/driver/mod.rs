@@ -57,6 +57,8 @@ const CHANGES: usize = 4_096;
 const LEFTOVERS: usize = 1 << 16;
 /// Threads of a packager.
 const THREADS: usize = 512;
+/// A stop that nobody has asked for.
+const NO_END: u64 = u64::MAX;
 /// Sources whose signals are reported, and the programme's two: more than a stage has tracks.
 const SIGNALS: usize = 4_096;
 /// From the start to the first live tick: what encoding the slate may take.
@@ -359,7 +361,7 @@ impl Driver {
         let shared = Shared {
             clock: start.clock,
             timeline: session.timeline(),
-            stop_part: Arc::new(AtomicU64::new(u64::MAX)),
+            stop_part: Arc::new(AtomicU64::new(NO_END)),
             counters: Arc::default(),
             events,
         };

@@ -13,6 +13,7 @@ use crate::ffmpeg::{FfmpegError, Picture};
 use crate::ladder::{Ladder, PARTS_PER_SEGMENT};
 use crate::layout::{self, Layout, Scaling, Size};
 use crate::scenery::Scenery;
+use crate::segmenter::Cut;
 use crate::signal::{Glance, PictureSignal, Subject};
 use crate::stages::FrameStamps;
 use crate::timeline::SLATE_SEGMENTS;
@@ -65,14 +66,14 @@ pub(super) fn start(
 
 struct Ticker {
     shared: Shared,
-    compositor: Compositor<(Picture, FrameStamps)>,
+    compositor: Compositor<(Arc<Picture>, FrameStamps)>,
     wanted: Wanted,
     painter: Painter,
     scenery: Scenery,
     dissolve: Dissolve,
     rungs: Vec<Rung>,
     tick: u64,
-    ticks_per_part: u64,
+    cut: Cut,
     /// Ticks before this one are the slate: not waited for.
     live_from: u64,
     /// The newest frame that was drawn, by its picture's serial number: stamps are reported once.
@@ -96,7 +97,7 @@ impl Ticker {
         part: u64,
         (rungs, shots): (Vec<Rung>, SyncSender<Shot>),
     ) -> Self {
-        let ticks_per_part = u64::from(ladder.ticks_per_part());
+        let cut = Cut::video(ladder.fps);
         let programme = PictureSignal::new(shared.clock.now());
         let compositor = Compositor::new(ladder.canvas, Layout::default(), shared.timeline);
         Self {
@@ -107,9 +108,9 @@ impl Ticker {
             scenery: Scenery::default(),
             dissolve: Dissolve::default(),
             rungs,
-            tick: part * ticks_per_part,
-            ticks_per_part,
-            live_from: if part == 0 { SLATE_SEGMENTS * u64::from(PARTS_PER_SEGMENT) * ticks_per_part } else { 0 },
+            tick: cut.first_unit(part),
+            cut,
+            live_from: if part == 0 { cut.first_unit(SLATE_SEGMENTS * u64::from(PARTS_PER_SEGMENT)) } else { 0 },
             reported: None,
             told: HashMap::new(),
             last: None,
@@ -122,12 +123,12 @@ impl Ticker {
 
     fn run(mut self, inputs: &Receiver<PictureInput>) -> Result<(), FfmpegError> {
         let meter = self.shared.counters.meter("compose");
-        while !self.shared.stops_before(self.tick / self.ticks_per_part) {
+        while !self.shared.stops_before(self.cut.part_of(self.tick)) {
             if self.tick >= self.live_from && !self.wait(inputs) {
                 return Ok(());
             }
             self.draw()?;
-            if self.tick.is_multiple_of(self.ticks_per_part) {
+            if self.cut.begins_part(self.tick) {
                 self.tell_signals();
                 self.hang_poster();
             }
@@ -166,7 +167,7 @@ impl Ticker {
                 if let Some(signal) = self.signals.get_mut(&stamps.track) {
                     signal.see(glance(&picture), stamps.decoded);
                 }
-                self.compositor.push(stamps.track, stamps.time, (picture, stamps));
+                self.compositor.push(stamps.track, stamps.time, (Arc::new(picture), stamps));
             }
             PictureInput::Shoot { number, peer } => self.shoot(number, peer.as_ref()),
         }
@@ -176,7 +177,7 @@ impl Ticker {
     fn shoot(&self, number: u64, peer: Option<&PeerKey>) {
         let of = match peer {
             Some(peer) => match self.compositor.picture_of(peer) {
-                Some((picture, _)) => shots::Subject::Peer(picture.clone()),
+                Some((picture, _)) => shots::Subject::Peer(Arc::clone(picture)),
                 None => shots::Subject::Nothing,
             },
             None => match &self.last {
@@ -236,7 +237,7 @@ impl Ticker {
         if late {
             counters.late_ticks.fetch_add(1, Ordering::Relaxed);
             // A boundary is never left out: it shows the last canvas. Another tick that is late is simply not there.
-            if !tick.is_multiple_of(self.ticks_per_part) {
+            if !self.cut.begins_part(tick) {
                 return Ok(());
             }
         }
@@ -274,7 +275,7 @@ impl Ticker {
 fn tell_sizes(
     told: &mut HashMap<TrackId, Size>,
     all: &[TrackId],
-    tiles: &[Tile<'_, (Picture, FrameStamps)>],
+    tiles: &[Tile<'_, (Arc<Picture>, FrameStamps)>],
     shared: &Shared,
 ) {
     told.retain(|track, _| all.contains(track));
@@ -295,7 +296,7 @@ fn glance(picture: &Picture) -> Glance {
 const LEAST: Size = Size { width: 1, height: 1 };
 
 /// How large a tile's whole picture is, what is cut off included.
-fn shown(tile: &Tile<'_, (Picture, FrameStamps)>) -> Size {
+fn shown(tile: &Tile<'_, (Arc<Picture>, FrameStamps)>) -> Size {
     match tile.scaling {
         Scaling::Fit => tile.rect.size,
         Scaling::Fill => layout::uncropped(tile.shown.picture.0.size(), tile.rect.size),

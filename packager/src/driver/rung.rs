@@ -2,12 +2,12 @@
 //! A rung's thread: scales the canvas, encodes it unless it stands still, and accounts for every tick.
 
 use super::still::{Choice, Stills};
-use super::{Shared, ThreadEvent};
+use super::{NO_END, Shared, ThreadEvent};
 use crate::canvas::Canvas;
 use crate::encode::VideoEncoder;
 use crate::ffmpeg::{FfmpegError, Picture, Scaler, whole};
 use crate::ladder::{self, KEY_FRAME_SECONDS, Ladder};
-use crate::segmenter::Unit;
+use crate::segmenter::{Cut, Unit};
 use crate::session::{Input, Lane};
 use crate::stages::{FrameStamps, TickStamps};
 use footlight_media::time::SessionTime;
@@ -52,7 +52,13 @@ pub(super) fn start(
     let (ticks, queue) = sync_channel(CANVASES);
     std::thread::Builder::new().name(format!("rung-{}", rung.name)).spawn(move || {
         let events = shared.events.clone();
+        let stop_part = Arc::clone(&shared.stop_part);
         let last = match run(shared, lane, &rung, &ladder, part, &queue) {
+            // Nobody has said that this is the end: the compositor is gone.
+            Ok(()) if stop_part.load(Ordering::Relaxed) == NO_END => ThreadEvent::Failed(FfmpegError::Setup {
+                what: format!("rung {}", rung.name),
+                cause: "no pictures come any more".to_owned(),
+            }),
             Ok(()) => ThreadEvent::Session(Input::Drained { lane }),
             Err(error) => ThreadEvent::Failed(error),
         };
@@ -71,7 +77,7 @@ fn run(
 ) -> Result<(), FfmpegError> {
     let meter = shared.counters.meter(&format!("encode-{}", rung.name));
     let encoder = VideoEncoder::new(rung, ladder.fps)?;
-    let ticks_per_part = u64::from(ladder.ticks_per_part());
+    let cut = Cut::video(ladder.fps);
     let header = encoder.header().clone();
     let _nobody_listens_after_the_end =
         shared.events.blocking_send(ThreadEvent::Session(Input::Opened { lane, header }));
@@ -80,9 +86,9 @@ fn run(
         lane,
         encoder,
         scaled: (rung.size != ladder.canvas).then(|| (Scaler::default(), Picture::black(rung.size))),
-        ticks_per_part,
+        cut,
         stills: Stills::new(u64::from(ladder.fps * KEY_FRAME_SECONDS)),
-        next: part * ticks_per_part,
+        next: cut.first_unit(part),
         begun: false,
     };
     while let Ok(tick) = ticks.recv() {
@@ -100,7 +106,7 @@ struct Encoding {
     encoder: VideoEncoder,
     /// Where the rung's picture is not the canvas's size.
     scaled: Option<(Scaler, Picture)>,
-    ticks_per_part: u64,
+    cut: Cut,
     stills: Stills<Canvas>,
     /// The next tick to be accounted for.
     next: u64,
@@ -112,7 +118,7 @@ impl Encoding {
     fn catch_up(&mut self, tick: &ToRung) -> Result<(), FfmpegError> {
         while self.next < tick.tick {
             self.shared.counters.skipped_by_rungs.fetch_add(1, Ordering::Relaxed);
-            if self.next.is_multiple_of(self.ticks_per_part) {
+            if self.cut.begins_part(self.next) {
                 self.encode(tick, self.next)?;
             } else {
                 self.push(Unit { number: self.next, access_unit: None }, None);
@@ -157,8 +163,9 @@ impl Encoding {
 
     /// Ticks that were left out at the very end of the last part.
     fn finish(&mut self) {
-        let stop = self.shared.stop_part.load(Ordering::Relaxed).saturating_mul(self.ticks_per_part);
-        if stop.saturating_sub(self.next) >= self.ticks_per_part {
+        let stop_part = self.shared.stop_part.load(Ordering::Relaxed);
+        let stop = self.cut.first_unit(stop_part);
+        if self.next <= self.cut.first_unit(stop_part.saturating_sub(1)) {
             return;
         }
         while self.next < stop {
@@ -170,5 +177,35 @@ impl Encoding {
         self.next = unit.number + 1;
         let input = Input::Unit { lane: self.lane, unit, stamps };
         let _nobody_listens_after_the_end = self.shared.events.blocking_send(ThreadEvent::Session(input));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SessionClock;
+    use crate::ladder::tests::one_rung;
+    use crate::timeline::Timeline;
+    use std::time::Duration;
+    use tokio::sync::mpsc;
+
+    /// A compositor that panics lets go of its rungs.
+    #[test]
+    fn a_rung_whose_pictures_end_before_anyone_said_so_has_failed() {
+        let end = |stop_part: u64| {
+            let clock = SessionClock::starting_now();
+            let delay = Duration::from_millis(150);
+            let timeline = Timeline { zero: SessionTime::ZERO, zero_date: clock.zero_date(), delay, fps: 30 };
+            let (events, mut heard) = mpsc::channel(8);
+            let shared =
+                Shared { clock, timeline, stop_part: Arc::new(stop_part.into()), counters: Arc::default(), events };
+            let ladder = one_rung();
+            drop(start(shared, 0, ladder.rungs[0].clone(), ladder, 0).expect("a thread"));
+            let opened = heard.blocking_recv();
+            assert!(matches!(opened, Some(ThreadEvent::Session(Input::Opened { .. }))));
+            heard.blocking_recv().expect("how it ended")
+        };
+        assert!(matches!(end(0), ThreadEvent::Session(Input::Drained { .. })));
+        assert!(matches!(end(NO_END), ThreadEvent::Failed(_)));
     }
 }

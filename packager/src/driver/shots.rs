@@ -23,7 +23,7 @@ pub(super) enum Shot {
 /// What is on it.
 pub(super) enum Subject {
     Programme(Arc<Canvas>),
-    Peer(Picture),
+    Peer(Arc<Picture>),
     /// They have no picture.
     Nothing,
 }
