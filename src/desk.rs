@@ -9,7 +9,7 @@ use crate::health::{Look, RoomHealth};
 use crate::live::{Live, StreamReport};
 use crate::words;
 use footlight_control::{
-    Command, Layout, Mix, NoSnapshot, NotDirected, Question, RoomEvent, RoomEventKind, TrackKind, TrackState, Undrawn,
+    Command, Direction, NoSnapshot, NotDirected, Question, RoomEvent, RoomEventKind, TrackKind, TrackState, Undrawn,
     Viewers, Wish,
 };
 use footlight_media::track::PeerKey;
@@ -80,7 +80,7 @@ pub struct Owner {
     text: Text,
     rooms: BTreeMap<String, RoomHealth>,
     /// How each stream that goes on is shown and heard, where that was said.
-    directions: HashMap<String, (Layout, Mix)>,
+    directions: HashMap<String, Direction>,
     /// Those who may wait for a picture.
     snapshots: Arc<Semaphore>,
     asked: mpsc::Receiver<oneshot::Sender<Vec<RoomReport>>>,
@@ -120,9 +120,10 @@ impl Owner {
         match command {
             Command::StartStream { room, stream, ladder } => self.start(room, stream, ladder.as_ref()).await,
             Command::StopStream { stream } => self.live.stop_stream(stream).await,
-            // Scaling a picture takes a while, and nobody else has to wait for it. Control bounds how many there are at once.
+            // Scaling a picture takes a while, and nobody else has to wait for it. Control lets two in at once, and waits for the answer of each.
             Command::DirectStream { stream, wish: wish @ (Wish::Background(_) | Wish::Logo(_)), directed, .. } => {
                 let canvas = self.canvas(&stream);
+                self.remember(&stream, &wish);
                 tokio::spawn(dress(self.live.clone(), stream, wish, canvas, directed));
             }
             Command::DirectStream { room, stream, wish, directed } => {
@@ -156,19 +157,28 @@ impl Owner {
     /// Shows or mixes a stream otherwise; answers with what of it cannot be drawn.
     async fn direct(&mut self, room: &str, stream: String, wish: Wish) -> Result<Vec<Undrawn>, NotDirected> {
         self.on_stage(room, &stream, &wish).await?;
+        let logo = self.directions.get(&stream).and_then(|direction| direction.pictures.logo);
+        if matches!(wish, Wish::LogoCorner(_)) && logo.is_none() {
+            return Err(NotDirected::NoLogo);
+        }
         let undrawn = self.undrawn(&wish);
-        let (layout, mix) = match &wish {
-            Wish::Layout(layout) => (Some(layout.clone()), None),
-            Wish::Mix(mix) => (None, Some(mix.clone())),
-            Wish::Background(_) | Wish::Logo(_) => (None, None),
-        };
-        if !self.live.direct_stream(stream.clone(), words::wish(wish, self.canvas(&stream))).await {
+        let canvas = self.canvas(&stream);
+        if !self.live.direct_stream(stream.clone(), words::wish(wish.clone(), canvas)).await {
             return Err(NotDirected::Over);
         }
-        let (shown, heard) = self.directions.entry(stream).or_default();
-        *shown = layout.unwrap_or_else(|| std::mem::take(shown));
-        *heard = mix.unwrap_or_else(|| std::mem::take(heard));
+        self.remember(&stream, &wish);
         Ok(undrawn)
+    }
+
+    fn remember(&mut self, stream: &str, wish: &Wish) {
+        let direction = self.directions.entry(stream.to_owned()).or_default();
+        match wish {
+            Wish::Layout(layout) => direction.layout = layout.clone(),
+            Wish::Mix(mix) => direction.mix = mix.clone(),
+            Wish::Background(picture) => direction.pictures.background = picture.is_some(),
+            Wish::Logo(logo) => direction.pictures.logo = logo.as_ref().map(|(_, corner)| *corner),
+            Wish::LogoCorner(corner) => direction.pictures.logo = Some(*corner),
+        }
     }
 
     /// What of a wish's texts the packager has no font for.
@@ -188,7 +198,7 @@ impl Owner {
         // Who had that place before may be away for a moment, and must not keep the others from being shown otherwise.
         let had = |field: &str, peer: &str| {
             let before = self.directions.get(stream);
-            before.is_some_and(|(shown, _)| shown.peers().any(|(of, who)| of == field && who == peer))
+            before.is_some_and(|before| before.layout.peers().any(|(of, who)| of == field && who == peer))
         };
         let there = |peer: &str| on_stage.iter().any(|there| there == peer);
         match layout.peers().find(|(field, peer)| !there(peer) && !had(field, peer)) {

@@ -2,7 +2,8 @@
 //!
 //! What is told of is what has changed from one look to the next: a state that lasts says so once.
 
-use footlight_control::{Peer, PeerTrack, RoomEvent, RoomEventKind, Timestamp, TrackKind, TrackSource, TrackState};
+use crate::words;
+use footlight_control::{Peer, PeerTrack, RoomEvent, RoomEventKind, Timestamp, TrackKind, TrackState};
 use footlight_media::codec::Kind;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{Source, TrackId};
@@ -191,10 +192,7 @@ fn peer_track(
             Kind::Audio => TrackKind::Audio,
             Kind::Video => TrackKind::Video,
         },
-        source: match session.from.source {
-            Source::Regular => TrackSource::Regular,
-            Source::Screen => TrackSource::Screen,
-        },
+        source: words::source(session.from.source),
         mute: state == TrackState::Muted,
         codec: track.codec.encoding_name().to_ascii_lowercase(),
         width: track.size.map(|size| size.width),
@@ -370,7 +368,7 @@ mod tests {
         assert_eq!(peer.joined_at, Timestamp::from_epoch(Duration::from_secs(1_000_040)));
         assert_eq!(
             peer.tracks.values().map(|t| t.source).collect::<Vec<_>>(),
-            [TrackSource::Regular, TrackSource::Screen]
+            [footlight_control::TrackSource::Regular, footlight_control::TrackSource::Screen]
         );
         let camera = &peer.tracks["7"];
         assert_eq!((camera.layers.join(""), camera.layer.as_deref()), ("qh".to_owned(), Some("h")));

@@ -18,6 +18,9 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 /// Why an answer's body broke off.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
+/// In a request of a page of those who make a stream: they are not among its viewers.
+const CREW: &str = "footlight-crew";
+
 /// Whoever answers requests in this process; what is absent is not this process's role.
 #[derive(Clone)]
 pub struct Surface<S> {
@@ -58,7 +61,9 @@ where
     /// A viewer's request: who is given a playlist watches.
     async fn watched(self, request: Request<Incoming>) -> Response<footlight_edge::Body> {
         let path = request.uri().path();
-        let peer = request.extensions().get::<Peer>().filter(|_| audience::key(path).is_some());
+        // The studio's own player shows the crew what they make.
+        let crew = request.headers().contains_key(CREW);
+        let peer = request.extensions().get::<Peer>().filter(|_| !crew && audience::key(path).is_some());
         let watching = peer.map(|Peer(address)| {
             let agent = request.headers().get(header::USER_AGENT).map_or(&[][..], |agent| agent.as_bytes());
             (path.to_owned(), Viewer::of(address.ip(), agent))

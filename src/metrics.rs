@@ -4,6 +4,7 @@
 
 use crate::desk::{Desk, RoomReport};
 use crate::live::{Live, StreamReport};
+use crate::words;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -210,10 +211,10 @@ fn render_publishers(text: &mut String, sessions: &[SessionStats]) {
         write_head(text, name, kind, help);
         for session in sessions {
             for track in &session.tracks {
-                let (room, peer, codec) =
-                    (&session.room, label_value(&session.from.peer.0), track.codec.encoding_name());
-                let value = value(track);
-                let _infallible = writeln!(text, "{name}{{room=\"{room}\",peer=\"{peer}\",codec=\"{codec}\"}} {value}");
+                let (room, peer) = (&session.room, label_value(&session.from.peer.0));
+                let (source, codec) = (word(words::source(session.from.source)), track.codec.encoding_name());
+                let labels = format!("room=\"{room}\",peer=\"{peer}\",source=\"{source}\",codec=\"{codec}\"");
+                let _infallible = writeln!(text, "{name}{{{labels}}} {}", value(track));
             }
         }
     };
@@ -261,7 +262,9 @@ fn render_rooms(text: &mut String, rooms: &[RoomReport]) {
                 let (user, kind, source) = (label_value(&peer.user_id), word(track.kind), word(track.source));
                 let (state, value) = match name {
                     "footlight_track_trouble" => {
-                        let trouble = f64::from(u8::from(track.state != TrackState::Ok));
+                        // Who is muted has muted themselves.
+                        let well = matches!(track.state, TrackState::Ok | TrackState::Muted);
+                        let trouble = f64::from(u8::from(!well));
                         (format!(",state=\"{}\"", word(track.state)), Some(trouble))
                     }
                     "footlight_track_loss_ratio" => (String::new(), track.loss),
@@ -318,7 +321,7 @@ fn stage_samples(row: Row, histogram: &Histogram) -> Vec<Sample> {
 mod tests {
     use super::*;
     use footlight_media::codec::Codec;
-    use footlight_media::track::{PeerKey, TrackId};
+    use footlight_media::track::{PeerKey, Source, TrackId};
     use footlight_packager::driver::Report;
     use std::time::Duration;
 
@@ -357,14 +360,22 @@ mod tests {
         let (room, from, role) = ("r".into(), PeerKey("a\"b".into()).into(), "broadcaster".into());
         let (age, tracks) = (Duration::ZERO, vec![track]);
         let (round_trip, rids) = (None, Vec::new());
-        let session = SessionStats { room, from, role, age, connected: true, round_trip, rids, tracks, dropped: 0 };
+        let camera = SessionStats { room, from, role, age, connected: true, round_trip, rids, tracks, dropped: 0 };
+        let mut screen = camera.clone();
+        screen.from.source = Source::Screen;
         let mut text = String::new();
-        render_publishers(&mut text, &[session]);
+        render_publishers(&mut text, &[camera, screen]);
         assert_each_family_has_one_head(&text);
-        for line in [r#"footlight_track_packets_total{room="r",peer="a\"b",codec="opus"} 5"#, "footlight_publishers 1"]
-        {
+        for line in [
+            r#"footlight_track_packets_total{room="r",peer="a\"b",source="regular",codec="opus"} 5"#,
+            r#"footlight_track_packets_total{room="r",peer="a\"b",source="screen",codec="opus"} 5"#,
+            "footlight_publishers 2",
+        ] {
             assert!(text.lines().any(|have| have == line), "{line}: {text}");
         }
+        let series: Vec<_> = text.lines().filter_map(|line| line.rsplit_once(' ')).map(|(series, _)| series).collect();
+        let once: std::collections::BTreeSet<_> = series.iter().filter(|series| !series.starts_with('#')).collect();
+        assert_eq!(once.len(), series.iter().filter(|series| !series.starts_with('#')).count(), "{text}");
     }
 
     fn assert_each_family_has_one_head(text: &str) {

@@ -1,7 +1,7 @@
 //! Control's words in the packager's: neither knows the other. Pure.
 
 use footlight_control as control;
-use footlight_media::track::PeerKey;
+use footlight_media::track::{PeerKey, Source};
 use footlight_packager::direction::Wish;
 use footlight_packager::layout::{Arrangement, Layout, LowerThird, Scaling, Screens, Size, Transition};
 use footlight_packager::mixer::{Fader, Mix};
@@ -18,8 +18,17 @@ pub(crate) fn wish(wish: control::Wish, canvas: Size) -> Wish {
             let Size { width, height } = largest_logo(canvas);
             Logo { sprite: sprite(&picture.within(width, height)), corner: logo_corner(corner) }
         })),
+        control::Wish::LogoCorner(corner) => Wish::LogoCorner(logo_corner(corner)),
         control::Wish::Layout(layout) => Wish::Layout(picture_layout(layout)),
         control::Wish::Mix(mix) => Wish::Mix(sound_mix(mix)),
+    }
+}
+
+/// Which of a peer's things.
+pub(crate) const fn source(source: Source) -> control::TrackSource {
+    match source {
+        Source::Regular => control::TrackSource::Regular,
+        Source::Screen => control::TrackSource::Screen,
     }
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn router(control: Control) -> Router {
             post(scenery::set_background).layer(upload).delete(scenery::remove_background),
         )
         .route("/v2/live-streams/{stream}/logo", post(scenery::set_logo).layer(upload).delete(scenery::remove_logo))
+        .route("/v2/live-streams/{stream}/logo/corner", post(scenery::move_logo))
         .route_layer(from_fn_with_state(control.clone(), auth::management_or_auth));
     open.merge(by_management_token)
         .merge(by_management_or_auth_token)

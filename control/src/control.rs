@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Requests that wait for the owner, which takes some 2 ms for each on a disk that syncs; beyond, they wait for a place here.
@@ -61,7 +61,7 @@ pub struct Config {
     pub public_url: String,
     /// Origins whose pages may call the API; `*` is all.
     pub cors_origins: Vec<String>,
-    /// Says why a ladder cannot be encoded here. It may take some milliseconds.
+    /// Says why a ladder cannot be encoded here, at once.
     pub check_ladder: CheckLadder,
     /// Whether the pages of this machine are given a management token: a demo's, which listens on loopback only and is everybody's there.
     pub open_to_this_machine: bool,
@@ -169,9 +169,9 @@ struct Shared {
     public_url: String,
     cors: cors::Origins,
     /// Those who may upload a picture.
-    uploads: Semaphore,
+    uploads: Arc<Semaphore>,
     /// Those who may have a picture's pixels in memory now.
-    pictures: Semaphore,
+    pictures: Arc<Semaphore>,
     check_ladder: CheckLadder,
     open_to_this_machine: bool,
 }
@@ -193,7 +193,7 @@ impl Control {
         tokio::spawn(owner.run(queue, events, shutdown));
         let public_url = config.public_url.trim_end_matches('/').to_owned();
         let (questions, asked) = mpsc::channel(QUESTIONS);
-        let (uploads, pictures) = (Semaphore::new(UPLOADS), Semaphore::new(PICTURES));
+        let (uploads, pictures) = (Arc::new(Semaphore::new(UPLOADS)), Arc::new(Semaphore::new(PICTURES)));
         let (check_ladder, open_to_this_machine) = (config.check_ladder, config.open_to_this_machine);
         let shared = Shared {
             inputs,
@@ -316,21 +316,26 @@ fn named(people: &[String]) -> String {
 /// What the API asks.
 impl Control {
     pub(crate) async fn start(&self, room: &str, request: StartRequest, by: Actor) -> Result<LiveStream, ControlError> {
-        let ladder = self.ladder(room, &request).await?;
+        // Where something goes on already, nothing is chosen and nothing can be wrong with it: the owner knows.
+        let ladder = self.ladder(room, &request, &by).await;
         self.ask(|answer| Input::StartStream { room: room.to_owned(), request, ladder, by, answer }).await
     }
 
     /// What a start encodes; `None` is as it is configured.
-    async fn ladder(&self, room: &str, request: &StartRequest) -> Result<Option<Ladder>, ControlError> {
+    async fn ladder(&self, room: &str, request: &StartRequest, by: &Actor) -> Result<Option<Ladder>, ControlError> {
         let unknown = || Refused::UnknownRoom(room.to_owned());
         let room = self.shared.reader.room(room).await?.ok_or_else(unknown)?;
         let unknown = || Refused::UnknownTemplate(room.template_id.clone());
         let template = self.shared.reader.template(&room.template_id).await?.ok_or_else(unknown)?;
         let destinations = ladder::destinations(&template.destinations)?;
-        let chosen = ladder::chosen(request.ladder.clone(), &request.destination, destinations)?;
+        // Somebody on stage cannot know of several.
+        let first = destinations.first().filter(|_| matches!(by, Actor::Peer { .. })).map(|(name, _)| name.clone());
+        let destination =
+            if request.destination.is_empty() { first.unwrap_or_default() } else { request.destination.clone() };
+        let chosen = ladder::chosen(request.ladder.clone(), &destination, destinations)?;
         if let Some(ladder) = &chosen {
-            let field = if request.ladder.is_some() { "layers" } else { "the layers of the room's template" };
-            self.check_ladder(ladder, field).await?;
+            let whose = if request.ladder.is_some() { "" } else { "the room's template: " };
+            self.check_ladder(ladder, whose)?;
         }
         Ok(chosen)
     }
@@ -340,13 +345,13 @@ impl Control {
     }
 
     /// A place among those whose pictures are on their way; it lasts for as long as what is answered is held.
-    pub(crate) fn upload_place(&self) -> Result<SemaphorePermit<'_>, ControlError> {
-        self.shared.uploads.try_acquire().map_err(|_| ControlError::Uploads)
+    pub(crate) fn upload_place(&self) -> Result<OwnedSemaphorePermit, ControlError> {
+        Arc::clone(&self.shared.uploads).try_acquire_owned().map_err(|_| ControlError::Uploads)
     }
 
     /// Waits until an uploaded picture may be decoded; likewise.
-    pub(crate) async fn picture_turn(&self) -> Result<SemaphorePermit<'_>, ControlError> {
-        let turn = tokio::time::timeout(TURN_WAIT, self.shared.pictures.acquire()).await;
+    pub(crate) async fn picture_turn(&self) -> Result<OwnedSemaphorePermit, ControlError> {
+        let turn = tokio::time::timeout(TURN_WAIT, Arc::clone(&self.shared.pictures).acquire_owned()).await;
         turn.ok().and_then(Result::ok).ok_or(ControlError::Uploads)
     }
 
@@ -355,6 +360,7 @@ impl Control {
         let (directed, heard) = oneshot::channel();
         self.ask(|answer| Input::DirectStream { id: stream.to_owned(), wish, directed, answer }).await?;
         let refused = |why| match why {
+            NotDirected::NoLogo => Refused::NoLogo(stream.to_owned()),
             NotDirected::Over => Refused::NotOnAir { stream: stream.to_owned(), status: "over" },
             NotDirected::NotOnStage { field, peer, on_stage } => {
                 Refused::NotOnStage { field, peer, on_stage: named(&on_stage) }
@@ -477,13 +483,9 @@ impl Control {
         self.shared.roles.get(role)
     }
 
-    /// Whether the packager can encode it.
-    pub(crate) async fn check_ladder(&self, ladder: &Ladder, field: &str) -> Result<(), ControlError> {
-        let (check, ladder) = (self.shared.check_ladder.clone(), ladder.clone());
-        // It opens encoders.
-        let checked =
-            tokio::task::spawn_blocking(move || (check.0)(&ladder)).await.map_err(|_| ControlError::Closed)?;
-        checked.map_err(|why| Invalid(format!("{field}: {why}")).into())
+    /// Whether the packager can encode it. `whose` begins the error: where the ladder is, empty for a request's own.
+    pub(crate) fn check_ladder(&self, ladder: &Ladder, whose: &str) -> Result<(), Invalid> {
+        (self.shared.check_ladder.0)(ladder).map_err(|why| Invalid(format!("{whose}{why}")))
     }
 
     pub(crate) fn reader(&self) -> &Reader {

@@ -19,7 +19,7 @@ pub use owner::{ControlError, NeverRan};
 pub use picture::Picture;
 pub use rooms::date::Timestamp;
 pub use rooms::ladder::{Ladder, Layer};
-pub use rooms::layout::{Arrangement, Corner, Layout, LowerThird, Scaling, Screens, Transition};
+pub use rooms::layout::{Arrangement, Corner, Layout, LowerThird, Pictures, Scaling, Screens, Transition};
 pub use rooms::live_stream::LiveStream;
 pub use rooms::mix::{Fader, Mix};
 pub use rooms::peer::{Peer, PeerTrack, RoomEvent, RoomEventKind, TrackKind, TrackSource, TrackState};
@@ -80,7 +80,7 @@ pub enum Question {
         /// Its id.
         stream: String,
         /// Hears.
-        answer: oneshot::Sender<(Layout, Mix)>,
+        answer: oneshot::Sender<Direction>,
     },
     /// What does it look like just now?
     Snapshot {
@@ -100,6 +100,17 @@ pub enum Question {
         /// Hears.
         answer: oneshot::Sender<Viewers>,
     },
+}
+
+/// How a live stream is shown and heard.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Direction {
+    /// Who is seen where.
+    pub layout: Layout,
+    /// What was uploaded to be around them.
+    pub pictures: Pictures,
+    /// Who is heard how loud.
+    pub mix: Mix,
 }
 
 /// How many watched lately.
@@ -129,6 +140,8 @@ pub enum Wish {
     Background(Option<Picture>),
     /// What is over everything, and where.
     Logo(Option<(Picture, Corner)>),
+    /// That in another place.
+    LogoCorner(Corner),
     /// Who is heard how loud.
     Mix(Mix),
 }
@@ -154,6 +167,8 @@ pub enum NotDirected {
         /// Who is there.
         on_stage: Vec<String>,
     },
+    /// There is no logo to be moved.
+    NoLogo,
     /// The stream has just ended.
     Over,
 }

@@ -94,8 +94,14 @@ pub(crate) enum Input {
     CreateCodes { room: String, role: Option<String>, answer: Answer<Vec<RoomCode>> },
     /// `POST /v2/room-codes/code`.
     EnableCode { code: String, enabled: bool, answer: Answer<RoomCode> },
-    /// `POST /v2/live-streams/room/<room>/start`.
-    StartStream { room: String, request: StartRequest, ladder: Option<Ladder>, by: Actor, answer: Answer<LiveStream> },
+    /// `POST /v2/live-streams/room/<room>/start`; `ladder` is what is encoded, or why nothing can be.
+    StartStream {
+        room: String,
+        request: StartRequest,
+        ladder: Result<Option<Ladder>, ControlError>,
+        by: Actor,
+        answer: Answer<LiveStream>,
+    },
     /// `POST /v2/live-streams/room/<room>/stop`.
     StopRoom { room: String, by: Actor, answer: Answer<Vec<LiveStream>> },
     /// `POST /v2/live-streams/<id>/stop`.
@@ -303,7 +309,7 @@ impl Owner {
         &mut self,
         room: &str,
         request: StartRequest,
-        ladder: Option<Ladder>,
+        ladder: Result<Option<Ladder>, ControlError>,
         by: &Actor,
     ) -> Result<LiveStream, ControlError> {
         let room = self.room(room).await?;
@@ -312,6 +318,7 @@ impl Owner {
         match decided? {
             Start::Already(stream) => Ok(stream),
             Start::New(stream) => {
+                let ladder = ladder?;
                 self.writer.put(&[Record::Stream(stream.clone())]).await?;
                 self.pending.push_back(Command::StartStream { room: room.id, stream: stream.id.clone(), ladder });
                 Ok(stream)

@@ -133,10 +133,34 @@ fn reader(file: &[u8], format: ImageFormat) -> ImageReader<Cursor<&[u8]>> {
     reader
 }
 
-/// Whether the last bytes, but for padding, are those of an end of image (ITU-T T.81 B.1.1.3).
+/// Whether an end of image (ITU-T T.81 B.1.1.3) comes after the last scan, whatever comes behind that: phones append what is no picture.
 fn ends_as_jpeg(file: &[u8]) -> bool {
-    let padding = file.iter().rev().take_while(|byte| **byte == 0).count();
-    file[..file.len() - padding].ends_with(&[0xff, 0xd9])
+    let mut at = 2;
+    let mut scanned = false;
+    while let Some([0xff, marker, rest @ ..]) = file.get(at..) {
+        match marker {
+            0xd9 => return scanned,
+            // Fill bytes (B.1.1.2).
+            0xff => at += 1,
+            // Restarts and others that stand alone.
+            0x01 | 0xd0..=0xd8 => at += 2,
+            _ => {
+                let [high, low, ..] = rest else { return false };
+                at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+                if *marker == 0xda {
+                    scanned = true;
+                    at += entropy_coded(file.get(at..).unwrap_or_default());
+                }
+            }
+        }
+    }
+    false
+}
+
+/// Bytes up to the next marker that is no restart: in a scan an 0xff of the data is followed by 0 (B.1.1.5).
+fn entropy_coded(scan: &[u8]) -> usize {
+    let marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7);
+    scan.windows(2).position(marker).unwrap_or(scan.len())
 }
 
 fn damaged(error: &ImageError) -> Invalid {
@@ -210,6 +234,11 @@ mod tests {
         refused(&vec![0; MAX_BYTES + 1], "4194305 bytes long; send at most 4194304");
         for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Jpeg] {
             let file = file(format, 200, 100);
+            // A phone's film of the moment, or a note of its maker's, behind the picture.
+            if format == ImageFormat::Jpeg {
+                let longer = [&file[..], &[0; 9], b"\0\0\0\x18ftypmp42SEFT"].concat();
+                assert_eq!(Picture::parse(&longer).map(|picture| picture.width()), Ok(200));
+            }
             for length in [12, 30, file.len() / 2, file.len() - 12] {
                 let why = Picture::parse(&file[..length]).unwrap_err().0;
                 assert!(why.contains("the picture"), "{format:?} cut at {length}: {why}");

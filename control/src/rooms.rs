@@ -86,6 +86,9 @@ pub enum Refused {
         /// Who is there.
         on_stage: String,
     },
+    /// What cannot be moved.
+    #[error("live stream {0} has no logo; upload one with POST /v2/live-streams/{0}/logo")]
+    NoLogo(String),
     /// A room has at most one live stream that goes on.
     #[error("room {room} has live stream {stream} already; stop it with POST /v2/live-streams/{stream}/stop")]
     AlreadyRunning {

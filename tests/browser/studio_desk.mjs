@@ -40,6 +40,11 @@ async function press(page, locator) {
   return (await answered).json();
 }
 
+/** Whose an auth token is. */
+function user(token) {
+  return JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString()).user_id ?? 'nobody';
+}
+
 async function main() {
   const page = await open(studio);
   const level = (check) => page.waitForFunction(check, null, WAIT);
@@ -81,7 +86,7 @@ async function main() {
   const row = (name) => page.locator('#people-list button', { hasText: name });
   await row('other').locator('.health', { hasText: 'Picture stands still' }).waitFor(WAIT);
   seen.people = (await page.locator('#people-list .who').allTextContents()).sort();
-  seen.viewers = await page.locator('#viewers').isVisible();
+  seen.viewers = await page.locator('#viewers').textContent();
   seen.focused = await press(page, '#people-list button:has-text("other")');
   seen.large = await row('other').getAttribute('aria-pressed');
   // A screen is a second picture of the same person.
@@ -95,6 +100,11 @@ async function main() {
   await page.locator('#stop').click();
   seen.programme = await page.locator('#programme').isVisible();
   seen.kept = await page.locator('#name').inputValue();
+  // Who comes back after a reload is the same, so that a mute or a pin of theirs holds.
+  const entered = page.waitForResponse((response) => response.url().endsWith('/v2/token'));
+  await page.reload();
+  const { token } = await (await entered).json();
+  seen.same = user(token) === user((await offer.headerValue('authorization')).replace('Bearer ', ''));
   console.log(JSON.stringify(seen));
 }
 

@@ -78,11 +78,18 @@ async function main() {
 
   await page.locator('#background').setInputFiles(background);
   await text('#scenery-status', 'The background is shown: green.png.');
+  seen.without = await page.locator('#logo-none').isDisabled();
   await page.locator('#logo').setInputFiles(logo);
   await text('#scenery-status', 'The logo is shown: white.png.');
+  seen.with = await page.locator('#logo-none').isEnabled();
   await shows(page, LOGO, [255, 255, 255]);
   await shows(page, BEHIND, [0, 128, 0]);
+  // Another director moves it, and then this one, without its file.
+  await direct('logo/corner', { corner: 'top-left' });
+  await page.waitForFunction(() => document.querySelector('#logo-corner').value === 'top-left', null, WAIT);
   await page.locator('#logo-corner').selectOption('bottom-left');
+  await text('#scenery-status', 'The logo is in another corner.');
+  seen.pictures = (await direct('layout')).pictures;
   await page.locator('#background-none').click();
   await shows(page, LOGO, [32, 32, 208]);
   await shows(page, BEHIND, [32, 32, 208]);

@@ -30,6 +30,8 @@ async fn without_undoing_each_other() {
     assert_eq!((&seen["writing"], &seen["others"]), (&json!("Half wri"), &json!("Spotlight")));
     assert_eq!((&seen["stale"], &seen["merged"]), (&json!("#d02020"), &json!(["grid", "fill", "#2020d0", "Grace"])));
     assert_eq!((&seen["refused"], &seen["gone"]), (&json!([128, "Grace"]), &Value::Null));
+    assert_eq!((&seen["without"], &seen["with"]), (&json!(true), &json!(true)));
+    assert_eq!(seen["pictures"], json!({"background": true, "logo": "bottom-left"}));
     assert_eq!(seen["bare"], Value::Null);
     for words in seen["tooLarge"].as_array().unwrap() {
         assert_eq!(words, "It did not change: the body is larger than 4194304 bytes; send less");

@@ -30,8 +30,16 @@ export interface Layout {
   transition: 'smooth' | 'none';
   background: { color: string } | null;
   lower_third: { title: string; subtitle: string | null } | null;
+  /** What was uploaded beside it; not in the answer to a change. */
+  pictures?: Pictures;
   /** What of it cannot be drawn, in the answer to a change. */
   warnings?: string[];
+}
+
+export interface Pictures {
+  background: boolean;
+  /** Its corner; null where there is none. */
+  logo: string | null;
 }
 
 /** How loud somebody is mixed. */

@@ -9,6 +9,9 @@ const SHARE = 0.7;
 const USUAL_BPS = 2_000_000;
 const MOST_BPS = 8_000_000;
 
+// How long a playlist may take; then the player's own loader asks, which tries again.
+const ANSWER_MS = 4_000;
+
 type PlaylistLoader = NonNullable<HlsConfig['pLoader']>;
 
 /** A playlist, and when it was read: how far a live one has gone on since then is reckoned from that. */
@@ -24,8 +27,12 @@ export class HeadStart {
   readonly level: number;
   private readonly texts = new Map<string, Promise<Read | null>>();
 
-  /** By the multivariant playlist that was read at `url`. */
-  constructor(url: string, playlist: string) {
+  /** By the multivariant playlist that was read at `url`; `how` everything is asked for. */
+  constructor(
+    url: string,
+    playlist: string,
+    private readonly how: RequestInit,
+  ) {
     const base = new URL(url, window.location.href);
     this.texts.set(base.href, Promise.resolve({ data: playlist, at: performance.now() }));
     const { downlink } = (navigator as Navigator & { connection?: { downlink?: number } }).connection ?? {};
@@ -70,18 +77,18 @@ export class HeadStart {
   }
 
   private ask(url: URL): void {
-    const text = read(url);
+    const text = read(url, this.how);
     this.texts.set(url.href, text);
     void text.then((read) => {
       const header = /^#EXT-X-MAP:.*URI="([^"]+)"/m.exec(read?.data ?? '')?.[1];
       // Into the browser's cache, where the player finds it.
-      if (header) void fetch(new URL(header, url)).catch(() => {});
+      if (header) void fetch(new URL(header, url), this.how).catch(() => {});
     });
   }
 }
 
-async function read(url: URL): Promise<Read | null> {
-  const answer = await fetch(url).catch(() => null);
+async function read(url: URL, how: RequestInit): Promise<Read | null> {
+  const answer = await fetch(url, { ...how, signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => null);
   const data = answer?.ok ? await answer.text().catch(() => null) : null;
   return data === null ? null : { data, at: performance.now() };
 }

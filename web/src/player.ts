@@ -8,6 +8,8 @@ import type { State } from './room';
 
 // While nothing is on air, or no other stream yet, the page asks again, at this pace.
 const RETRY_MS = 2_000;
+// How long a playlist may take, the connection and all of it: one that says nothing any more is given up.
+const ANSWER_MS = 8_000;
 // Times in a row that the player is set up anew after an error of its media, before it counts as one that cannot play them.
 const RECOVERIES = 2;
 
@@ -26,6 +28,8 @@ const SETTINGS: Partial<HlsConfig> = {
 
 /** What a page does about what is played. */
 export interface Screen {
+  /** Beside what is asked for. */
+  headers?: Record<string, string>;
   video: HTMLVideoElement;
   /** Says what is going on. */
   say(words: string, state?: State): void;
@@ -71,7 +75,7 @@ export async function playRoom(roomId: string, screen: Screen, leave: AbortSigna
     const url = `/live/${encodeURIComponent(roomId)}/${screen.parts?.soundAlone ? 'listen' : 'master'}.m3u8`;
     const found = await nextStream(url, over, screen, leave);
     screen.draw(null);
-    const head = new HeadStart(url, found.playlist);
+    const head = new HeadStart(url, found.playlist, ask(screen));
     const { default: Library } = await library.catch(() => {
       throw new Error('The player did not load. Reload the page.');
     });
@@ -90,12 +94,18 @@ export async function playRoom(roomId: string, screen: Screen, leave: AbortSigna
   }
 }
 
+/** How everything of a stream is asked for. */
+function ask({ headers }: Screen): RequestInit {
+  return headers ? { headers } : {};
+}
+
 /** Waits until the room's playlist leads to a stream that is not `over`; for a while after its end it leads to that one still. */
 async function nextStream(url: string, over: string | null, screen: Screen, leave: AbortSignal): Promise<Found> {
   for (;;) {
-    const answer = await fetch(url, { cache: 'no-store', signal: leave }).catch(() => null);
-    leave.throwIfAborted();
+    const signal = AbortSignal.any([leave, AbortSignal.timeout(ANSWER_MS)]);
+    const answer = await fetch(url, { ...ask(screen), cache: 'no-store', signal }).catch(() => null);
     const playlist = answer?.ok ? await answer.text().catch(() => '') : '';
+    leave.throwIfAborted();
     const stream = streamOf(playlist);
     if (stream && stream !== over) return { stream, playlist };
     if (over) {
@@ -121,7 +131,11 @@ function play(Library: typeof Hls, url: string, head: HeadStart, screen: Screen,
   const { video } = screen;
   return new Promise((done) => {
     const early = { startLevel: head.level, abrEwmaDefaultEstimate: head.estimate, pLoader: head.loader(Library) };
-    const hls = Library.isSupported() && !screen.parts?.natively ? new Library({ ...SETTINGS, ...early }) : null;
+    const xhrSetup = (request: XMLHttpRequest, url: string) => {
+      if (request.readyState === XMLHttpRequest.UNSENT) request.open('GET', url);
+      for (const [name, value] of Object.entries(screen.headers ?? {})) request.setRequestHeader(name, value);
+    };
+    const hls = Library.isSupported() && !screen.parts?.natively ? new Library({ ...SETTINGS, ...early, xhrSetup }) : null;
     const left = () => finish('ended');
     const changed = () => finish('changed');
     const finish = (how: Outcome) => {

@@ -12,9 +12,9 @@ export function codeOfPage(): string {
   return decodeURIComponent(location.pathname.split('/').at(-1) ?? '');
 }
 
-/** Exchanges a room code for a token. Throws an Error whose message can be shown. */
-export async function enter(code: string): Promise<Entry> {
-  const response = await fetch('/v2/token', { method: 'POST', body: JSON.stringify({ code }) });
+/** Exchanges a room code for a token, of `user` where that is given. Throws an Error whose message can be shown. */
+export async function enter(code: string, user?: string): Promise<Entry> {
+  const response = await fetch('/v2/token', { method: 'POST', body: JSON.stringify({ code, user_id: user }) });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok || typeof answer.token !== 'string') {
     throw new Error(refusal(response, code, answer.message));

@@ -21,6 +21,8 @@ const PEOPLE_MS = 4_000;
 const ELAPSED_MS = 1_000;
 // Where this browser keeps the name that was given last.
 const NAME = 'footlight-name';
+// Where this tab keeps who it is.
+const USER = 'footlight-user';
 // Bytes of a name that a server takes.
 const NAME_BYTES = 128;
 
@@ -50,7 +52,7 @@ async function main(): Promise<void> {
   });
   again.addEventListener('click', () => window.location.reload());
   drawIcons();
-  entry = await enter(codeOfPage()).catch((error: Error) => {
+  entry = await enter(codeOfPage(), whoIsHere()).catch((error: Error) => {
     link('Enter a room code', '/');
     throw error;
   });
@@ -92,6 +94,18 @@ function rehearse(): void {
   const { signal } = new AbortController();
   void whileSeen(PEOPLE_MS, signal, lookAround);
   setInterval(showElapsed, ELAPSED_MS);
+}
+
+/** Who this tab is: the same after it was reloaded, so that whoever was muted, pinned or in focus still is. */
+function whoIsHere(): string | undefined {
+  try {
+    const user = sessionStorage.getItem(USER) ?? crypto.randomUUID();
+    sessionStorage.setItem(USER, user);
+    return user;
+  } catch {
+    // Where a browser keeps nothing, or gives a page no camera for want of https, whoever reloads comes anew.
+    return undefined;
+  }
 }
 
 /** The name that was given, as much of it as a server takes. */

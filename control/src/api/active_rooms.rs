@@ -1,6 +1,7 @@
 //! `/v2/active-rooms`: who is on stage. A subset of 100ms's, with how what they send arrives.
 
 use super::auth::Caller;
+use super::list::Query;
 use super::path::Path;
 use super::problem::Problem;
 use crate::rooms::peer::{Peer, RoomEvent};
@@ -27,15 +28,23 @@ pub(super) struct Events {
 ///
 /// Health is not in 100ms's API. An auth token of the room whose role may publish does, too.
 #[utoipa::path(get, path = "/v2/active-rooms/{room}/peers", operation_id = "list_active_peers", tag = "active rooms",
-    security(("management" = []), ("auth" = [])), params(("room" = String, Path)),
+    security(("management" = []), ("auth" = [])),
+    params(
+        ("room" = String, Path),
+        ("user_id" = Option<String>, Query, description = "Nobody else."),
+        ("role" = Option<String>, Query, description = "Nobody of another role."),
+    ),
     responses((status = 200, body = Peers), (status = "default", body = Problem)))]
 pub(super) async fn peers(
     State(control): State<Control>,
     Path(room): Path<String>,
     Extension(caller): Extension<Caller>,
+    query: Query,
 ) -> Result<Json<Peers>, Problem> {
     control.may_look_on_stage(&room, caller.auth()).await?;
-    let peers = control.question(|answer| Question::OnStage { room, answer }).await?;
+    let mut peers = control.question(|answer| Question::OnStage { room, answer }).await?;
+    let is = |asked: &str, of: &str| query.text(asked).is_none_or(|asked| asked == of);
+    peers.retain(|peer| is("user_id", &peer.user_id) && is("role", &peer.role));
     Ok(Json(Peers { peers: peers.into_iter().map(|peer| (peer.id.clone(), peer)).collect() }))
 }
 

@@ -7,9 +7,9 @@ use super::path::Path;
 use super::problem::Problem;
 use crate::owner::ControlError;
 use crate::rooms::Refused;
-use crate::rooms::layout::{Arrangement, Background, Layout, LowerThird, Scaling, Screens, Transition};
+use crate::rooms::layout::{Arrangement, Background, Layout, LowerThird, Pictures, Scaling, Screens, Transition};
 use crate::rooms::mix::Mix;
-use crate::{Control, Question, Viewers, Wish};
+use crate::{Control, Direction, Question, Viewers, Wish};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -53,6 +53,15 @@ pub(super) struct Arranged {
     layout: Layout,
     /// What of it cannot be drawn: characters that no font has, for which boxes are.
     warnings: Vec<String>,
+}
+
+/// How a live stream is shown.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    layout: Layout,
+    /// What was uploaded beside it; it stays when the layout changes.
+    pictures: Pictures,
 }
 
 /// What a mix may say.
@@ -116,13 +125,14 @@ pub(super) async fn mix(
 /// Not in 100ms's API.
 #[utoipa::path(get, path = "/v2/live-streams/{stream}/layout", operation_id = "get_layout", tag = "live streams",
     security(("management" = []), ("auth" = [])), params(("stream" = String, Path)),
-    responses((status = 200, body = Layout), (status = "default", body = Problem)))]
+    responses((status = 200, body = Shown), (status = "default", body = Problem)))]
 pub(super) async fn layout(
     State(control): State<Control>,
     Path(stream): Path<String>,
     Extension(caller): Extension<Caller>,
-) -> Result<Json<Layout>, Problem> {
-    Ok(Json(direction(&control, stream, caller).await?.0))
+) -> Result<Json<Shown>, Problem> {
+    let Direction { layout, pictures, .. } = direction(&control, stream, caller).await?;
+    Ok(Json(Shown { layout, pictures }))
 }
 
 /// How loud the people of a live stream are mixed.
@@ -136,10 +146,10 @@ pub(super) async fn current_mix(
     Path(stream): Path<String>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Mix>, Problem> {
-    Ok(Json(direction(&control, stream, caller).await?.1))
+    Ok(Json(direction(&control, stream, caller).await?.mix))
 }
 
-async fn direction(control: &Control, stream: String, caller: Caller) -> Result<(Layout, Mix), Problem> {
+pub(super) async fn direction(control: &Control, stream: String, caller: Caller) -> Result<Direction, Problem> {
     may_direct(control, &stream, caller).await?;
     let stream = control.on_air(&stream).await?.id;
     Ok(control.question(|answer| Question::Direction { stream, answer }).await?)

@@ -63,13 +63,13 @@ struct Playback {
 pub(super) struct StartBody {
     /// Kept and handed back; the picture is composed by the server.
     meeting_url: Option<String>,
-    /// Which of the `hlsDestinations` of the room's template; needed where there are several.
+    /// Which of the `hlsDestinations` of the room's template; needed where there are several, but by an auth token, which means the first of them by name.
     destination: Option<String>,
     /// What is to be made of the stream afterwards.
     recording: Option<Recording>,
-    /// What is encoded, the best first, before what the destination says. Not in 100ms's API.
+    /// What is encoded, the best first, before what the destination says. Not in 100ms's API, and for management tokens alone.
     layers: Option<Vec<Layer>>,
-    /// Pictures a second: 15, 24, 30, 48 or 60. Not in 100ms's API.
+    /// Pictures a second: 15, 24, 25, 30, 48, 50 or 60. Likewise.
     frame_rate: Option<u32>,
 }
 
@@ -110,8 +110,14 @@ pub(super) async fn start(
     body: Result<Body, Problem>,
 ) -> Result<Json<LiveStreamView>, Problem> {
     // Who may not is told so first, whatever the body.
-    let by = actor(&control, &room, caller).await?;
-    let stream = control.start(&room, start_request(body?.0)?, by).await?;
+    let by = actor(&control, &room, caller.clone()).await?;
+    let request = start_request(body?.0)?;
+    if let (Some(_), Caller::Peer(auth)) = (&request.ladder, caller) {
+        // What is encoded is paid for by whoever runs the server.
+        let act = "choose what is encoded (layers, frame_rate)".to_owned();
+        return Err(Refused::NotAllowed { role: auth.role, room: auth.room, act }.into());
+    }
+    let stream = control.start(&room, request, by).await?;
     Ok(Json(view(&control, stream)))
 }
 

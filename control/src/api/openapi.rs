@@ -39,6 +39,7 @@ use utoipa::{Modify, OpenApi};
         scenery::remove_background,
         scenery::set_logo,
         scenery::remove_logo,
+        scenery::move_logo,
         live_streams::list,
         live_streams::get,
     ),

@@ -104,6 +104,7 @@ impl From<Refused> for Problem {
                 StatusCode::BAD_REQUEST
             }
             Refused::NoSnapshot { .. }
+            | Refused::NoLogo(_)
             | Refused::UnknownRoom(_)
             | Refused::UnknownTemplate(_)
             | Refused::UnknownStream(_)

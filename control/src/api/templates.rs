@@ -7,7 +7,7 @@ use super::problem::Problem;
 use crate::Control;
 use crate::owner::Input;
 use crate::rooms::template::{Template, TemplateRequest};
-use crate::rooms::{Refused, ladder};
+use crate::rooms::{Refused, id, ladder};
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Map, Value};
@@ -48,7 +48,7 @@ pub(super) async fn get(State(control): State<Control>, Path(id): Path<String>) 
     responses((status = 200, body = Template), (status = "default", body = Problem)))]
 pub(super) async fn create(State(control): State<Control>, Body(fields): Body) -> Result<Json<Template>, Problem> {
     let request = TemplateRequest::parse(fields)?;
-    check(&control, &request.destinations).await?;
+    check(&control, &request.destinations)?;
     Ok(Json(control.ask(|answer| Input::CreateTemplate { request, answer }).await?))
 }
 
@@ -61,15 +61,15 @@ pub(super) async fn update(
     Body(fields): Body,
 ) -> Result<Json<Template>, Problem> {
     let request = TemplateRequest::parse(fields)?;
-    check(&control, &request.destinations).await?;
+    check(&control, &request.destinations)?;
     Ok(Json(control.ask(|answer| Input::UpdateTemplate { id, request, answer }).await?))
 }
 
 /// Whether what a template wants can be encoded.
-async fn check(control: &Control, destinations: &Map<String, Value>) -> Result<(), Problem> {
+fn check(control: &Control, destinations: &Map<String, Value>) -> Result<(), Problem> {
     for (name, ladder) in ladder::destinations(destinations)? {
         if let Some(ladder) = ladder {
-            control.check_ladder(&ladder, &format!("destinations.hlsDestinations.{name}")).await?;
+            control.check_ladder(&ladder, &format!("destinations.hlsDestinations.{}: ", id::quoted(&name)))?;
         }
     }
     Ok(())

@@ -73,7 +73,7 @@ pub enum Corner {
 }
 
 impl Corner {
-    /// Reads a query's word; where there is none it is the upper right one.
+    /// Reads its word; where there is none it is the upper right one.
     pub fn parse(word: Option<&str>) -> Result<Self, Invalid> {
         let words = [
             ("top-left", Self::TopLeft),
@@ -83,6 +83,15 @@ impl Corner {
         ];
         word.map_or(Ok(Self::default()), |word| known("corner", word, &words))
     }
+}
+
+/// Which pictures were uploaded for a live stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Pictures {
+    /// There is one behind the people, in place of the layout's background.
+    pub background: bool,
+    /// Where the logo is.
+    pub logo: Option<Corner>,
 }
 
 /// What is behind the people.

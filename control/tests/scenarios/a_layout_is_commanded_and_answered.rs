@@ -168,3 +168,32 @@ async fn a_background_and_a_logo() {
     );
     check(post(path("layout"), &management, &vec![b' '; 70_000]).await, 413, "larger than 65536 bytes");
 }
+
+/// Their pictures are in memory until they are where they are needed: whoever hangs up does not make room for more.
+#[tokio::test]
+async fn of_pictures_no_more_than_two_at_once_whoever_hangs_up() {
+    let mut h = Harness::new().await;
+    h.control.ensure_room("demo").await.unwrap();
+    let stream = h.control.start_stream("demo").await.unwrap().id;
+    assert!(matches!(h.commands.recv().await, Some(Command::StartStream { .. })));
+    let path = format!("/v2/live-streams/{stream}/background");
+    let (control, token) = (h.control.clone(), h.management());
+    let upload = || send(control.clone(), Method::POST, path.clone(), token.clone(), PIXEL.to_vec());
+    let mut unanswered = Vec::new();
+    for _ in 0..2 {
+        let asking = tokio::spawn(upload());
+        let Some(Command::DirectStream { directed, .. }) = h.commands.recv().await else { panic!("no picture") };
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        unanswered.push(directed);
+    }
+    tokio::time::pause();
+    let refused = upload().await;
+    assert_eq!(refused["message"], "too many are uploading pictures just now; try again in a few seconds");
+    tokio::time::resume();
+    unanswered.into_iter().for_each(|directed| directed.send(Ok(Vec::new())).unwrap());
+    let asking = tokio::spawn(upload());
+    let Some(Command::DirectStream { directed, .. }) = h.commands.recv().await else { panic!("no picture") };
+    directed.send(Ok(Vec::new())).unwrap();
+    assert_eq!(asking.await.unwrap(), json!({"width": 1, "height": 1}));
+}

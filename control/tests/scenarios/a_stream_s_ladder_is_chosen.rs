@@ -2,7 +2,7 @@
 
 use crate::harness::Harness;
 use footlight_control::{Command, Ladder};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 /// Starts the room's stream, stops it again, and answers with the ladder that was commanded.
@@ -52,6 +52,19 @@ async fn of_the_start_of_its_destination_or_of_the_configuration() {
         refused.body["message"],
         "destination: missing; the room's template has several: name one of \"main\", \"tiny\""
     );
+
+    // Who is on stage cannot know of them, and is given the first, or what goes on; a server that starts it again hears that it does.
+    let start = "/v2/live-streams/room/r/start";
+    let peer = h.auth("r", "broadcaster");
+    let started = h.send(Method::POST, start, Some(&peer), "{}".to_owned()).await;
+    assert_eq!(started.status, StatusCode::OK, "{:?}", started.body);
+    let Some(Command::StartStream { ladder, .. }) = h.commands.recv().await else { panic!("no start") };
+    assert_eq!(heights(ladder), [480]);
+    let again = h.send(Method::POST, start, Some(&peer), "{}".to_owned()).await;
+    assert_eq!(again.body["id"], started.body["id"]);
+    h.post(start, json!({})).await.refused(400, "has live stream");
+    let own = h.send(Method::POST, start, Some(&peer), r#"{"frame_rate": 60}"#.to_owned()).await;
+    own.refused(403, "may not choose what is encoded");
 }
 
 #[tokio::test]
@@ -62,7 +75,7 @@ async fn and_a_template_that_cannot_be_is_refused() {
         (json!({"name": "a", "roles": {}}), "roles: cannot be given"),
         (
             json!({"name": "a", "destinations": destinations(&[("x", 0)])}),
-            "destinations.hlsDestinations.x: no such height",
+            r#"destinations.hlsDestinations.\"x\": no such height"#,
         ),
         (
             json!({"name": "a", "destinations": {"hlsDestinations": {"x": {"layers": [{}]}}}}),

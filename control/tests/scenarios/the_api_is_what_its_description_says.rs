@@ -33,5 +33,5 @@ async fn every_operation_is_a_route_and_all_but_one_ask_for_a_token() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 30);
+    assert_eq!(operations, 31);
 }

@@ -3,7 +3,7 @@
 use crate::harness::Harness;
 use axum::body::Body;
 use bytes::Bytes;
-use footlight_control::{Command, Layout, Mix, NoSnapshot, Question, Viewers};
+use footlight_control::{Command, Direction, NoSnapshot, Question, Viewers};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ async fn by_who_directs_a_stream() {
     let path = |what: &str| format!("/v2/live-streams/{stream}/{what}");
     let token = h.auth("demo", "broadcaster");
     let as_at_first = |question| match question {
-        Question::Direction { answer, .. } => answer.send((Layout::default(), Mix::default())).unwrap(),
+        Question::Direction { answer, .. } => answer.send(Direction::default()).unwrap(),
         other => panic!("{other:?}"),
     };
     let (_, _, body) = get(&mut h, &path("layout"), &token, as_at_first).await;

@@ -9,6 +9,8 @@ const video = element<HTMLVideoElement>('player');
 const curtain = element('curtain');
 const status = element('programme-status');
 const sound = element<HTMLButtonElement>('programme-sound');
+// Whoever makes the programme is not among its viewers.
+const CREW = { 'footlight-crew': '1' };
 let playing: AbortController | null = null;
 
 export function setUpProgramme(): void {
@@ -35,7 +37,7 @@ export function showProgramme(roomId: string, on: boolean): void {
   video.addEventListener('playing', () => draw(null), { signal: here.signal });
   const words = (text: string) => (status.textContent = text === 'Live' ? '' : `. ${text}`);
   // The curtain opens with the first picture, not before.
-  const screen = { video, say: words, draw: (text: string | null) => text !== null && draw(text), begun: () => {} };
+  const screen = { video, headers: CREW, say: words, draw: (text: string | null) => text !== null && draw(text), begun: () => {} };
   playRoom(roomId, screen, here.signal).catch((error: Error) => here.signal.aborted || draw(error.message));
 }
 

@@ -1,6 +1,6 @@
 // What is around the people: names, a lower third, what is behind them, a logo.
 
-import { unanswered, type Api, type Layout } from '../api';
+import { unanswered, type Api, type Layout, type Pictures } from '../api';
 import { element } from '../room';
 import { tell, type Shared } from './shared';
 
@@ -12,6 +12,8 @@ const thirdNow = element('third-now');
 const thirdHide = element<HTMLButtonElement>('third-hide');
 const color = element<HTMLInputElement>('color');
 const colorNone = element<HTMLButtonElement>('color-none');
+const backgroundNone = element<HTMLButtonElement>('background-none');
+const logoNone = element<HTMLButtonElement>('logo-none');
 const corner = element<HTMLSelectElement>('logo-corner');
 const status = element('scenery-status');
 
@@ -24,8 +26,8 @@ export class Scenery {
   private stream: string | null = null;
   // What the fields of the lower third were filled with last. What differs from it is being written, and stays.
   private filled: LowerThird = { title: '', subtitle: null };
-  // The logo that was sent from here: in another corner it is sent again.
-  private logo: File | null = null;
+  // What the server said last.
+  private pictures: Pictures = { background: false, logo: null };
 
   constructor(
     private readonly api: Api,
@@ -40,19 +42,16 @@ export class Scenery {
     for (const field of [title, subtitle]) field.addEventListener('input', () => this.show());
     color.addEventListener('input', () => this.change({ background: { color: color.value } }));
     colorNone.addEventListener('click', () => this.change({ background: null }));
-    takes('background', (file) => void this.send('POST', 'background', file, 'The background is on its way…', `The background is shown: ${file.name}.`));
-    takes('logo', (file) => void this.sendLogo(file));
-    element('background-none').addEventListener('click', () => void this.send('DELETE', 'background', null, '', 'The background is taken away.'));
-    element('logo-none').addEventListener('click', () => {
-      this.logo = null;
-      void this.send('DELETE', 'logo', null, '', 'The logo is taken away.');
-    });
-    corner.addEventListener('change', () => this.logo && void this.sendLogo(this.logo));
+    takes('background', (file) => void this.upload('background', file, `The background is shown: ${file.name}.`));
+    takes('logo', (file) => void this.upload(`logo?corner=${corner.value}`, file, `The logo is shown: ${file.name}.`));
+    backgroundNone.addEventListener('click', () => void this.takeAway('background', 'The background is taken away.'));
+    logoNone.addEventListener('click', () => void this.takeAway('logo', 'The logo is taken away.'));
+    corner.addEventListener('change', () => void this.move());
   }
 
   of(stream: string | null): void {
     this.stream = stream;
-    this.logo = null;
+    this.pictures = { background: false, logo: null };
     this.say('');
   }
 
@@ -70,6 +69,10 @@ export class Scenery {
     thirdNow.textContent = lower_third ? `Shown: ${[lower_third.title, lower_third.subtitle].filter(Boolean).join(', ')}` : 'Not shown.';
     if (background && background.color.toLowerCase() !== color.value) color.value = background.color.toLowerCase();
     colorNone.disabled = background === null;
+    this.pictures = this.layout.heard.pictures ?? this.pictures;
+    backgroundNone.disabled = !this.pictures.background;
+    logoNone.disabled = this.pictures.logo === null;
+    if (this.pictures.logo !== null) corner.value = this.pictures.logo;
   }
 
   say(words: string, trouble = false): void {
@@ -80,21 +83,33 @@ export class Scenery {
     this.layout.change(Object.keys(part).join(), (now) => ({ ...now, ...part }));
   }
 
-  private async sendLogo(file: File): Promise<void> {
-    this.logo = file;
-    await this.send('POST', `logo?corner=${corner.value}`, file, 'The logo is on its way…', `The logo is shown: ${file.name}.`);
+  private upload(what: string, file: File, done: string): Promise<void> {
+    return this.ask(`${what.startsWith('logo') ? 'The logo' : 'The background'} is on its way…`, done, (path) => this.api.send('It did not change', 'POST', path(what), file));
   }
 
-  private async send(method: 'POST' | 'DELETE', what: string, file: File | null, going: string, done: string): Promise<void> {
+  private takeAway(what: string, done: string): Promise<void> {
+    return this.ask('', done, (path) => this.api.send('It did not change', 'DELETE', path(what), null));
+  }
+
+  /** A logo that is there is moved; one to come goes to that corner. */
+  private async move(): Promise<void> {
+    if (this.pictures.logo === null) return;
+    const { value } = corner;
+    await this.ask('', 'The logo is in another corner.', (path) => this.api.get('It did not change', 'POST', path('logo/corner'), { corner: value }));
+  }
+
+  private async ask(going: string, done: string, request: (path: (what: string) => string) => Promise<unknown>): Promise<void> {
     const { stream } = this;
     if (!stream) return;
     this.say(going);
     let trouble = '';
     try {
-      await this.api.send('It did not change', method, `/live-streams/${encodeURIComponent(stream)}/${what}`, file);
+      await request((what) => `/live-streams/${encodeURIComponent(stream)}/${what}`);
     } catch (error) {
       trouble = unanswered(error) ? 'It did not change: the server does not answer.' : (error as Error).message;
     }
+    // What is there now can be moved, or taken away.
+    await this.layout.look().catch(() => {});
     if (stream === this.stream) this.say(trouble || done, trouble !== '');
   }
 }
