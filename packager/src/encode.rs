@@ -4,7 +4,7 @@ use crate::cmaf::TrackHeader;
 use crate::coded;
 use crate::decode::SAMPLE_RATE;
 use crate::ffmpeg::{FfmpegError, Picture};
-use crate::ladder::{self, AudioRendition, Format, KEY_FRAME_SECONDS, Rung, VideoCodec};
+use crate::ladder::{self, AudioRendition, KEY_FRAME_SECONDS, Rung, VideoCodec};
 use crate::segmenter::{AAC_FRAME_SAMPLES, AccessUnit};
 use bytes::Bytes;
 use ffmpeg_next::codec::{self, encoder};
@@ -15,14 +15,21 @@ use footlight_media::time::Timescale;
 /// An encoder for one rung: constant frame rate, closed GOPs of a second, no B frames and no lookahead, so that a frame is out when it has been put in.
 pub struct VideoEncoder {
     encoder: encoder::video::Encoder,
-    format: Format,
+    rung: Rung,
+    fps: u32,
     header: TrackHeader,
+    /// The newest tick that was encoded.
+    newest: u64,
 }
+
+/// Of 0 to 63. What stands still is not made any better than this: from there libaom takes a second to find its rate when something moves, and sends five
+/// times as much meanwhile (from 0 fifteen times).
+const LEAST_AV1_QUANTIZER: i32 = 20;
 
 impl VideoEncoder {
     /// An encoder for `rung` at `fps`.
     pub fn new(rung: &Rung, fps: u32) -> Result<Self, FfmpegError> {
-        let (encoder, format) = (open(rung, fps)?, rung.codec.format());
+        let encoder = open(rung, fps)?;
         // SAFETY: the encoder is open; its extradata are valid for as long as it lives, and are copied here.
         let mut extradata = unsafe { extradata(encoder.as_ptr()) };
         if extradata.is_empty() {
@@ -30,9 +37,9 @@ impl VideoEncoder {
             let first = encode_picture(&mut open(rung, fps)?, &Picture::black(rung.size), 0, true)?;
             extradata = first.data().unwrap_or_default().to_vec();
         }
-        let header = coded::header(format, rung.size, &extradata);
+        let header = coded::header(rung.codec.format(), rung.size, &extradata);
         let unreadable = || FfmpegError::setup(what(rung), ffmpeg_next::Error::InvalidData);
-        Ok(Self { encoder, format, header: header.ok_or_else(unreadable)? })
+        Ok(Self { encoder, rung: rung.clone(), fps, header: header.ok_or_else(unreadable)?, newest: 0 })
     }
 
     /// For the init segment.
@@ -40,10 +47,15 @@ impl VideoEncoder {
         &self.header
     }
 
-    /// Encodes one picture of the rung's size as tick `tick`, as an IDR where `key`.
+    /// Encodes one picture of the rung's size as tick `tick`, as an IDR where `key`, which it has to be where ticks were left out for a second.
     pub fn encode(&mut self, picture: &Picture, tick: u64, key: bool) -> Result<AccessUnit, FfmpegError> {
+        // libaom would think for a second that what moves now is as cheap as what stood.
+        if self.rung.codec == VideoCodec::LibaomAv1 && tick.saturating_sub(self.newest) > u64::from(self.fps) {
+            self.encoder = open(&self.rung, self.fps)?;
+        }
+        self.newest = tick;
         let packet = encode_picture(&mut self.encoder, picture, tick.cast_signed(), key)?;
-        let data = coded::access_unit(self.format, packet.data().unwrap_or_default());
+        let data = coded::access_unit(self.rung.codec.format(), packet.data().unwrap_or_default());
         Ok(AccessUnit { key: packet.is_key(), data })
     }
 }
@@ -69,8 +81,13 @@ fn open(rung: &Rung, fps: u32) -> Result<encoder::video::Encoder, FfmpegError> {
     unsafe {
         let raw = context.as_mut_ptr();
         (*raw).rc_max_rate = rung.maxrate_bps().cast_signed();
-        // A buffer of one second: peaks stay inside BANDWIDTH and a cut to another scene still has bits.
-        (*raw).rc_buffer_size = i32::try_from(rung.maxrate_bps()).unwrap_or(i32::MAX);
+        (*raw).rc_buffer_size = i32::try_from(rung.buffer_bits()).unwrap_or(i32::MAX);
+        if rung.codec == VideoCodec::LibaomAv1 {
+            // These three alike are what makes its rate control a constant one.
+            (*raw).rc_min_rate = (*raw).bit_rate;
+            (*raw).rc_max_rate = (*raw).bit_rate;
+            (*raw).qmin = LEAST_AV1_QUANTIZER;
+        }
         (*raw).thread_count = 1;
         (*raw).flags |= i32::try_from(ffi::AV_CODEC_FLAG_CLOSED_GOP).unwrap_or(i32::MIN)
             | i32::try_from(ffi::AV_CODEC_FLAG_GLOBAL_HEADER).expect("a flag bit");

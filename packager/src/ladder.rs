@@ -19,9 +19,11 @@ pub const PARTS_HELD_BACK: u32 = 3;
 pub const HOLD_BACK: &str = "6.000";
 /// x264's `maxrate` over `bitrate`, in percent.
 const MAXRATE_PERCENT: u64 = 110;
-/// BANDWIDTH over the rate that the encoder may hold for long, in percent: a segment of 2 s may also spend part of the rate control's 1 s
-/// buffer, and fragments have headers.
+/// BANDWIDTH over the rate that the encoder may hold for long, in percent: a segment of 2 s may also spend all of the rate control's buffer, which is half a
+/// second.
 const PEAK_PERCENT: u64 = 125;
+/// Likewise of AV1, whose encoder finds its rate a second late where a picture that stood begins to move.
+const PEAK_PERCENT_OF_AV1: u64 = 250;
 
 /// Frames a second that are encoded. Parts are a third of a second: of 25 and 50 some are a frame longer than others.
 const FRAME_RATES: [u32; 7] = [15, 24, 25, 30, 48, 50, 60];
@@ -268,9 +270,14 @@ impl VideoCodec {
 }
 
 impl Rung {
-    /// Bits per second that the rate control may reach within its buffer of one second.
+    /// Bits per second that the rate control may hold for long.
     pub fn maxrate_bps(&self) -> u64 {
         u64::from(self.bitrate_bps) * MAXRATE_PERCENT / 100
+    }
+
+    /// Bits by which it may exceed that: those of half a second.
+    pub fn buffer_bits(&self) -> u64 {
+        self.maxrate_bps() / 2
     }
 }
 
@@ -281,7 +288,8 @@ pub fn peak_sound_bps(audio: &AudioRendition) -> u64 {
 
 /// BANDWIDTH of a variant: an upper bound of the rate of any of its segments, in bits per second (RFC 8216bis section 4.4.6.2).
 pub fn peak_bandwidth_bps(rung: &Rung, audio: &AudioRendition) -> u64 {
-    (rung.maxrate_bps() + u64::from(audio.bitrate_bps)) * PEAK_PERCENT / 100
+    let peak = if rung.codec.format() == Format::Av1 { PEAK_PERCENT_OF_AV1 } else { PEAK_PERCENT };
+    rung.maxrate_bps() * peak / 100 + peak_sound_bps(audio)
 }
 
 /// AVERAGE-BANDWIDTH of a variant in bits per second.

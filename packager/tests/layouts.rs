@@ -26,6 +26,9 @@ const ARRANGEMENTS: [Arrangement; 4] =
 /// Brightness of the first source, and from one to the next.
 const FIRST: u8 = 70;
 const STEP: u8 = 10;
+/// Likewise of its blue; its red is the opposite.
+const CHROMA: u8 = 64;
+const CHROMA_STEP: u8 = 8;
 
 type Scene = Compositor<(Arc<Picture>, FrameStamps)>;
 
@@ -46,7 +49,7 @@ fn scene(canvas: Size, layout: &Layout, peers: u8, screen: bool) -> Scene {
 /// Somebody's picture, of this brightness.
 fn source(number: u8, luma: u8) -> (Arc<Picture>, FrameStamps) {
     let mut picture = Picture::black(if number % 3 == 2 { PORTRAIT } else { LANDSCAPE });
-    picture.fill(whole(picture.size()), [luma, 100 + number, 150 - number]);
+    picture.fill(whole(picture.size()), [luma, CHROMA + CHROMA_STEP * number, 255 - CHROMA - CHROMA_STEP * number]);
     let stamps = FrameStamps {
         track: TrackId(number.into()),
         time: SessionTime::ZERO,
@@ -76,6 +79,27 @@ fn draw(canvas: &Canvas) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Whose every sample of each plane is, in one number: another one where any edge of a tile has moved by a sample.
+fn digest(canvas: &Canvas) -> u64 {
+    let size = canvas.picture.size();
+    let samples = samples(canvas);
+    let (luma, chroma) = samples.split_at(size.width as usize * size.height as usize);
+    let (cb, cr) = chroma.split_at(chroma.len() / 2);
+    let whose = |first: u8, step: u8, sample: u8| {
+        // Scalers round as they like.
+        let number = sample.saturating_add(step / 2).checked_sub(first).map(|above| above / step);
+        number.filter(|number| *number < 16).map_or(u8::MAX, |number| number)
+    };
+    let of_luma = luma.iter().map(|sample| whose(FIRST, STEP, *sample));
+    let of_cb = cb.iter().map(|sample| whose(CHROMA, CHROMA_STEP, *sample));
+    let of_cr = cr.iter().map(|sample| whose(CHROMA, CHROMA_STEP, 255 - *sample));
+    // FNV-1a.
+    of_luma
+        .chain(of_cb)
+        .chain(of_cr)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, number| (hash ^ u64::from(number)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Every sample that is seen, without what lies between rows.
@@ -118,7 +142,7 @@ fn every_layout_looks_as_it_did() {
         let screen = if screen { ", a screen" } else { "" };
         let Size { width, height } = canvas;
         let _ = writeln!(text, "{arrangement:?} of {peers}, {scaling:?}{pinned}{screen}, {width}x{height}");
-        let _ = writeln!(text, "{}", draw(&painted));
+        let _ = writeln!(text, "{}{:016x}\n", draw(&painted), digest(&painted));
     }
     assert!(text == include_str!("layouts.txt"), "now:\n{text}");
 }
