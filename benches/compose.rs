@@ -15,7 +15,7 @@ mod support;
 
 use harness::server::{PATIENCE, Server};
 use harness::usage;
-use inputs::{Inputs, ffmpeg};
+use inputs::{FPS, Inputs, ffmpeg};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ const SECONDS: u32 = 20;
 /// For how long an empty stage is watched, after it has settled.
 const IDLE: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_secs(10);
+/// How far the two sides' rates may be apart, as a share.
+const ALIKE: f64 = 0.03;
 /// Rungs that are encoded: 720p, 480p and 360p.
 const RUNGS: usize = 3;
 
@@ -49,10 +51,10 @@ struct Compared {
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
-    if let (Some("core"), Some(folder), Some(count), Some(rungs)) =
-        (arguments.next().as_deref(), arguments.next(), arguments.next(), arguments.next())
+    if let (Some("core"), Some(folder), Some(count), Some(rungs), Some(out)) =
+        (arguments.next().as_deref(), arguments.next(), arguments.next(), arguments.next(), arguments.next())
     {
-        return core::run(Path::new(&folder), count.parse().unwrap(), rungs.parse().unwrap());
+        return core::run(Path::new(&folder), count.parse().unwrap(), rungs.parse().unwrap(), Path::new(&out));
     }
     let root = tempfile::tempdir().unwrap();
     println!(
@@ -83,32 +85,41 @@ async fn main() {
 fn compare(inputs: &Inputs, rungs: usize, root: &Path) -> Compared {
     let out = root.join("out");
     let mut costs: [Vec<Cost>; 3] = Default::default();
-    for _ in 0..PAIRS {
-        costs[0].push(ours(inputs, rungs));
-        for (costs, threads) in costs[1..].iter_mut().zip([None, Some(1)]) {
-            costs.push(theirs(inputs, rungs, threads, &out));
+    for pair in 0..PAIRS {
+        // Each side is as often the first.
+        for side in (0..3).map(|side| (side + pair) % 3) {
+            costs[side].push(match side {
+                0 => ours(inputs, rungs, &out),
+                1 => theirs(inputs, rungs, None, &out),
+                _ => theirs(inputs, rungs, Some(1), &out),
+            });
         }
     }
     let [own, default, one] = costs;
     let ratio = |others: &[Cost]| median(own.iter().zip(others).map(|(own, other)| own.cpu / other.cpu));
     let per_second = |costs: &[Cost]| median(costs.iter().map(|cost| cost.cpu / f64::from(SECONDS)));
     let realtime_x = median(own.iter().map(|cost| f64::from(SECONDS) / cost.wall));
+    let [made, others] = qualities(inputs, &out.join("theirs"));
+    assert!((made.kbps / others.kbps - 1.0).abs() < ALIKE, "{made:?}, {others:?}");
     let compared = Compared {
         default: ratio(&default),
         threads1: ratio(&one),
         realtime_x,
-        ssim_delta: if rungs == RUNGS { ssim_delta(inputs, &out) } else { 0.0 },
+        ssim_delta: made.ssim - others.ssim,
         rss_mb: median(own.iter().map(|cost| cost.rss_mb)),
     };
     println!(
-        "{:>7} {rungs:>6} {:>9.3} {:>9.3} {:>9.3} {:>8.3} {:>8.3} {realtime_x:>8.2}x   SSIM {:+.4}, {:.0} MB",
+        "{:>7} {rungs:>6} {:>9.3} {:>9.3} {:>9.3} {:>8.3} {:>8.3} {realtime_x:>8.2}x   SSIM {:.4} and {:.4} at {:.0} and {:.0} kbit/s, {:.0} MB",
         inputs.count,
         per_second(&own),
         per_second(&default),
         per_second(&one),
         compared.default,
         compared.threads1,
-        compared.ssim_delta,
+        made.ssim,
+        others.ssim,
+        made.kbps,
+        others.kbps,
         compared.rss_mb
     );
     compared
@@ -117,24 +128,29 @@ fn compare(inputs: &Inputs, rungs: usize, root: &Path) -> Compared {
 /// Ours with layers as large as their tiles, against ffmpeg with what senders send where there are no layers.
 fn layered(layers: &Inputs, whole: &Inputs, root: &Path) -> f64 {
     let out = root.join("out");
-    median((0..PAIRS).map(|_| ours(layers, RUNGS).cpu / theirs(whole, RUNGS, None, &out).cpu))
+    median((0..PAIRS).map(|_| ours(layers, RUNGS, &out).cpu / theirs(whole, RUNGS, None, &out).cpu))
 }
 
-fn ours(inputs: &Inputs, rungs: usize) -> Cost {
+fn ours(inputs: &Inputs, rungs: usize, out: &Path) -> Cost {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("core").arg(&inputs.folder).args([inputs.count.to_string(), rungs.to_string()]);
-    cost(command)
+    cost(command.arg(empty(&out.join("ours"))))
+}
+
+/// The folder, with nothing in it.
+fn empty(folder: &Path) -> &Path {
+    let _first_time = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder).unwrap();
+    folder
 }
 
 fn theirs(inputs: &Inputs, rungs: usize, threads: Option<u32>, out: &Path) -> Cost {
-    let _first_time = std::fs::remove_dir_all(out);
-    std::fs::create_dir_all(out).unwrap();
-    cost(peer::command(inputs, rungs, threads, out))
+    cost(&mut peer::command(inputs, rungs, threads, empty(&out.join("theirs"))))
 }
 
 /// Runs a process to its end and asks the kernel what it took.
 #[allow(clippy::zombie_processes)] // It is waited for, by who tells that, too.
-fn cost(mut command: Command) -> Cost {
+fn cost(command: &mut Command) -> Cost {
     let began = Instant::now();
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
@@ -152,30 +168,51 @@ fn cost(mut command: Command) -> Cost {
     }
 }
 
-/// How much nearer our first rung is to the composed inputs than ffmpeg's, by SSIM.
-fn ssim_delta(inputs: &Inputs, out: &Path) -> f64 {
-    let canvas = core::ladder(1).canvas;
-    let of = |made: &Path| {
-        let said = ffmpeg(|command| {
-            command.args(["-v", "info", "-nostats"]);
-            for number in 0..inputs.count {
-                command.arg("-i").arg(inputs.file(number));
-            }
-            let graph = format!(
-                "{}setpts=N[a];[{}:v]setpts=N[b];[b][a]ssim=shortest=1",
-                peer::composed(inputs, canvas),
-                inputs.count
-            );
-            command.arg("-i").arg(made).args(["-filter_complex", &graph, "-an", "-f", "null", "-"]);
-        });
-        let line = said
-            .lines()
-            .rfind(|line| line.contains("SSIM") && line.contains("All:"))
-            .unwrap_or_else(|| panic!("{said}"));
-        let all = line.split("All:").nth(1).unwrap().split_whitespace().next().unwrap();
-        all.parse::<f64>().unwrap()
+/// Of one side's first rung.
+#[derive(Debug, Clone, Copy, Default)]
+struct Quality {
+    /// Against the composed inputs.
+    ssim: f64,
+    kbps: f64,
+}
+
+/// Ours, and ffmpeg's.
+fn qualities(inputs: &Inputs, theirs: &Path) -> [Quality; 2] {
+    let files = |folder: &Path, named: &dyn Fn(&str) -> bool| -> u64 {
+        let all = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let ours = all.filter(|entry| named(entry.file_name().to_str().unwrap()));
+        ours.map(|entry| entry.metadata().unwrap().len()).sum()
     };
-    of(&inputs.folder.join("ours.mp4")) - of(&out.join("r0.m3u8"))
+    let own = inputs.folder.join("ours.mp4");
+    let sizes = [files(&inputs.folder, &|name| name == "ours.mp4"), files(theirs, &|name| name.starts_with("r0-"))];
+    let of = |made: &Path, bytes: u64| Quality {
+        ssim: ssim(inputs, made),
+        kbps: bytes as f64 * 8.0 / 1_000.0 / f64::from(SECONDS),
+    };
+    [of(&own, sizes[0]), of(&theirs.join("r0.m3u8"), sizes[1])]
+}
+
+/// How near what was made is to the composed inputs, picture by picture.
+fn ssim(inputs: &Inputs, made: &Path) -> f64 {
+    let canvas = core::ladder(1).canvas;
+    let said = ffmpeg(|command| {
+        command.args(["-v", "info", "-nostats"]);
+        for number in 0..inputs.count {
+            command.arg("-i").arg(inputs.file(number));
+        }
+        // Pictures are numbered in one unit of time for both, or all of one side would be compared with the first of the other.
+        let numbered = format!("settb=1/{FPS},setpts=N");
+        let graph = format!(
+            "{}{numbered}[a];[{}:v]{numbered}[b];[b][a]ssim=shortest=1",
+            peer::composed(inputs, canvas),
+            inputs.count
+        );
+        command.arg("-i").arg(made).args(["-filter_complex", &graph, "-an", "-f", "null", "-"]);
+    });
+    let line =
+        said.lines().rfind(|line| line.contains("SSIM") && line.contains("All:")).unwrap_or_else(|| panic!("{said}"));
+    let all = line.split("All:").nth(1).unwrap().split_whitespace().next().unwrap();
+    all.parse().unwrap()
 }
 
 /// Cores that a live stream takes with nobody on its stage.

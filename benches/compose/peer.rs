@@ -25,10 +25,11 @@ pub fn command(inputs: &Inputs, rungs: usize, threads: Option<u32>, out: &Path) 
     let graph = format!("{}split={rungs}{split};{scaled}{mix}", composed(inputs, ladder.canvas));
     command.args(["-filter_complex", &graph]);
     for (number, rung) in ladder.rungs.iter().enumerate() {
-        let (bitrate, most) = (rung.bitrate_bps.to_string(), rung.maxrate_bps().to_string());
+        let (bitrate, most, buffer) =
+            (rung.bitrate_bps.to_string(), rung.maxrate_bps().to_string(), rung.buffer_bits().to_string());
         command.args(["-map", &format!("[r{number}]")]);
         let option = |name: &str| format!("-{name}:v:{number}");
-        command.args([&option("b"), &bitrate, &option("maxrate"), &most, &option("bufsize"), &most]);
+        command.args([&option("b"), &bitrate, &option("maxrate"), &most, &option("bufsize"), &buffer]);
     }
     command.args(["-map", "[mix]", "-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-g", "30"]);
     command.args(["-forced-idr", "1", "-force_key_frames", "expr:gte(t,n_forced)", "-x264-params", X264]);
