@@ -1,11 +1,12 @@
-// Each page in each of its states, as axe sees it. Takes a JSON object of {studio: {url, camera, microphone}, watch, root, token, screenshots};
+// The pages as axe sees them, in the states in which people meet them. Takes a JSON object of {studio: {url, camera, microphone}, watch, idle: {studio, watch},
+// root, token, screenshots}, `idle` being the pages of a room that is not live;
 // prints what is wrong.
 
 import { wrong } from './axe.mjs';
 import { browser, closeAll } from './browser.mjs';
 import { WAIT, open, says } from './studio.mjs';
 
-const { studio, watch, root, token, screenshots } = JSON.parse(process.argv[2]);
+const { studio, watch, idle, root, token, screenshots } = JSON.parse(process.argv[2]);
 
 async function ofStudio() {
   const page = await open(studio);
@@ -47,6 +48,24 @@ async function ofWatch() {
   return [page, found];
 }
 
+/** Those to whom the pages have to say what keeps them from going on. */
+async function ofWhoCannot() {
+  const page = await browser([]);
+  const found = [];
+  const look = async (name, url, id, words) => {
+    await page.goto(url);
+    await page.locator(id, { hasText: words }).first().waitFor(WAIT);
+    found.push(...(await wrong(page, name, screenshots)));
+  };
+  // This browser asks nobody, and so refuses its camera.
+  await look('studio-refused', idle.studio, '#status', /camera/i);
+  await look('studio-watcher', watch.replace('/watch/', '/studio/'), '#status', 'This link is for watching.');
+  await look('studio-wrong', idle.studio.replace(/[^/]*$/, 'aaa-bbbb-ccc'), '#status', 'No room has the code');
+  await look('watch-idle', idle.watch, '#status', 'Nobody is live yet.');
+  await look('watch-playing', watch, '#status', 'Live');
+  return [page, found];
+}
+
 async function ofOperator() {
   const page = await browser([]);
   await page.goto(root);
@@ -61,7 +80,7 @@ async function ofOperator() {
 
 try {
   const found = [];
-  for (const look of [ofStudio, ofWatch, ofOperator]) {
+  for (const look of [ofStudio, ofWatch, ofWhoCannot, ofOperator]) {
     const [page, wrongs] = await look();
     found.push(...wrongs);
     await page.context().close();

@@ -1,5 +1,6 @@
-//! People who come and go at random leave nothing behind, whatever they send and however they leave: memory does not grow, and when the last one has gone,
-//! tasks, threads and file descriptors are as many as before the first one came.
+//! People who come and go at random leave nothing behind, whatever they send and however they leave: when the last one has gone, tasks, threads and file
+//! descriptors are as many as before the first one came. In half an hour of it (`make soak-joins`) memory does not grow either; in the seconds that
+//! `make test` has for it nothing can be told of that.
 
 use crate::harness::clips;
 use crate::harness::publishers::send_live;

@@ -20,6 +20,7 @@ export class Row {
   private readonly trouble = make('p', 'trouble');
   private readonly button = make('button', '') as HTMLButtonElement;
   private readonly image = document.createElement('img');
+  private looking = false;
   private entry: Entry;
 
   constructor(entry: Entry, private readonly acts: Acts) {
@@ -106,10 +107,14 @@ export class Row {
 
   /** The newest picture, as far as the cache says that there may be a newer one. */
   private async showPicture(live: boolean): Promise<void> {
+    // One at a time, or each would let go of the same picture.
+    if (this.looking) return;
+    this.looking = true;
     const answer = live ? await fetch(`/live/${encodeURIComponent(this.entry.room.id)}/poster.jpg`).catch(() => null) : null;
     const shown = this.image.src;
     if (!answer?.ok) {
-      if (!this.picture.textContent || shown) this.picture.replaceChildren(live ? 'No picture' : 'Off air');
+      const words = live ? 'No picture yet' : 'Off air';
+      if (this.picture.textContent !== words) this.picture.replaceChildren(words);
       this.image.removeAttribute('src');
     } else {
       this.image.src = URL.createObjectURL(await answer.blob());
@@ -117,6 +122,7 @@ export class Row {
       this.picture.replaceChildren(this.image);
     }
     if (shown.startsWith('blob:')) URL.revokeObjectURL(shown);
+    this.looking = false;
   }
 
   private async press(): Promise<void> {

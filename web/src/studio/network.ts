@@ -23,8 +23,8 @@ export async function watchNetwork(connection: RTCPeerConnection, leave: AbortSi
   try {
     for (;;) {
       await pause(LOOK_MS, leave);
-      // Another connection has a watch of its own.
-      if (connection.connectionState === 'closed') return;
+      // Another connection has a watch of its own, which says it again.
+      if (connection.connectionState === 'closed') return tell(null);
       const [report, now] = [await connection.getStats(), performance.now()];
       const stats = [...(report as unknown as Map<string, Record<string, unknown>>).values()];
       limitedSince = isLimited(stats) && now - from > FINDING_MS ? (limitedSince ?? now) : null;
