@@ -31,7 +31,7 @@ impl PictureLimits {
     }
 }
 
-/// A picture's size in pixels, before cropping: what a decoder allocates.
+/// A picture's size in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureSize {
     /// Pixels in a row.

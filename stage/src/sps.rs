@@ -8,16 +8,26 @@ const MAX_MACROBLOCKS: u32 = 1_056;
 /// `num_ref_frames_in_pic_order_cnt_cycle` is at most 255 (section 7.4.2.1.1).
 const MAX_CYCLE: u32 = 255;
 
-/// The coded size in an SPS, given the whole NAL unit with its header byte; `None` where it ends early or breaks a bound of section 7.4.2.1.1.
-pub fn h264_size(nal: &[u8]) -> Option<PictureSize> {
+/// What an SPS says of pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// Whole macroblocks: what a decoder allocates.
+    pub coded: PictureSize,
+    /// What of that is shown.
+    pub shown: PictureSize,
+}
+
+/// The size in an SPS, given the whole NAL unit with its header byte; `None` where it ends early or breaks a bound of section 7.4.2.1.1.
+pub fn h264_size(nal: &[u8]) -> Option<Announced> {
     let rbsp = without_emulation_prevention(nal.get(1..)?);
     let mut bits = Bits::new(&rbsp);
     let profile = bits.read(8)?;
     bits.read(16)?; // constraint flags and level
     bits.ue()?; // seq_parameter_set_id
+    let mut chroma_format_idc = 1;
     // Profiles whose parameter sets carry a chroma format (section 7.3.2.1.1).
     if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
-        let chroma_format_idc = bits.ue()?;
+        chroma_format_idc = bits.ue()?;
         if chroma_format_idc > 3 {
             return None;
         }
@@ -64,7 +74,21 @@ pub fn h264_size(nal: &[u8]) -> Option<PictureSize> {
     if columns > MAX_MACROBLOCKS || rows > MAX_MACROBLOCKS {
         return None;
     }
-    Some(PictureSize { width: columns * 16, height: rows * 16 })
+    if frame_mbs_only == 0 {
+        bits.read(1)?; // mb_adaptive_frame_field_flag
+    }
+    bits.read(1)?; // direct_8x8_inference_flag
+    let coded = PictureSize { width: columns * 16, height: rows * 16 };
+    let mut shown = coded;
+    if bits.flag()? {
+        // In samples of chroma (equations 7-19 to 7-22).
+        let across = if matches!(chroma_format_idc, 1 | 2) { 2 } else { 1 };
+        let down = (if chroma_format_idc == 1 { 2 } else { 1 }) * (2 - frame_mbs_only);
+        let cut = |bits: &mut Bits<'_>, unit: u32| bits.ue()?.checked_add(bits.ue()?)?.checked_mul(unit);
+        shown.width = shown.width.checked_sub(cut(&mut bits, across)?).filter(|width| *width > 0)?;
+        shown.height = shown.height.checked_sub(cut(&mut bits, down)?).filter(|height| *height > 0)?;
+    }
+    Some(Announced { coded, shown })
 }
 
 /// Section 7.3.1: a 3 after two zeros is not part of the payload.
@@ -132,7 +156,10 @@ mod tests {
     #[test]
     fn sizes_are_read() {
         let check = |nal: &[u8], want: Option<(u32, u32)>| {
-            assert_eq!(h264_size(nal), want.map(|(width, height)| PictureSize { width, height }));
+            assert_eq!(
+                h264_size(nal).map(|size| size.coded),
+                want.map(|(width, height)| PictureSize { width, height })
+            );
         };
         check(&baseline(80, 45), Some((1280, 720)));
         check(&baseline(512, 512), Some((8192, 8192)));
@@ -147,6 +174,24 @@ mod tests {
             ],
             Some((640, 368)),
         );
+    }
+
+    #[test]
+    fn what_is_cut_off_is_not_shown() {
+        // As above; of an interlaced one (x264 with tff=1) the rows are counted in fields.
+        let progressive = [
+            0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40, 0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00,
+            0x00, 0x03, 0x00, 0x32, 0x0f, 0x16, 0x2d, 0x96,
+        ];
+        let interlaced = [
+            0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40, 0xa0, 0x63, 0xf3, 0xe0, 0x22, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00,
+            0x00, 0x03, 0x00, 0x64, 0x3e, 0x28, 0x53, 0x2c,
+        ];
+        for sps in [progressive, interlaced] {
+            assert_eq!(h264_size(&sps).unwrap().shown, PictureSize { width: 640, height: 360 });
+        }
+        let whole = h264_size(&baseline(80, 45)).unwrap();
+        assert_eq!(whole.shown, whole.coded);
     }
 
     proptest! {

@@ -9,6 +9,9 @@ use http::Method;
 use serde_json::json;
 use std::time::Duration;
 
+/// Rows of the camera's picture, and of its layer of half that.
+const WHOLE: u32 = 540;
+const HALF: u32 = 270;
 /// For how long the page publishes at most: what follows fits into it.
 const PUBLISHED: Duration = Duration::from_secs(60);
 /// Of the layers, in bits per second: less than the page's own, as two cores encode all of them and what is composed.
@@ -17,17 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_vp8() {
-    scenario("VP8", [540, 270]).await;
+    scenario("VP8").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_h264() {
-    // In whole macroblocks.
-    scenario("H264", [544, 272]).await;
+    scenario("H264").await;
 }
 
-/// Of a picture with so many rows as a whole and in half.
-async fn scenario(codec: &str, [whole, half]: [u32; 2]) {
+async fn scenario(codec: &str) {
     let server =
         Server::start(&["serve"], &SMALL.replace("width: 320, height: 180}\n", "width: 960, height: 540}\n")).await;
     let stream = server.go_live("room").await;
@@ -36,10 +37,10 @@ async fn scenario(codec: &str, [whole, half]: [u32; 2]) {
     let argument = json!({"studio": studio, "codec": codec, "seconds": PUBLISHED.as_secs(), "bitrates": BITRATES_BPS, "until": over});
     let publishing = browsers::run("simulcast.mjs", argument);
     let watching = async {
-        taken(&server, codec, whole).await;
+        taken(&server, codec, WHOLE).await;
         // Two tiles stand side by side: half of the picture is enough for each.
         let other = send(&server, "room", "other", clips::grey(120, 320, 180, 2)).await;
-        taken(&server, codec, half).await;
+        taken(&server, codec, HALF).await;
         let peers = server.rest(Method::GET, "/v2/active-rooms/room/peers", json!({})).await;
         let tracks =
             peers["peers"].as_object().unwrap().values().flat_map(|peer| peer["tracks"].as_object().unwrap().values());
@@ -48,7 +49,7 @@ async fn scenario(codec: &str, [whole, half]: [u32; 2]) {
         assert!(camera["layers"].as_array().unwrap().contains(&camera["layer"]), "{camera}");
         assert!(camera["round_trip_ms"].as_f64().is_some_and(|ms| ms < 500.0), "{camera}");
         drop(other);
-        taken(&server, codec, whole).await;
+        taken(&server, codec, WHOLE).await;
         let mut viewer = Viewer::new(&server, "room", &stream, "180p");
         let newest = viewer.playlist(0).await.segments().last().expect("segments").msn;
         viewer.watch_to(newest + 1).await;

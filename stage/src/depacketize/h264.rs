@@ -2,7 +2,7 @@
 
 use super::{DepacketizeError, Depacketized, KeyStart};
 use crate::picture_size::{PictureLimits, PictureSize};
-use crate::sps::h264_size;
+use crate::sps::{Announced, h264_size};
 use bytes::Bytes;
 
 /// H.264 NAL unit types (ITU-T H.264 table 7-1, RFC 6184 table 1).
@@ -59,11 +59,7 @@ impl H264 {
         for range in &frame.units {
             let unit = &frame.data[range.clone()];
             if unit[0] & nal::TYPE_MASK == nal::SPS {
-                let announced = h264_size(unit).ok_or(DepacketizeError::Size(None))?;
-                if !self.limits.admit(announced) {
-                    return Err(DepacketizeError::Size(Some(announced)));
-                }
-                size = Some(announced);
+                size = Some(self.admitted(unit)?);
             }
             self.remember(unit);
         }
@@ -76,6 +72,12 @@ impl H264 {
             return Ok(Depacketized { data, key, size: size.or(Some(announced)) });
         }
         Ok(Depacketized { data: frame.data.into(), key, size })
+    }
+
+    /// The size that an SPS says is shown, of pictures that may be decoded.
+    fn admitted(&self, sps: &[u8]) -> Result<PictureSize, DepacketizeError> {
+        let Announced { coded, shown } = h264_size(sps).ok_or(DepacketizeError::Size(None))?;
+        if self.limits.admit(coded) { Ok(shown) } else { Err(DepacketizeError::Size(Some(coded))) }
     }
 
     fn remember(&mut self, unit: &[u8]) {
@@ -100,13 +102,10 @@ impl H264 {
     /// A key frame whose parameter sets came earlier or in the SDP, with them in front.
     fn with_parameter_sets(&self, frame: &H264Frame) -> Result<(Bytes, PictureSize), DepacketizeError> {
         let Some(sps) = &self.sps else { return Err(DepacketizeError::Empty) };
-        let size = h264_size(sps).ok_or(DepacketizeError::Size(None))?;
         if self.pps.is_empty() {
             return Err(DepacketizeError::Empty);
         }
-        if !self.limits.admit(size) {
-            return Err(DepacketizeError::Size(Some(size)));
-        }
+        let size = self.admitted(sps)?;
         let mut data = Vec::with_capacity(frame.data.len() + MAX_PARAMETER_SET_BYTES);
         for set in std::iter::once(sps).chain(&self.pps) {
             data.extend_from_slice(&START_CODE);
