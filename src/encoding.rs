@@ -3,9 +3,9 @@
 
 use crate::live::Isolation;
 use footlight_control as control;
-use footlight_packager::encode;
 use footlight_packager::ladder::{AudioRendition, Format, Ladder, LadderError, Rung, VideoCodec};
 use footlight_packager::layout::Size;
+use footlight_packager::{encode, ffmpeg};
 
 /// Mean kbit/s of 1280x720 at 30 frames a second, and how the rate grows with the pixels of a second: larger pictures have more of the same in them. It
 /// comes within a tenth of what the default ladder has for 480p and 360p.
@@ -30,12 +30,15 @@ pub(crate) struct Encoders {
 impl Encoders {
     /// Opens each once. It may take some hundred milliseconds.
     pub(crate) fn try_all(isolation: Isolation) -> Self {
+        ffmpeg::quiet();
         let tried = |codec: VideoCodec| {
             let opened =
                 || encode::VideoEncoder::new(&of(codec), 30).err().map(|error| format!("{error}; use libx264"));
             Some((codec, fenced(codec, isolation).or_else(opened)?))
         };
-        Self { absent: VideoCodec::ALL.into_iter().filter_map(tried).collect() }
+        // Every build has x264, without which there is no packager.
+        let others = VideoCodec::ALL.into_iter().filter(|codec| *codec != VideoCodec::Libx264);
+        Self { absent: others.filter_map(tried).collect() }
     }
 
     /// Whether this server can encode it. `Err` says which of its encoders is not to be had.
@@ -214,7 +217,6 @@ mod tests {
     fn a_card_is_no_child_process_s_and_one_that_is_not_there_is_said_so() {
         let card = control::Layer { codec: Some("h264_nvenc".into()), ..layer(720) };
         let ladder = of(vec![card]).expect("a ladder");
-        footlight_packager::ffmpeg::quiet();
         let fenced = Encoders::try_all(Isolation::Process).check(&ladder).expect_err("a fence");
         assert!(fenced.starts_with("layers: codec h264_nvenc of 720p: it opens devices"), "{fenced}");
         let here = Encoders::try_all(Isolation::Thread);

@@ -57,8 +57,8 @@ async function ofWhoCannot() {
     await page.locator(id, { hasText: words }).first().waitFor(WAIT);
     found.push(...(await wrong(page, name, screenshots)));
   };
-  // This browser asks nobody, and so refuses its camera.
-  await look('studio-refused', idle.studio, '#status', /camera/i);
+  await page.addInitScript(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))));
+  await look('studio-refused', idle.studio, '#status', 'Allow');
   await look('studio-watcher', watch.replace('/watch/', '/studio/'), '#status', 'This link is for watching.');
   await look('studio-wrong', idle.studio.replace(/[^/]*$/, 'aaa-bbbb-ccc'), '#status', 'No room has the code');
   await look('watch-idle', idle.watch, '#status', 'Nobody is live yet.');

@@ -30,6 +30,7 @@ async fn whoever_is_told() {
         assert!(lines[0].contains("room=\"room\"") && lines[0].contains(&stream), "{lines:?}");
     }
     assert_eq!(log.lines("\x1b"), [""; 0], "a pipe has no colours");
+    assert_eq!(log.lines("[lib"), [""; 0], "what FFmpeg says of its encoders is nothing to an operator");
     let server = Server::start_in(folder, &["serve"], SMALL).await;
     let found = server.rest(Method::GET, &format!("/v2/live-streams/{stream}"), json!({})).await;
     assert_eq!(found["status"], "completed", "{found}");
