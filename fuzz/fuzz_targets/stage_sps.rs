@@ -1,4 +1,4 @@
-//! H.264 parameter sets: a size or none, and never one beyond what the bits can say.
+//! H.264 parameter sets: a size or none, never one beyond what the bits can say, and never more shown than is coded.
 #![no_main]
 
 use footlight_stage::sps::h264_size;
@@ -6,6 +6,9 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(size) = h264_size(bytes) {
-        assert!(size.width >= 16 && size.width <= 1_056 * 16 && size.height >= 16 && size.height <= 1_056 * 16);
+        let sides = [(size.coded.width, size.shown.width), (size.coded.height, size.shown.height)];
+        for (coded, shown) in sides {
+            assert!((16..=1_056 * 16).contains(&coded) && (1..=coded).contains(&shown), "{size:?}");
+        }
     }
 });
