@@ -9,8 +9,8 @@ use crate::health::{Look, RoomHealth};
 use crate::live::{Live, StreamReport};
 use crate::words;
 use footlight_control::{
-    Command, Direction, NoSnapshot, NotDirected, Question, RoomEvent, RoomEventKind, TrackKind, TrackState, Undrawn,
-    Viewers, Wish,
+    Command, Corner, Direction, Layout, Mix, NoSnapshot, NotDirected, Question, RoomEvent, RoomEventKind, TrackKind,
+    TrackState, Undrawn, Viewers, Wish,
 };
 use footlight_media::track::PeerKey;
 use footlight_packager::ladder::Ladder;
@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +82,8 @@ pub struct Owner {
     rooms: BTreeMap<String, RoomHealth>,
     /// How each stream that goes on is shown and heard, where that was said.
     directions: HashMap<String, Direction>,
+    /// Pictures that are being scaled: control lets two in at once, and waits for the answer of each.
+    dressing: JoinSet<Dressed>,
     /// Those who may wait for a picture.
     snapshots: Arc<Semaphore>,
     asked: mpsc::Receiver<oneshot::Sender<Vec<RoomReport>>>,
@@ -93,7 +96,9 @@ impl Owner {
         let (rooms, canvases, directions) = (BTreeMap::new(), HashMap::new(), HashMap::new());
         let text = Text::default();
         let snapshots = Arc::new(Semaphore::new(SNAPSHOTS));
-        let owner = Self { live, stage, audience, configured, canvases, text, rooms, directions, snapshots, asked };
+        let dressing = JoinSet::new();
+        let owner =
+            Self { live, stage, audience, configured, canvases, text, rooms, directions, dressing, snapshots, asked };
         (owner, Desk { asking })
     }
 
@@ -109,6 +114,7 @@ impl Owner {
                     None => commanded = false,
                 },
                 Some(question) = control.questions.recv() => self.answer(question),
+                Some(Ok(dressed)) = self.dressing.join_next() => self.dress(dressed).await,
                 Some(asking) = self.asked.recv() => drop(asking.send(self.reports())),
                 _ = look.tick() => self.look().await,
                 () = shutdown.cancelled(), if !commanded => return,
@@ -120,11 +126,13 @@ impl Owner {
         match command {
             Command::StartStream { room, stream, ladder } => self.start(room, stream, ladder.as_ref()).await,
             Command::StopStream { stream } => self.live.stop_stream(stream).await,
-            // Scaling a picture takes a while, and nobody else has to wait for it. Control lets two in at once, and waits for the answer of each.
+            // Scaling a picture takes a while, and nobody else has to wait for it.
             Command::DirectStream { stream, wish: wish @ (Wish::Background(_) | Wish::Logo(_)), directed, .. } => {
                 let canvas = self.canvas(&stream);
-                self.remember(&stream, &wish);
-                tokio::spawn(dress(self.live.clone(), stream, wish, canvas, directed));
+                self.dressing.spawn_blocking(move || {
+                    let kept = Kept::of(&wish);
+                    Dressed { stream, kept, wish: words::wish(wish, canvas), directed }
+                });
             }
             Command::DirectStream { room, stream, wish, directed } => {
                 let done = self.direct(&room, stream, wish).await;
@@ -162,23 +170,35 @@ impl Owner {
             return Err(NotDirected::NoLogo);
         }
         let undrawn = self.undrawn(&wish);
-        let canvas = self.canvas(&stream);
-        if !self.live.direct_stream(stream.clone(), words::wish(wish.clone(), canvas)).await {
-            return Err(NotDirected::Over);
-        }
-        self.remember(&stream, &wish);
-        Ok(undrawn)
+        let kept = Kept::of(&wish);
+        let wish = words::wish(wish, self.canvas(&stream));
+        self.obeyed(stream, kept, wish).await.map(|()| undrawn)
     }
 
-    fn remember(&mut self, stream: &str, wish: &Wish) {
-        let direction = self.directions.entry(stream.to_owned()).or_default();
-        match wish {
-            Wish::Layout(layout) => direction.layout = layout.clone(),
-            Wish::Mix(mix) => direction.mix = mix.clone(),
-            Wish::Background(picture) => direction.pictures.background = picture.is_some(),
-            Wish::Logo(logo) => direction.pictures.logo = logo.as_ref().map(|(_, corner)| *corner),
-            Wish::LogoCorner(corner) => direction.pictures.logo = Some(*corner),
+    /// Shows a picture that is as large as it has to be.
+    async fn dress(&mut self, Dressed { stream, kept, wish, directed }: Dressed) {
+        let done = self.obeyed(stream, kept, wish).await.map(|()| Vec::new());
+        let _nobody_waits = directed.send(done);
+    }
+
+    /// Passes a wish on, and keeps what is told of it.
+    async fn obeyed(
+        &mut self,
+        stream: String,
+        kept: Kept,
+        wish: footlight_packager::direction::Wish,
+    ) -> Result<(), NotDirected> {
+        if !self.live.direct_stream(stream.clone(), wish).await {
+            return Err(NotDirected::Over);
         }
+        let direction = self.directions.entry(stream).or_default();
+        match kept {
+            Kept::Layout(layout) => direction.layout = layout,
+            Kept::Mix(mix) => direction.mix = mix,
+            Kept::Background(there) => direction.pictures.background = there,
+            Kept::Logo(corner) => direction.pictures.logo = corner,
+        }
+        Ok(())
     }
 
     /// What of a wish's texts the packager has no font for.
@@ -276,14 +296,32 @@ impl Owner {
     }
 }
 
-/// Scales a picture to what is broadcast and shows it from now on.
-async fn dress(live: Live, stream: String, wish: Wish, canvas: Size, directed: oneshot::Sender<Directed>) {
-    // It takes too long for a thread of the runtime's.
-    let done = match tokio::task::spawn_blocking(move || words::wish(wish, canvas)).await {
-        Ok(wish) => live.direct_stream(stream, wish).await.then(Vec::new).ok_or(NotDirected::Over),
-        Err(_panicked) => Err(NotDirected::Over),
-    };
-    let _nobody_waits = directed.send(done);
+/// A wish with a picture that is as large as it is shown, and who hears what becomes of it.
+struct Dressed {
+    stream: String,
+    kept: Kept,
+    wish: footlight_packager::direction::Wish,
+    directed: oneshot::Sender<Directed>,
+}
+
+/// What is kept of a wish: all but pixels.
+enum Kept {
+    Layout(Layout),
+    Mix(Mix),
+    Background(bool),
+    Logo(Option<Corner>),
+}
+
+impl Kept {
+    fn of(wish: &Wish) -> Self {
+        match wish {
+            Wish::Layout(layout) => Self::Layout(layout.clone()),
+            Wish::Mix(mix) => Self::Mix(mix.clone()),
+            Wish::Background(picture) => Self::Background(picture.is_some()),
+            Wish::Logo(logo) => Self::Logo(logo.as_ref().map(|(_, corner)| *corner)),
+            Wish::LogoCorner(corner) => Self::Logo(Some(*corner)),
+        }
+    }
 }
 
 /// What becomes of a wish: what of it cannot be drawn, or why it was not taken.
