@@ -5,7 +5,7 @@ use crate::api::{self, cors};
 use crate::catalog::{self, CatalogError, Reader};
 use crate::credentials::Credentials;
 use crate::owner::{Answer, ControlError, Input, NeverRan, Owner};
-use crate::rooms::ladder::{self, Ladder};
+use crate::rooms::ladder::{self, CheckLadder, Ladder};
 use crate::rooms::live_stream::{Actor, LiveStream, StartRequest, Status};
 use crate::rooms::room_code::RoomCode;
 use crate::rooms::template::{self, Role};
@@ -32,25 +32,6 @@ const PICTURES: usize = 2;
 const TURN_WAIT: Duration = Duration::from_secs(10);
 /// Pictures that are being uploaded or wait, 4 MiB each.
 const UPLOADS: usize = 32;
-
-/// Says why a ladder cannot be encoded: whoever encodes knows, and control does not.
-#[derive(Clone)]
-pub struct CheckLadder(Arc<Check>);
-
-type Check = dyn Fn(&Ladder) -> Result<(), String> + Send + Sync;
-
-impl CheckLadder {
-    /// What `check` says, naming the value and the cure.
-    pub fn new(check: impl Fn(&Ladder) -> Result<(), String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(check))
-    }
-}
-
-impl std::fmt::Debug for CheckLadder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("CheckLadder")
-    }
-}
 
 /// What the control plane is told at its start.
 #[derive(Debug, Clone)]
@@ -485,7 +466,7 @@ impl Control {
 
     /// Whether the packager can encode it. `whose` begins the error: where the ladder is, empty for a request's own.
     pub(crate) fn check_ladder(&self, ladder: &Ladder, whose: &str) -> Result<(), Invalid> {
-        (self.shared.check_ladder.0)(ladder).map_err(|why| Invalid(format!("{whose}{why}")))
+        self.shared.check_ladder.check(ladder).map_err(|why| Invalid(format!("{whose}{why}")))
     }
 
     pub(crate) fn reader(&self) -> &Reader {

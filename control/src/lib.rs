@@ -14,11 +14,11 @@ pub mod picture;
 pub mod rooms;
 
 pub use catalog::CatalogError;
-pub use control::{Ask, CheckLadder, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
+pub use control::{Ask, CodeInfo, Config, Control, Obstacle, OpenError, Publisher, Refusal, random_uuid};
 pub use owner::{ControlError, NeverRan};
 pub use picture::Picture;
 pub use rooms::date::Timestamp;
-pub use rooms::ladder::{Ladder, Layer};
+pub use rooms::ladder::{CheckLadder, Ladder, Layer};
 pub use rooms::layout::{Arrangement, Corner, Layout, LowerThird, Pictures, Scaling, Screens, Transition};
 pub use rooms::live_stream::LiveStream;
 pub use rooms::mix::{Fader, Mix};

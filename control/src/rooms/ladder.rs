@@ -6,6 +6,7 @@ use super::Invalid;
 use crate::fields::Fields;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Layers of one stream.
@@ -37,6 +38,30 @@ pub struct Layer {
     pub preset: Option<String>,
     /// FFmpeg's name of an encoder, such as `libx264` or `h264_nvenc`.
     pub codec: Option<String>,
+}
+
+/// Says why a ladder cannot be encoded: whoever encodes knows, and control does not.
+#[derive(Clone)]
+pub struct CheckLadder(Arc<Check>);
+
+type Check = dyn Fn(&Ladder) -> Result<(), String> + Send + Sync;
+
+impl CheckLadder {
+    /// What `check` says, naming the value and the cure.
+    pub fn new(check: impl Fn(&Ladder) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(check))
+    }
+
+    /// Its words.
+    pub fn check(&self, ladder: &Ladder) -> Result<(), String> {
+        (self.0)(ladder)
+    }
+}
+
+impl std::fmt::Debug for CheckLadder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CheckLadder")
+    }
 }
 
 /// How a request writes the names of its fields.
