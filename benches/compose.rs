@@ -169,7 +169,7 @@ fn cost(command: &mut Command) -> Cost {
 }
 
 /// Of one side's first rung.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Quality {
     /// Against the composed inputs.
     ssim: f64,
@@ -178,13 +178,10 @@ struct Quality {
 
 /// Ours, and ffmpeg's.
 fn qualities(inputs: &Inputs, theirs: &Path) -> [Quality; 2] {
-    let files = |folder: &Path, named: &dyn Fn(&str) -> bool| -> u64 {
-        let all = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
-        let ours = all.filter(|entry| named(entry.file_name().to_str().unwrap()));
-        ours.map(|entry| entry.metadata().unwrap().len()).sum()
-    };
     let own = inputs.folder.join("ours.mp4");
-    let sizes = [files(&inputs.folder, &|name| name == "ours.mp4"), files(theirs, &|name| name.starts_with("r0-"))];
+    let segments = std::fs::read_dir(theirs).unwrap().map(Result::unwrap);
+    let first_rung = segments.filter(|file| file.file_name().to_str().unwrap().starts_with("r0-"));
+    let sizes = [std::fs::metadata(&own).unwrap().len(), first_rung.map(|file| file.metadata().unwrap().len()).sum()];
     let of = |made: &Path, bytes: u64| Quality {
         ssim: ssim(inputs, made),
         kbps: bytes as f64 * 8.0 / 1_000.0 / f64::from(SECONDS),
