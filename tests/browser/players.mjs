@@ -1,6 +1,7 @@
-// Other people's players, each in a Chromium of its own, play a live ladder and change rungs when they are told to by their API. Takes a JSON object of
-// {players: [name], playlist, seconds, visits: [{height, pause_ms}]}: heights to change to in turn, over and over, each so long after the one before was
-// seen, for so many seconds, and one at least. Prints a JSON object of what each player showed, whose meaning is for the test that runs this to judge.
+// Other people's players, each in a Chromium of its own, play a live ladder and change rungs when they are told to by their API; Chromium's own player has
+// none, and is given a faster or slower line. Takes a JSON object of {players: [name], playlist, seconds, visits: [{height, bandwidth_bps, pause_ms}]}:
+// heights to change to in turn, over and over, each so long after the one before was seen, for so many seconds, and one at least. Prints a JSON object of
+// what each player showed, whose meaning is for the test that runs this to judge.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,15 +10,39 @@ import { browser, closeAll } from './browser.mjs';
 const { players, playlist, seconds, visits } = JSON.parse(process.argv[2]);
 /** A rung is seen a hold-back of three segments after it is loaded, at most, and the segment that is being loaded comes first. */
 const SEEN_WITHIN_MS = 12_000;
+/** A player that chooses by itself has to believe that its line has changed. */
+const CHOSEN_WITHIN_MS = 30_000;
+/** On a line without delay Chromium's player (156) changes within its first 100 ms, and now and then throws away what it has just begun to play. */
+const LINE_LATENCY_MS = 20;
+const WIDE_BPS = 10_000_000;
+/** Of a rung's bandwidth: what is enough for it, and what brings the segment that is being loaded before the three that were loaded have been played. */
+const ENOUGH = 1.5;
+const LEAST = 0.5;
 const STARTS_WITHIN_MS = 20_000;
 /** Between looks at the player's clock and buffer. */
 const LOOK_MS = 250;
 
+/** Chooses in the page, by what `begin` has left there. */
+const told = { connect: () => chooseInPage, within_ms: SEEN_WITHIN_MS, reached: (now, { height }) => now === height };
 const PLAYERS = {
-  'hls.js': { script: 'hls.js/dist/hls.min.js', begin: beginHls },
-  shaka: { script: 'shaka-player/dist/shaka-player.compiled.js', begin: beginShaka },
-  'video.js': { script: 'video.js/dist/video.min.js', begin: beginVideoJs },
+  'hls.js': { script: 'hls.js/dist/hls.min.js', begin: beginHls, ...told },
+  shaka: { script: 'shaka-player/dist/shaka-player.compiled.js', begin: beginShaka, ...told },
+  'video.js': { script: 'video.js/dist/video.min.js', begin: beginVideoJs, ...told },
+  // A step towards the rung that the line is for.
+  chromium: { begin: beginNatively, connect: connectByLine, within_ms: CHOSEN_WITHIN_MS, reached: (now, { height, from }) => (now - from) * (height - from) > 0 },
 };
+
+const chooseInPage = (page, { height }) => page.evaluate((h) => void window.choose(h), height);
+
+/** A line that becomes wide or narrow; answers with how. */
+async function connectByLine(page) {
+  const line = await page.context().newCDPSession(page);
+  await line.send('Network.enable');
+  const emulate = (bps) => line.send('Network.emulateNetworkConditions', { offline: false, latency: LINE_LATENCY_MS, downloadThroughput: bps / 8, uploadThroughput: -1 });
+  await emulate(WIDE_BPS);
+  const bandwidth = (height) => visits.find((visit) => visit.height === height).bandwidth_bps;
+  return (_, { height, from }) => emulate(height > from ? WIDE_BPS : Math.max(bandwidth(height) * ENOUGH, bandwidth(from) * LEAST));
+}
 
 // Each of these runs in the page. `window.choose` changes to a rung by its height.
 
@@ -65,6 +90,10 @@ function beginVideoJs(url) {
   player.src({ src: url, type: 'application/vnd.apple.mpegurl' });
 }
 
+function beginNatively(url) {
+  document.querySelector('video').src = url;
+}
+
 /** Runs in the page, before its player: keeps what the element shows and says of itself in `window.seen`. */
 function observe({ lookMs }) {
   const video = document.querySelector('video');
@@ -85,11 +114,12 @@ function observe({ lookMs }) {
 }
 
 async function play(name) {
-  const { script, begin } = PLAYERS[name];
+  const { script, begin, connect } = PLAYERS[name];
   const page = await browser([]);
   await page.setContent('<video autoplay playsinline width="640" height="360"></video>');
-  await page.addScriptTag({ content: readFileSync(fileURLToPath(new URL(`node_modules/${script}`, import.meta.url)), 'utf8') });
+  if (script) await page.addScriptTag({ content: readFileSync(fileURLToPath(new URL(`node_modules/${script}`, import.meta.url)), 'utf8') });
   await page.evaluate(observe, { lookMs: LOOK_MS });
+  const choose = await connect(page);
   await page.evaluate(begin, playlist);
   // One that has begun has loaded what it plays; what a player does on its way there is no change of rung.
   const begun = page.waitForFunction(() => window.seen.pictures.length > 30, null, { timeout: STARTS_WITHIN_MS, polling: LOOK_MS });
@@ -98,7 +128,7 @@ async function play(name) {
   });
   await page.evaluate(() => window.forget());
   const switches = [];
-  await change(page, switches);
+  await change(page, PLAYERS[name], choose, switches);
   const quality = await page.evaluate(() => {
     const { totalVideoFrames, droppedVideoFrames } = document.querySelector('video').getVideoPlaybackQuality();
     return { totalVideoFrames, droppedVideoFrames };
@@ -107,18 +137,23 @@ async function play(name) {
 }
 
 /** Changes rungs for as long as was asked for. */
-async function change(page, switches) {
+async function change(page, { within_ms, reached }, choose, switches) {
+  const shown = () => page.evaluate(() => window.seen.pictures.at(-1)?.[2]);
   const began = Date.now();
   for (let at = 0; switches.length === 0 || Date.now() - began < seconds * 1_000; at += 1) {
     const { height, pause_ms } = visits[at % visits.length];
-    // Where it is already there is nothing to be seen.
-    if (height === (await page.evaluate(() => window.seen.pictures.at(-1)?.[2]))) continue;
     await page.waitForTimeout(pause_ms);
+    const from = await shown();
+    // Where it is already there is nothing to be seen.
+    if (height === from) continue;
     const asked = Date.now();
-    await page.evaluate((h) => void window.choose(h), height);
-    const seen = page.waitForFunction((h) => window.seen.pictures.at(-1)?.[2] === h, height, { timeout: SEEN_WITHIN_MS, polling: LOOK_MS });
-    const ms = await seen.then(() => Date.now() - asked, () => null);
-    switches.push([height, ms]);
+    await choose(page, { height, from });
+    let now = from;
+    while (!reached(now, { height, from }) && Date.now() - asked < within_ms) {
+      await page.waitForTimeout(LOOK_MS);
+      now = await shown();
+    }
+    switches.push([height, reached(now, { height, from }) ? Date.now() - asked : null]);
   }
 }
 

@@ -62,7 +62,7 @@ async fn plays(clients: &[(&str, (usize, usize))]) {
         .any(|(client, _)| *client == "studio")
         .then(|| browsers::studio(&studio, browsers::ORANGE, folder.path()));
     let argument =
-        json!({"studio": studio, "watch": {"url": watch}, "seconds": seconds, "screenshots": browsers::screenshots()});
+        json!({"studio": studio, "watch": {"url": watch}, "seconds": seconds, "screenshots": browsers::artifacts()});
     let result = browsers::run("pages.mjs", argument).await;
     let looks = result["looks"].as_array().unwrap();
     assert_eq!(result["stalls"], 0, "{clients:?}: {result}");

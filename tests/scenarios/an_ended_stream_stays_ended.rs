@@ -12,7 +12,7 @@ async fn whoever_comes_back() {
     let server = Server::start(&["serve"], SMALL).await;
     let stream = server.go_live("room").await;
     let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
-    let argument = json!({"studio": studio, "screenshots": browsers::screenshots()});
+    let argument = json!({"studio": studio, "screenshots": browsers::artifacts()});
     let seen = browsers::run("studio_ended.mjs", argument).await;
     let asked = "End the stream? It ends for everybody who watches. The others stay on stage, off air.";
     assert_eq!(seen["asked"], asked);

@@ -42,7 +42,7 @@ const HOLE_SECONDS: f64 = 0.5;
 /// Command-line players: what is lost of a run at its ends.
 const ENDS_PICTURES: u64 = 60;
 
-const BROWSERS: [&str; 3] = ["hls.js", "shaka", "video.js"];
+const BROWSERS: [&str; 4] = ["hls.js", "shaka", "video.js", "chromium"];
 const FFMPEG: Player = Player::Ffmpeg("ffmpeg");
 /// With what `scripts/setup players` installs.
 const COMMANDS: [(&str, Player); 6] = [
@@ -161,14 +161,17 @@ impl Stream {
     }
 }
 
-/// The rungs in an order of the seed's, each once, with a pause before each.
+/// The rungs in an order of the seed's, each once, with a pause before each and what it takes.
 fn visits(seed: u64, rungs: &[Rung]) -> Value {
     let mut noise = Noise(seed.max(1));
-    let mut heights: Vec<u64> = rungs.iter().map(|rung| rung.height).collect();
-    for last in (1..heights.len()).rev() {
-        heights.swap(last, (noise.next() % (last as u64 + 1)) as usize);
+    let mut rungs = rungs.to_vec();
+    for last in (1..rungs.len()).rev() {
+        rungs.swap(last, (noise.next() % (last as u64 + 1)) as usize);
     }
-    heights.iter().map(|height| json!({"height": height, "pause_ms": noise.next() % PAUSE_MS})).collect()
+    let visit = |Rung { height, bandwidth_bps }: &Rung| {
+        json!({"height": height, "bandwidth_bps": bandwidth_bps, "pause_ms": noise.next() % PAUSE_MS})
+    };
+    rungs.iter().map(visit).collect()
 }
 
 /// Whether what a browser's player showed is what it should have.
@@ -219,8 +222,9 @@ fn judge_command(name: &str, rungs: &[Rung], played: &[Played], seconds: u64, le
         errors.push(format!("{} rungs were played", played.len()));
     }
     for (rung, played) in rungs.iter().zip(played) {
-        let Played { pictures, height, samples, left_out, complaints } = played;
+        let Played { pictures, height, samples, left_out, complaints, said } = played;
         let rung = rung.height;
+        std::fs::write(browsers::artifacts().join(format!("{name}-{rung}.log")), said).unwrap();
         println!("{name} {rung}: {pictures} pictures, {left_out} between them left out, {samples:?} samples");
         errors.extend(complaints.iter().map(|complaint| format!("{rung}: {complaint}")));
         if height.is_some_and(|height| height != rung) {

@@ -22,7 +22,7 @@ async fn as_axe_sees_them() {
         "idle": {"studio": idle_studio, "watch": idle_watch},
         "root": format!("{}/", server.url("http")),
         "token": server.token(&["management"]).await,
-        "screenshots": browsers::screenshots(),
+        "screenshots": browsers::artifacts(),
     });
     assert_eq!(browsers::run("for_everybody.mjs", argument).await, json!([]));
     drop(other);

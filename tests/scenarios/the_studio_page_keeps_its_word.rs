@@ -15,7 +15,7 @@ async fn where_it_cannot_begin() {
     let (studio, watch) = browsers::pages(&server, "room").await;
     let wrong = format!("{}/studio/abc-defg-hij", server.url("http"));
     let viewer = watch.replace("/watch/", "/studio/");
-    let argument = json!({"wrong": wrong, "viewer": viewer, "studio": studio, "screenshots": browsers::screenshots()});
+    let argument = json!({"wrong": wrong, "viewer": viewer, "studio": studio, "screenshots": browsers::artifacts()});
     let seen = browsers::run("studio_start.mjs", argument).await;
     for case in ["wrong", "viewer", "refused", "insecure"] {
         let seen = &seen[case];
@@ -40,7 +40,7 @@ async fn on_a_bad_day() {
     let server = Server::start(&["serve"], SMALL).await;
     let stream = server.go_live("room").await;
     let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
-    let argument = json!({"studio": studio, "admin": server.url("admin"), "screenshots": browsers::screenshots()});
+    let argument = json!({"studio": studio, "admin": server.url("admin"), "screenshots": browsers::artifacts()});
     let seen = browsers::run("studio_word.mjs", argument).await;
     assert_eq!(seen["mayEndAtOnce"], true);
     assert_eq!(seen["stoppedEarly"], json!([[201], "You are not on air."]));

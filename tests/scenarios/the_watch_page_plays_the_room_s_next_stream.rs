@@ -14,7 +14,7 @@ async fn after_the_first_has_ended() {
     let ask =
         |what: &str| json!({"url": format!("{}/v2/live-streams/room/room/{what}", server.url("http")), "token": token});
     let argument =
-        json!({"watch": watch, "end": ask("stop"), "start": ask("start"), "screenshots": browsers::screenshots()});
+        json!({"watch": watch, "end": ask("stop"), "start": ask("start"), "screenshots": browsers::artifacts()});
     let seen = browsers::run("next_stream.mjs", argument).await;
     assert_eq!(seen["said"], json!(["Live", "The stream has ended. The next one starts here by itself.", "Live"]));
     let look = |curtain: Value, sound: bool, muted: bool, controls: bool| json!({"curtain": curtain, "sound": sound, "muted": muted, "controls": controls});

@@ -10,7 +10,7 @@ async fn and_pictures_again() {
     let server = Server::start(&["serve"], &browsers::two_rungs()).await;
     server.go_live("room").await;
     let (_, watch) = browsers::pages(&server, "room").await;
-    let argument = json!({"watch": watch, "screenshots": browsers::screenshots()});
+    let argument = json!({"watch": watch, "screenshots": browsers::artifacts()});
     let seen = browsers::run("watch_listens.mjs", argument).await;
     assert_eq!((&seen["both"], &seen["chosen"]), (&Value::Bool(true), &json!("Quality: Audio only")));
     assert_eq!((&seen["words"], &seen["pictureInPicture"]), (&json!("Audio only"), &json!(false)));

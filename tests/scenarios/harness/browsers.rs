@@ -16,8 +16,8 @@ pub async fn run(script: &str, argument: Value) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"))
 }
 
-/// Where screenshots are kept, so that a person can look at what the pages looked like.
-pub fn screenshots() -> PathBuf {
+/// Where screenshots are kept, and what players said, so that a person can look at them.
+pub fn artifacts() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("artifacts");
     std::fs::create_dir_all(&folder).unwrap();
     folder

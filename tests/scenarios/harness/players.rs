@@ -52,6 +52,8 @@ pub struct Played {
     pub left_out: u64,
     /// What was wrong.
     pub complaints: Vec<String>,
+    /// All that it said.
+    pub said: String,
 }
 
 impl Player {
@@ -91,6 +93,7 @@ impl Player {
             played.complaints.push(format!("{status}: {}", &said[said.len().saturating_sub(2_000)..]));
         }
         played.complaints.retain(|line| !said_anyway(line));
+        played.said = said;
         played
     }
 }
@@ -152,6 +155,7 @@ async fn play_by_ffmpeg(binary: &str, url: &str, seconds: u64) -> Vec<Played> {
     rungs.iter_mut().for_each(|played| played.samples = samples);
     if let Some(first) = rungs.first_mut() {
         first.complaints.extend(complaints);
+        first.said = said.into_owned();
     }
     rungs
 }
