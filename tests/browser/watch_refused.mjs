@@ -1,5 +1,5 @@
-// The watch page where it cannot play: in a browser without the codecs, in one whose decoder takes nothing, and while what the server says makes no sense.
-// Takes a JSON object of {watch: URL, screenshots}; prints what the page said, and how it asked.
+// The watch page where it cannot play: in a browser without the codecs, in one whose decoder takes nothing, while the server says nothing at all, and while
+// what it says makes no sense. Takes a JSON object of {watch: URL, screenshots}; prints what the page said, and how it asked.
 
 import { browser, closeAll } from './browser.mjs';
 
@@ -30,6 +30,18 @@ async function givesUp(prepare, screenshot) {
   return { status: await page.locator('#status').textContent(), after: times.length - before };
 }
 
+/** A server that takes a first question and says nothing: what the page says then, and whether it plays when its next one is answered. */
+async function isAnsweredAtLast() {
+  const page = await browser([]);
+  let questions = 0;
+  await page.route(/master\.m3u8/, (route) => (questions++ === 0 ? undefined : route.continue()));
+  await page.goto(watch);
+  await says(page, 'The server does not answer.');
+  // The element's clock is set before it plays.
+  await says(page, 'Live');
+  return { askedAgain: questions > 1, plays: await page.evaluate(() => document.querySelector('#player').currentTime > 0) };
+}
+
 async function main() {
   const seen = {};
   seen.noCodec = await givesUp(() => {
@@ -45,6 +57,8 @@ async function main() {
       throw new DOMException('no decoder', 'NotSupportedError');
     };
   });
+
+  seen.unanswered = await isAnsweredAtLast();
 
   // Media playlists that are none: the player gives up at once, and the page asks again at its pace.
   const page = await browser([]);
