@@ -74,7 +74,7 @@ soak-return: setup-test web ## A publisher that is away for 90 s
 	AWAY_SECONDS=90 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) publishers_come_and_go
 
 soak-joins: setup-test web ## People who come and go at random for 30 minutes leave nothing behind
-	JOINS_SECONDS=1800 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) whoever_comes_and_goes --success-output=immediate
+	JOINS_BLOCKS=6 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) whoever_comes_and_goes --success-output=immediate
 
 soak-sixteen: setup-test web ## Sixteen people in step on two cores for ten minutes
 	STAGE_SECONDS=600 cargo nextest run --profile soak -p footlight $(TEST_FEATURES) sixteen_people --success-output=immediate

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 /// People at one time: as many as there are tiles.
 const PEOPLE: u64 = 16;
-/// Memory is compared by means of five minutes, in which as many people are there as in any other. In the first five all happens for the first time and
-/// playlists fill up; after that it may grow by so much.
-const BLOCK_SAMPLES: usize = 300;
+/// Memory is compared by means of five minutes, in each of which the same people come at the same times with the same things. In the first five all happens
+/// for the first time and playlists fill up; after that it may grow by so much.
+const BLOCK: Duration = Duration::from_secs(300);
 const GROWTH: f64 = 0.05;
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 const SAMPLES_PER_ROW: usize = 60;
@@ -32,18 +32,19 @@ const STEADY: Duration = Duration::from_secs(1);
 const CATALOG: [&str; 2] = ["sqlx", "catalog.db"];
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// For how long people come and go, in seconds, and for how long one stays and is away.
+/// In how many blocks of which length people come and go, and for how many seconds one stays and is away.
 struct Pace {
-    total: Duration,
+    blocks: u32,
+    block: Duration,
     stays: Range<f64>,
     away: Range<f64>,
 }
 
 /// `make soak-joins` makes it 30 minutes.
 fn pace() -> Pace {
-    match std::env::var("JOINS_SECONDS").ok().and_then(|s| s.parse().ok()) {
-        Some(seconds) => Pace { total: Duration::from_secs(seconds), stays: 0.5..30.0, away: 0.0..10.0 },
-        None => Pace { total: Duration::from_secs(6), stays: 0.5..3.0, away: 0.0..1.0 },
+    match std::env::var("JOINS_BLOCKS").ok().and_then(|s| s.parse().ok()) {
+        Some(blocks) => Pace { blocks, block: BLOCK, stays: 0.5..30.0, away: 0.0..10.0 },
+        None => Pace { blocks: 1, block: Duration::from_secs(6), stays: 0.5..3.0, away: 0.0..1.0 },
     }
 }
 
@@ -55,9 +56,9 @@ async fn in_memory_tasks_threads_or_descriptors() {
     server.go_live("room").await;
     server.hang_up();
     let before = steady(&server).await;
-    let (end, joins) = (Instant::now() + pace.total, Cell::new(0));
-    let people = join_all((0..PEOPLE).map(|number| come_and_go(&server, number, &sent, &pace, end, &joins)));
-    let (_, memory) = tokio::join!(people, watch_memory(&server, end, &joins));
+    let (began, joins) = (Instant::now(), Cell::new(0));
+    let people = join_all((0..PEOPLE).map(|number| come_and_go(&server, number, &sent, &pace, began, &joins)));
+    let (_, memory) = tokio::join!(people, watch_memory(&server, began + pace.block * pace.blocks, &joins));
     println!("{} came and went; before: {before:?}", joins.get());
     server.hang_up();
     let held = until_back(&server, &before).await;
@@ -94,38 +95,70 @@ fn what_is_sent() -> Vec<Sent> {
     ]
 }
 
-/// One of them, over and over: joins with something, stays, and leaves with a word or without, or joins anew while still there.
-async fn come_and_go(server: &Server, number: u64, sent: &[Sent], pace: &Pace, end: Instant, joins: &Cell<u64>) {
+/// Somebody's time on stage, in seconds since the block began.
+struct Visit {
+    at: f64,
+    until: f64,
+    sent: usize,
+    then: Then,
+}
+
+enum Then {
+    LeavesWithoutAWord,
+    Leaves,
+    JoinsAnew,
+}
+
+/// One person's visits in a block, at random but the same in each block.
+fn visits(number: u64, pace: &Pace, kinds: usize) -> Vec<Visit> {
     let mut noise = Noise(number + 1);
     let mut pick = |of: &Range<f64>| of.start + noise.fraction() * (of.end - of.start);
-    let token = server.auth("room", &format!("person-{number}")).await;
-    let mut there = None;
-    while Instant::now() < end {
-        if there.is_none() {
-            pause(pick(&pace.away), end).await;
+    let (mut visits, mut now, mut there) = (Vec::new(), 0.0, false);
+    loop {
+        now += if there { 0.0 } else { pick(&pace.away) };
+        if now >= pace.block.as_secs_f64() {
+            return visits;
         }
-        let (query, live) = &sent[pick(&(0.0..sent.len() as f64)) as usize];
-        let room = format!("room{query}");
-        let joining = send_live(server, &room, &token, live.clone());
-        let (running, session) = tokio::time::timeout(PATIENCE, joining).await.expect("they are connected");
-        joins.set(joins.get() + 1);
-        drop(there.replace(running));
-        pause(pick(&pace.stays), end).await;
-        match pick(&(0.0..3.0)) as usize {
-            0 => there = None,
-            1 => {
-                let (status, ..) = server.request(Method::DELETE, &session, Some(&token), None).await;
-                assert_eq!(status, StatusCode::OK);
-                there = None;
-            }
-            _joins_anew => {}
-        }
+        let sent = pick(&(0.0..kinds as f64)) as usize;
+        let until = (now + pick(&pace.stays)).min(pace.block.as_secs_f64());
+        let then = match pick(&(0.0..3.0)) as usize {
+            0 => Then::LeavesWithoutAWord,
+            1 => Then::Leaves,
+            _ => Then::JoinsAnew,
+        };
+        there = matches!(then, Then::JoinsAnew);
+        visits.push(Visit { at: now, until, sent, then });
+        now = until;
     }
 }
 
-/// For so many seconds, but not beyond the end.
-async fn pause(seconds: f64, end: Instant) {
-    tokio::time::sleep_until((Instant::now() + Duration::from_secs_f64(seconds)).min(end).into()).await;
+/// One of them, block after block.
+async fn come_and_go(server: &Server, number: u64, sent: &[Sent], pace: &Pace, began: Instant, joins: &Cell<u64>) {
+    let visits = visits(number, pace, sent.len());
+    let token = server.auth("room", &format!("person-{number}")).await;
+    let mut there = None;
+    for block in 0..pace.blocks {
+        let moment = |seconds: f64| began + pace.block * block + Duration::from_secs_f64(seconds);
+        for visit in &visits {
+            tokio::time::sleep_until(moment(visit.at).into()).await;
+            let (query, live) = &sent[visit.sent];
+            let room = format!("room{query}");
+            let joining = send_live(server, &room, &token, live.clone());
+            let (running, session) = tokio::time::timeout(PATIENCE, joining).await.expect("they are connected");
+            joins.set(joins.get() + 1);
+            drop(there.replace(running));
+            tokio::time::sleep_until(moment(visit.until).into()).await;
+            match visit.then {
+                Then::LeavesWithoutAWord => there = None,
+                Then::Leaves => {
+                    let (status, ..) = server.request(Method::DELETE, &session, Some(&token), None).await;
+                    assert_eq!(status, StatusCode::OK);
+                    there = None;
+                }
+                Then::JoinsAnew => {}
+            }
+        }
+    }
 }
 
 /// What the server holds, and its child.
@@ -228,7 +261,8 @@ async fn watch_memory(server: &Server, end: Instant, joins: &Cell<u64>) -> Vec<S
 
 /// No five minutes after the first five take more than the ones that came next.
 fn assert_flat(samples: &[Sample]) {
-    let blocks: Vec<&[Sample]> = samples.chunks_exact(BLOCK_SAMPLES).skip(1).collect();
+    let per_block = (BLOCK.as_secs_f64() / SAMPLE_INTERVAL.as_secs_f64()) as usize;
+    let blocks: Vec<&[Sample]> = samples.chunks_exact(per_block).skip(1).collect();
     let of_each = |value: fn(&Sample) -> f64| blocks.iter().map(|block| mean(block, value)).collect::<Vec<_>>();
     for (whose, blocks) in
         [("server", of_each(|sample| sample.server_mb)), ("child", of_each(|sample| sample.child_mb))]
