@@ -14,7 +14,7 @@ const PIXELS_OF_720P30: f64 = 1_280.0 * 720.0 * 30.0;
 const RATE_EXPONENT: f64 = 0.9;
 /// What HEVC and AV1 take of that.
 const OTHER_FORMATS: f64 = 0.65;
-/// Tiles are aligned to it (`layout`); a rung of another width is scaled.
+/// A canvas is of whole macroblocks from left to right; a rung of another width is scaled.
 const CANVAS_ALIGN: u32 = 16;
 
 /// Pictures by which encoders are tried.

@@ -118,7 +118,7 @@ pub enum LadderError {
         "{0} pixels a second in all rungs: give at most {MOST_PIXELS}, as two rungs of 3840x2160 at 60 frames a second have"
     )]
     Pixels(u64),
-    /// A canvas whose tiles could not be aligned, or that is absurd.
+    /// A canvas that is not of whole macroblocks from left to right, or that is absurd.
     #[error("canvas {width}x{height}: width a multiple of 16, height even, both from 64 to 3840")]
     Canvas {
         /// As given, pixels.

@@ -1,7 +1,7 @@
 //! Where each source goes on the canvas: pure geometry in luma pixels, x to the right and y down.
 //!
-//! Measured with swscale's area filter on 2 cores: a tile whose x is a multiple of 64 and whose width is a multiple of 16 costs
-//! half of one that is not. Heights and offsets are even because a 4:2:0 chroma sample covers two by two pixels.
+//! All edges are even, because a 4:2:0 chroma sample covers two by two pixels. They are aligned to nothing more: that would cost tiles that are alike and
+//! pictures of their own proportions, and saves no time (`docs/decisions/tiles-are-alike-not-aligned.md`).
 
 use footlight_media::track::{Contributor, PeerKey, Source};
 use serde::{Deserialize, Serialize};
@@ -142,10 +142,11 @@ pub struct Place {
     pub scaling: Scaling,
 }
 
-const X_ALIGN: u32 = 64;
-const WIDTH_ALIGN: u32 = 16;
-/// Small tiles are aligned to [`WIDTH_ALIGN`] alone: 64 pixels would be too much of them.
-const SMALL_TILE: u32 = 256;
+/// Tiles whose width differs by less than this are as large as each other: then there are rather more columns than more rows.
+const ALIKE: u32 = 16;
+/// Of the canvas's longer side: what a small tile takes where there is room for it, and what it does not fall below before there is a second row of them.
+const SMALL: u32 = 4;
+const LEAST: u32 = 8;
 
 /// What tiles are shaped like.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -191,7 +192,7 @@ impl Layout {
         }
         order.truncate(room);
         let place = |(source, rect)| Place { source, rect, scaling: scaling(source) };
-        let corner = pinned.map(|source| place((source, arrangement.corner(canvas))));
+        let corner = pinned.map(|source| place((source, arrangement.corner(canvas, order.len()))));
         let free = corner.map_or(0, |corner| corner.rect.size.width);
         let rects = arrangement.rects(self.scaling, canvas, order.len(), free);
         let places = order.into_iter().zip(rects).map(place).chain(corner);
@@ -230,19 +231,16 @@ impl Arrangement {
         }
     }
 
-    /// Where a pinned picture stands: where the arrangement has nothing small.
-    fn corner(self, canvas: Size) -> Rect {
+    /// Where a pinned picture stands beside `count` others: where the arrangement has nothing small.
+    fn corner(self, canvas: Size, count: usize) -> Rect {
         let margin = margin(canvas);
-        let large = match self {
-            Self::Sidebar => divided(canvas).0.size,
-            Self::Grid | Self::Spotlight | Self::PictureInPicture => canvas,
+        let (large, left) = match self {
+            Self::Sidebar if count > 1 => (divided(canvas).0.size, true),
+            Self::PictureInPicture => (canvas, true),
+            Self::Grid | Self::Spotlight | Self::Sidebar => (canvas, false),
         };
-        let width = small_width(large, large.width.saturating_sub(2 * margin));
-        let size = Size { width, height: even(width * 9 / 16) };
-        let x = match self {
-            Self::Grid | Self::Spotlight => canvas.width - margin - width,
-            Self::Sidebar | Self::PictureInPicture => margin,
-        };
+        let size = wide(small_width(large, large.width.saturating_sub(2 * margin)));
+        let x = if left { margin } else { canvas.width - margin - size.width };
         Rect { x, y: even((large.height - margin).saturating_sub(size.height)), size }
     }
 }
@@ -255,31 +253,51 @@ fn divided(canvas: Size) -> (Rect, Rect) {
         let half = |y, height| Rect { x: 0, y, size: Size { width, height } };
         return (half(0, top), half(top, height - top));
     }
-    let left = align_down(width * 3 / 4, x_align(width / 4));
+    let left = even(width * 3 / 4);
     let part = |x, width| Rect { x, y: 0, size: Size { width, height } };
     (part(0, left), part(left, width - left))
 }
 
 /// From a canvas's edge to what stands over it.
 fn margin(canvas: Size) -> u32 {
-    align_down((canvas.width / 40).min(canvas.height / 8), WIDTH_ALIGN)
+    even((canvas.width / 40).min(canvas.height / 8))
 }
 
-/// The width of a small tile: a quarter of the canvas's longer side, as one of an upright canvas's width would be too small to be seen, where there is
+/// A tile of 16:9.
+const fn wide(width: u32) -> Size {
+    Size { width, height: even(width * 9 / 16) }
+}
+
+/// The width of a small tile: a part of the canvas's longer side, as one of an upright canvas's width would be too small to be seen, where there is
 /// room for it. It may be nothing on a canvas that is no larger than a stamp.
 fn small_width(canvas: Size, room: u32) -> u32 {
     let high = canvas.height.saturating_sub(2 * margin(canvas)) * 16 / 9;
-    align_down((canvas.width.max(canvas.height) / 4).min(room).min(high), WIDTH_ALIGN)
+    even((canvas.width.max(canvas.height) / SMALL).min(room).min(high))
 }
 
-/// Small tiles in a row over the lower edge, from the right, with so much left free on the left.
+/// Small tiles over the lower edge, from the right, with so much left free on the left: in one row, or in as few as let each be seen, in the lower half.
 fn strip(canvas: Size, count: usize, free: u32) -> Vec<Rect> {
     let count = u32::try_from(count.min(MAX_TILES)).expect("at most 16");
+    if count == 0 {
+        return Vec::new();
+    }
     let margin = margin(canvas);
-    let width = small_width(canvas, canvas.width.saturating_sub(2 * margin + free) / count.max(1));
-    let size = Size { width, height: even(width * 9 / 16) };
-    let y = even(canvas.height - margin - size.height);
-    (1..=count).map(|i| Rect { x: canvas.width - margin - i * width, y, size }).collect()
+    let room = Size {
+        width: canvas.width.saturating_sub(2 * margin + free),
+        height: (canvas.height / 2).saturating_sub(margin),
+    };
+    let least = canvas.width.max(canvas.height) / LEAST;
+    let width = |rows: u32| match rows {
+        1 => small_width(canvas, room.width / count),
+        _ => even((room.width / count.div_ceil(rows)).min(room.height / rows * 16 / 9).min(least)),
+    };
+    let enough = (1..=count).find(|rows| width(*rows) >= even(least));
+    let rows = enough.or_else(|| (1..=count).rev().max_by_key(|rows| width(*rows))).expect("at least one");
+    let (columns, size) = (count.div_ceil(rows), wide(width(rows)));
+    let (right, bottom) = (canvas.width - margin, even(canvas.height - margin));
+    let tile =
+        |i| Rect { x: even(right) - (i % columns + 1) * size.width, y: bottom - (i / columns + 1) * size.height, size };
+    (0..count).map(tile).collect()
 }
 
 /// The tiles of a plain grid for `count` sources in `area`, row by row; a last row that is not full is centred. There are as many columns as make the
@@ -294,7 +312,7 @@ fn grid(area: Rect, count: usize, shape: Shape) -> Vec<Rect> {
     let extent = |columns: u32| {
         let (width, height) = (width / columns, height / count.div_ceil(columns));
         match shape {
-            Shape::Wide => width.min(height * 16 / 9) / WIDTH_ALIGN,
+            Shape::Wide => width.min(height * 16 / 9) / ALIKE,
             Shape::Room => width.min(height),
         }
     };
@@ -304,27 +322,18 @@ fn grid(area: Rect, count: usize, shape: Shape) -> Vec<Rect> {
         Shape::Wide => (height / rows).min(width * 9 / (16 * columns)),
         Shape::Room => height / rows,
     });
-    let (top, align) = (area.y + even((height - rows * tile_height) / 2), x_align(width / columns));
+    let top = area.y + even((height - rows * tile_height) / 2);
     (0..count)
         .map(|i| {
             let (row, column) = (i / columns, i % columns);
             let in_row = if row + 1 == rows { count - row * columns } else { columns };
             // A row that is not full is shifted by half of what it lacks.
-            let edge = |c: u32| area.x + align_down((2 * c + columns - in_row) * width / (2 * columns), align);
+            let edge = |c: u32| area.x + even((2 * c + columns - in_row) * width / (2 * columns));
             let x = edge(column);
-            let full_width = column + 1 == columns && in_row == columns;
-            let right = if full_width { area.x + width } else { edge(column + 1) };
-            Rect {
-                x,
-                y: top + row * tile_height,
-                size: Size { width: align_down(right - x, WIDTH_ALIGN), height: tile_height },
-            }
+            let size = Size { width: edge(column + 1) - x, height: tile_height };
+            Rect { x, y: top + row * tile_height, size }
         })
         .collect()
-}
-
-const fn x_align(tile_width: u32) -> u32 {
-    if tile_width < SMALL_TILE { WIDTH_ALIGN } else { X_ALIGN }
 }
 
 /// The largest rectangle of the tile's proportions inside a source, centred ("fill"): what is seen of it. Never empty where the source is not.
@@ -355,18 +364,12 @@ pub fn fit(source: Size, tile: Rect) -> Rect {
     let (tw, th) = (u64::from(tile.size.width), u64::from(tile.size.height));
     let (width, height) = if sw * th >= tw * sh { (tw, tw * sh / sw) } else { (th * sw / sh, th) };
     let to_u32 = |v: u64| u32::try_from(v).expect("not larger than the tile");
-    // Rounding to 16 may cost up to 15 pixels of width; where the picture already spans the tile nothing is lost.
-    let width = align_down(to_u32(width), WIDTH_ALIGN).max(WIDTH_ALIGN.min(tile.size.width));
-    let height = even(to_u32(height)).max(2);
+    let (width, height) = (even(to_u32(width)).max(2), even(to_u32(height)).max(2));
     Rect {
-        x: tile.x + align_down((tile.size.width - width) / 2, WIDTH_ALIGN),
+        x: tile.x + even((tile.size.width - width) / 2),
         y: tile.y + even((tile.size.height - height) / 2),
         size: Size { width, height },
     }
-}
-
-const fn align_down(v: u32, to: u32) -> u32 {
-    v / to * to
 }
 
 const fn even(v: u32) -> u32 {
@@ -407,6 +410,45 @@ mod tests {
     }
 
     #[test]
+    fn tiles_of_a_grid_are_alike() {
+        let upright = Size { width: 720, height: 1280 };
+        for (canvas, scaling, count) in [HD, upright].into_iter().flat_map(|canvas| {
+            let scalings = [Scaling::Fit, Scaling::Fill];
+            scalings.into_iter().flat_map(move |scaling| (1..=MAX_TILES).map(move |count| (canvas, scaling, count)))
+        }) {
+            let tiles = rects(&Layout { scaling, ..Layout::default() }, canvas, count);
+            let widths = || tiles.iter().map(|tile| tile.size.width);
+            let (least, most) = (widths().min().unwrap_or(0), widths().max().unwrap_or(0));
+            assert!(most - least <= 2, "{canvas:?} {scaling:?} {count}: {tiles:?}");
+            let bars = |row: &[Rect]| {
+                let last = row[row.len() - 1];
+                row[0].x.abs_diff(canvas.width - last.x - last.size.width)
+            };
+            assert!(tiles.chunk_by(|a, b| a.y == b.y).all(|row| bars(row) <= 2), "{canvas:?} {count}: {tiles:?}");
+        }
+    }
+
+    #[test]
+    fn small_ones_are_never_too_small_to_be_seen() {
+        let layout = |pinned| Layout { arrangement: Arrangement::PictureInPicture, pinned, ..Layout::default() };
+        for (canvas, count) in [HD, Size { width: 720, height: 1280 }]
+            .into_iter()
+            .flat_map(|canvas| (2..=MAX_TILES).map(move |n| (canvas, n)))
+        {
+            for pinned in [None, Some(PeerKey("0".into()))] {
+                let tiles = rects(&layout(pinned.clone()), canvas, count);
+                assert_eq!(tiles.len(), count);
+                for tile in &tiles[1..] {
+                    assert!(tile.size.width >= 150 && tile.y >= canvas.height / 2, "{canvas:?} {count}: {tile:?}");
+                }
+            }
+        }
+        assert_eq!(rects(&layout(None), HD, 4)[1..], [928, 608, 288].map(|x| rect(x, 508, 320, 180)));
+        let nine = rects(&layout(None), HD, 9);
+        assert_eq!((nine[1], nine[8]), (rect(1088, 598, 160, 90), rect(608, 508, 160, 90)));
+    }
+
+    #[test]
     fn the_one_in_focus_is_large_and_the_first_where_they_are_not_there() {
         let sidebar = |focus: &str| Layout {
             arrangement: Arrangement::Sidebar,
@@ -438,6 +480,9 @@ mod tests {
         assert_eq!(last(Arrangement::Grid, 3), Some(corner));
         assert_eq!(last(Arrangement::Spotlight, 2), Some(corner));
         assert_eq!(last(Arrangement::PictureInPicture, 3).map(|place| place.rect.x), Some(32));
+        assert_eq!(last(Arrangement::Sidebar, 3).map(|place| place.rect), Some(rect(32, 554, 240, 134)));
+        // Beside one alone a sidebar is nothing but that one.
+        assert_eq!(last(Arrangement::Sidebar, 2), Some(corner));
         assert_eq!(places(&pinned(Arrangement::Grid), HD, 40).len(), MAX_TILES);
         // Who is alone is seen as large as anybody.
         let alone = Layout { pinned: Some(PeerKey("0".into())), ..Layout::default() };
@@ -492,7 +537,7 @@ mod tests {
             |arrangement, scaling, count| rects(&Layout { arrangement, scaling, ..Layout::default() }, upright, count);
         assert_eq!(of(Arrangement::Grid, Scaling::Fit, 2), [rect(0, 236, 720, 404), rect(0, 640, 720, 404)]);
         assert_eq!(of(Arrangement::Grid, Scaling::Fill, 2), [rect(0, 0, 720, 640), rect(0, 640, 720, 640)]);
-        assert_eq!(of(Arrangement::Grid, Scaling::Fill, 4)[3], rect(320, 640, 400, 640));
+        assert_eq!(of(Arrangement::Grid, Scaling::Fill, 4)[3], rect(360, 640, 360, 640));
         assert_eq!(of(Arrangement::Sidebar, Scaling::Fill, 2), [rect(0, 0, 720, 640), rect(0, 640, 720, 640)]);
     }
 
@@ -514,14 +559,14 @@ mod tests {
         let check = |w, h, want| assert_eq!(fit(Size { width: w, height: h }, rect(0, 0, 640, 360)), want, "{w}x{h}");
         check(1280, 720, rect(0, 0, 640, 360));
         check(640, 480, rect(80, 0, 480, 360));
-        check(720, 1280, rect(224, 0, 192, 360));
+        check(720, 1280, rect(218, 0, 202, 360));
         check(10_000, 2, rect(0, 178, 640, 2));
-        check(2, 10_000, rect(304, 0, 16, 360));
+        check(2, 10_000, rect(318, 0, 2, 360));
     }
 
     proptest! {
         #[test]
-        fn tiles_are_aligned_inside_the_canvas_and_overlap_nothing_but_a_large_one(
+        fn tiles_are_even_inside_the_canvas_and_overlap_nothing_but_a_large_one(
             w in 4u32..=240, h in 32u32..=1920, count in 0usize..20, sw in 1u32..5000, sh in 1u32..5000,
             kind in 0usize..4, fill: bool, pinned: bool,
         ) {
@@ -536,8 +581,8 @@ mod tests {
             prop_assert!(tiles.len() <= count.min(MAX_TILES));
             for (i, t) in tiles.iter().enumerate() {
                 prop_assert!(t.x + t.size.width <= canvas.width && t.y + t.size.height <= canvas.height, "{t:?}");
-                let aligned = [t.x % WIDTH_ALIGN, t.size.width % WIDTH_ALIGN, t.y % 2, t.size.height % 2];
-                prop_assert!(aligned == [0; 4] && t.size.width > 0 && t.size.height > 0, "{t:?}");
+                let odd = [t.x % 2, t.size.width % 2, t.y % 2, t.size.height % 2];
+                prop_assert!(odd == [0; 4] && t.size.width > 0 && t.size.height > 0, "{t:?}");
                 // A pinned one lies over a large one, and so do those of picture in picture; all tiles of a grid are.
                 let last = pinned.is_some() && count > 1 && i + 1 == tiles.len();
                 let large = if last && kind == 0 { i } else { usize::from(last || kind == 3) };

@@ -126,7 +126,8 @@ fn cases() -> Vec<Case> {
             cases.extend([1, 2, 4, 9, 16].map(|peers| (canvas, plain.clone(), peers, false)));
             cases.push((canvas, Layout { scaling: Scaling::Fill, ..plain.clone() }, 4, false));
             cases.push((canvas, plain.clone(), 4, true));
-            cases.push((canvas, Layout { pinned: Some(peer(3)), ..plain }, 4, false));
+            cases.push((canvas, Layout { pinned: Some(peer(3)), ..plain.clone() }, 4, false));
+            cases.push((canvas, Layout { pinned: Some(peer(0)), ..plain }, 2, true));
         }
     }
     cases
