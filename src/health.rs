@@ -236,9 +236,12 @@ fn state(
     }
 }
 
-/// With nobody on stage there is nothing to be missed, nor before who has just come could be seen and heard.
+/// Where nobody sends a picture, or no sound, none is missed, nor before who has just come could be seen and heard. A screen that is shared may stand still.
 fn programme(look: &Look<'_>) -> BTreeMap<TrackKind, TrackState> {
-    let anybody = look.sessions.iter().any(|session| session.connected && session.age >= SETTLED);
+    let settled = || look.sessions.iter().filter(|session| session.connected && session.age >= SETTLED);
+    let sends = |kind: Kind| settled().any(|session| session.tracks.iter().any(|track| track.codec.kind() == kind));
+    let (pictures, sounds) = (sends(Kind::Video), sends(Kind::Audio));
+    let screen = settled().any(|session| session.from.source == Source::Screen);
     let of = |subject: &Subject, signal: &Signal| {
         let kind = match subject {
             Subject::Picture => TrackKind::Video,
@@ -246,8 +249,9 @@ fn programme(look: &Look<'_>) -> BTreeMap<TrackKind, TrackState> {
             Subject::Track(_) => return None,
         };
         let state = match signal {
-            _ if !anybody => TrackState::Ok,
+            _ if !(if kind == TrackKind::Video { pictures } else { sounds }) => TrackState::Ok,
             Signal::Fine => TrackState::Ok,
+            Signal::Frozen | Signal::Stalled if screen => TrackState::Ok,
             Signal::Black => TrackState::Black,
             Signal::Muted if kind == TrackKind::Video => TrackState::Black,
             Signal::Frozen | Signal::Stalled => TrackState::Frozen,
@@ -393,6 +397,27 @@ mod tests {
             count(100, 0, 0);
         }
         assert_eq!(count(100, 0, 0), Some(0.0));
+    }
+
+    #[test]
+    fn a_programme_misses_only_what_somebody_sends() {
+        let check = |change: &dyn Fn(&mut SessionStats), subject: Subject, signal: Signal, want| {
+            let mut session = ada(at(100));
+            change(&mut session);
+            let mut room = RoomHealth::default();
+            room.look(&look(&[session], &[(subject, signal)], at(100)));
+            assert_eq!(room.programme().map(|(_, state)| state).collect::<Vec<_>>(), [want], "{subject:?} {signal:?}");
+        };
+        let camera = |_: &mut SessionStats| {};
+        let screen = |session: &mut SessionStats| session.from.source = Source::Screen;
+        let voice = |session: &mut SessionStats| session.tracks = vec![TrackStats::new(TrackId(9), Codec::Opus)];
+        check(&camera, Subject::Picture, Signal::Frozen, TrackState::Frozen);
+        check(&camera, Subject::Picture, Signal::Black, TrackState::Black);
+        check(&camera, Subject::Sound, Signal::Silent, TrackState::Ok);
+        check(&screen, Subject::Picture, Signal::Frozen, TrackState::Ok);
+        check(&screen, Subject::Picture, Signal::Black, TrackState::Black);
+        check(&voice, Subject::Picture, Signal::Frozen, TrackState::Ok);
+        check(&voice, Subject::Sound, Signal::Silent, TrackState::Silent);
     }
 
     #[test]
