@@ -12,6 +12,7 @@ pub mod desk;
 mod encoding;
 pub mod health;
 pub mod http;
+mod lag;
 pub mod listeners;
 pub mod live;
 pub mod metrics;

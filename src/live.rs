@@ -3,6 +3,7 @@
 //!
 //! One owner keeps the table of streams and takes one closed enum of inputs. What a packager reports is kept for the admin listener.
 
+use crate::lag::Lag;
 use crate::packaging::Objects;
 use crate::snapshots::Shot;
 use crate::stream::{LAST_LINGER, LINGER, StreamTask};
@@ -28,6 +29,10 @@ const INPUTS: usize = 256;
 const SHOTS: usize = 4;
 /// For a picture: a tick and its encoding take a tenth of it.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(2);
+
+/// What an operator can do about a rung that leaves pictures out.
+const LAGS: &str =
+    "a rung left pictures out for want of CPU; give the machine more, take a faster preset, or fewer rungs";
 
 /// Where a packager runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -186,6 +191,7 @@ struct Entry {
     direction: watch::Sender<Direction>,
     shots: mpsc::Sender<Shot>,
     report: StreamReport,
+    lag: Lag,
 }
 
 impl Owner {
@@ -217,6 +223,10 @@ impl Owner {
                 }
                 LiveInput::Reported { stream, starts, report } => {
                     if let Some(entry) = self.streams.get_mut(&stream) {
+                        for (rung, pictures) in entry.lag.tell(&report.skipped_by_rungs, Instant::now()) {
+                            let room = &entry.report.room;
+                            tracing::warn!(room, stream, rung, pictures, "{LAGS}");
+                        }
                         entry.report.starts = starts;
                         entry.report.report = report;
                     }
@@ -267,7 +277,8 @@ impl Owner {
         let report = StreamReport { room: room.clone(), stream: stream.clone(), running_since: None, starts, report };
         let (direction, directions) = watch::channel(Direction::default());
         let (shots, asked) = mpsc::channel(SHOTS);
-        self.streams.insert(stream.clone(), Entry { stop: stop.clone(), direction, shots, report });
+        self.streams
+            .insert(stream.clone(), Entry { stop: stop.clone(), direction, shots, report, lag: Lag::default() });
         tracing::info!(room, stream, "a live stream starts");
         let task = StreamTask {
             common: self.common.clone(),

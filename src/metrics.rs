@@ -174,15 +174,22 @@ fn render_streams(text: &mut String, reports: &[StreamReport]) {
     family("footlight_stream_stage_seconds", "summary", "How long each stage of a frame's way took.", &|r| {
         stages(r).flat_map(|(row, histogram)| stage_samples(*row, histogram)).collect()
     });
+    family(
+        "footlight_stream_rung_skipped_ticks_total",
+        "counter",
+        "Pictures that a rung left out, for want of CPU.",
+        &|r| {
+            let rungs: BTreeMap<_, _> =
+                r.report.skipped_by_rungs.iter().map(|(rung, count)| (label_value(rung), *count)).collect();
+            rungs.iter().map(|(rung, count)| ("", format!(",rung=\"{rung}\""), *count as f64)).collect()
+        },
+    );
     let mut counter = |name: &str, help: &str, value: &dyn Fn(&StreamReport) -> u64| {
         family(name, "counter", help, &|r| vec![("", String::new(), value(r) as f64)]);
     };
     counter("footlight_stream_packager_starts_total", "Packagers begun, the first among them.", &|r| r.starts.into());
     counter("footlight_stream_ticks_total", "Pictures that were due.", &|r| r.report.ticks);
     counter("footlight_stream_late_ticks_total", "Pictures not drawn, for want of time.", &|r| r.report.late_ticks);
-    counter("footlight_stream_rung_skipped_ticks_total", "Pictures that a rung's encoder left out.", &|r| {
-        r.report.skipped_by_rungs
-    });
     counter(
         "footlight_stream_rung_repeated_ticks_total",
         "Pictures that stood still and were not encoded again.",
@@ -195,9 +202,11 @@ fn render_streams(text: &mut String, reports: &[StreamReport]) {
     counter("footlight_stream_undecodable_frames_total", "Frames that a decoder refused.", &|r| {
         r.report.undecodable_frames
     });
-    counter("footlight_stream_unshown_pictures_total", "Decoded pictures that came too late to be shown.", &|r| {
-        r.report.unshown_pictures
-    });
+    counter(
+        "footlight_stream_unshown_pictures_total",
+        "Decoded pictures that no tick showed: more than one came for it.",
+        &|r| r.report.unshown_pictures,
+    );
     counter("footlight_stream_late_audio_samples_total", "Samples that came too late to be heard.", &|r| {
         r.report.late_samples
     });
@@ -338,7 +347,8 @@ mod tests {
         let mut cpu_us = vec![(forged.to_owned(), 1), ("audio".to_owned(), 1), ("audio".to_owned(), 2_000_000)];
         cpu_us.extend((0..100_000).map(|n| (format!("thread-{n}"), n)));
         let stages = vec![(Row::ALL[0], Histogram::default()); 100_000];
-        let report = Box::new(Report { cpu_us, stages, ..Report::default() });
+        let skipped_by_rungs = vec![("720p\"} 1\n".to_owned(), 7), ("360p".to_owned(), 0)];
+        let report = Box::new(Report { cpu_us, stages, skipped_by_rungs, ..Report::default() });
         let mut text = String::new();
         let (stream, room, running_since) = ("s".into(), "r".into(), None);
         render_streams(&mut text, &[StreamReport { room, stream, running_since, starts: 1, report }]);
@@ -351,6 +361,13 @@ mod tests {
             "{cpu:?}"
         );
         assert_eq!(lines("footlight_stream_stage_seconds_count{").len(), 1);
+        assert_eq!(
+            lines("footlight_stream_rung_skipped_ticks_total{"),
+            [
+                r#"footlight_stream_rung_skipped_ticks_total{stream="s",room="r",rung="360p"} 0"#,
+                r#"footlight_stream_rung_skipped_ticks_total{stream="s",room="r",rung="720p\"} 1\n"} 7"#,
+            ]
+        );
         assert_each_family_has_one_head(&text);
     }
 

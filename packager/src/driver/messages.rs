@@ -20,6 +20,8 @@ const CHANGES: usize = 4_096;
 const LEFTOVERS: usize = 1 << 16;
 /// Threads of a packager.
 const THREADS: usize = 512;
+/// Rungs: more than a ladder has.
+const RUNGS: usize = 64;
 /// Sources whose signals are reported, and the programme's two: more than a stage has tracks.
 const SIGNALS: usize = 4_096;
 
@@ -100,8 +102,9 @@ pub struct Report {
     pub ticks: u64,
     /// Ticks that were late and not drawn.
     pub late_ticks: u64,
-    /// Ticks that a rung left out.
-    pub skipped_by_rungs: u64,
+    /// Ticks that a rung left out, by its name.
+    #[serde(deserialize_with = "at_most::<RUNGS, _, _>")]
+    pub skipped_by_rungs: Vec<(String, u64)>,
     /// Ticks that a rung did not encode, because it had encoded what stands still.
     pub repeated_by_rungs: u64,
     /// Frames that no decoder took: its queue was full, no key frame had come, or a voice had brought more sound than there is time for.

@@ -13,13 +13,14 @@ use std::sync::{Arc, PoisonError};
 pub(super) struct Counters {
     pub(super) ticks: AtomicU64,
     pub(super) late_ticks: AtomicU64,
-    pub(super) skipped_by_rungs: AtomicU64,
     pub(super) repeated_by_rungs: AtomicU64,
     pub(super) dropped_frames: AtomicU64,
     pub(super) undecodable_frames: AtomicU64,
     pub(super) decoded_frames: AtomicU64,
     pub(super) unshown_pictures: AtomicU64,
     pub(super) late_samples: AtomicU64,
+    /// By the rungs' names. Locked when a rung begins and when a report is read.
+    skipped: Mutex<Vec<(String, Arc<AtomicU64>)>>,
     /// By the threads' name. Locked when a thread begins and when a report is read, never by a frame.
     cpu: Mutex<BTreeMap<String, Cpu>>,
 }
@@ -43,6 +44,14 @@ impl Counters {
         Meter(cpu_us)
     }
 
+    /// What a rung that begins counts the ticks with that it leaves out.
+    pub(super) fn skipped_by(&self, rung: &str) -> Arc<AtomicU64> {
+        let skipped = Arc::new(AtomicU64::new(0));
+        let mut rungs = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        rungs.push((rung.to_owned(), Arc::clone(&skipped)));
+        skipped
+    }
+
     pub(super) fn report(&self) -> Report {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut cpu_us = Vec::new();
@@ -55,11 +64,12 @@ impl Counters {
             });
             cpu_us.push((name.clone(), *ended_us + running.iter().map(|us| read(us)).sum::<u64>()));
         }
+        let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         Report {
             cpu_us,
             ticks: read(&self.ticks),
             late_ticks: read(&self.late_ticks),
-            skipped_by_rungs: read(&self.skipped_by_rungs),
+            skipped_by_rungs: skipped.iter().map(|(rung, count)| (rung.clone(), read(count))).collect(),
             repeated_by_rungs: read(&self.repeated_by_rungs),
             dropped_frames: read(&self.dropped_frames),
             undecodable_frames: read(&self.undecodable_frames),

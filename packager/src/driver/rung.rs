@@ -12,7 +12,7 @@ use crate::session::{Input, Lane};
 use crate::stages::{FrameStamps, TickStamps};
 use footlight_media::time::SessionTime;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Canvases that wait for a rung: a quarter of a second at 30 fps. A tick that finds it full is left out by this rung.
@@ -82,6 +82,7 @@ fn run(
     let _nobody_listens_after_the_end =
         shared.events.blocking_send(ThreadEvent::Session(Input::Opened { lane, header }));
     let mut encoding = Encoding {
+        skipped: shared.counters.skipped_by(&rung.name),
         shared,
         lane,
         encoder,
@@ -101,6 +102,8 @@ fn run(
 }
 
 struct Encoding {
+    /// Ticks that were left out.
+    skipped: Arc<AtomicU64>,
     shared: Shared,
     lane: Lane,
     encoder: VideoEncoder,
@@ -117,7 +120,7 @@ impl Encoding {
     /// Accounts for the ticks that never came: a boundary is encoded from this canvas, another lengthens the sample before it.
     fn catch_up(&mut self, tick: &ToRung) -> Result<(), FfmpegError> {
         while self.next < tick.tick {
-            self.shared.counters.skipped_by_rungs.fetch_add(1, Ordering::Relaxed);
+            self.skipped.fetch_add(1, Ordering::Relaxed);
             if self.cut.begins_part(self.next) {
                 self.encode(tick, self.next)?;
             } else {
