@@ -105,7 +105,7 @@ impl StreamTask {
         let start = Start {
             stream: self.names.clone(),
             ladder: self.ladder.clone(),
-            direction,
+            direction: direction.clone(),
             loudness_lufs: self.common.loudness_lufs,
             clock: self.common.clock,
             zero_date: self.zero_date,
@@ -120,7 +120,7 @@ impl StreamTask {
             }
             Isolation::Thread => packaging::in_thread(start)?,
         };
-        self.converse(subscription, directions, told, says).await
+        self.converse(subscription, (directions, direction), told, says).await
     }
 
     /// What a predecessor left at the origin. A record that is longer than ours can be was left by somebody who had taken it over.
@@ -130,11 +130,11 @@ impl StreamTask {
     }
 
     /// Carries frames there and answers back until the packager ends. Never waits for the packager alone: one that hangs takes nothing more, and is
-    /// noticed by its silence.
+    /// noticed by its silence. It has been told of the direction that stands beside the `directions`.
     async fn converse(
         &mut self,
         mut frames: Subscription,
-        mut directions: watch::Receiver<Direction>,
+        (mut directions, mut directed): (watch::Receiver<Direction>, Direction),
         mut told: Told,
         mut says: Says,
     ) -> Result<Vec<String>, WorkerError> {
@@ -175,7 +175,9 @@ impl StreamTask {
                     None => return Err(WorkerError::NoStage),
                 },
                 Ok(()) = directions.changed(), if takes == Takes::Now => {
-                    next = Some(ToPackager::Direct(Box::new(directions.borrow_and_update().clone())));
+                    let direction = directions.borrow_and_update().clone();
+                    next = Some(ToPackager::Direct(Box::new(direction.since(&directed))));
+                    directed = direction;
                 }
                 Some(shot) = self.shots.recv(), if takes == Takes::Now => next = Some(snapshots.ask(shot)),
                 at = objects.published(), if takes == Takes::Now => next = at.map(ToPackager::Published),

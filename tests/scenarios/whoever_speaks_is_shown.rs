@@ -10,7 +10,7 @@ use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackEvent, TrackId};
 use footlight_packager::contribution::{OPUS_FRAME_SAMPLES, OpusEncoder};
 use footlight_packager::decode::Pcm;
-use footlight_packager::direction::Direction;
+use footlight_packager::direction::Changed;
 use footlight_packager::driver::ToPackager;
 use footlight_packager::layout::{Arrangement, Layout, Transition};
 use std::time::Duration;
@@ -29,7 +29,11 @@ async fn and_stays_while_nobody_does() {
     packaging.until_running().await;
     let transition = Transition::None;
     let layout = Layout { arrangement: Arrangement::Spotlight, follows_speaker: true, transition, ..Layout::default() };
-    packaging.to.send(ToPackager::Direct(Box::new(Direction { layout, ..Direction::default() }))).await.unwrap();
+    packaging
+        .to
+        .send(ToPackager::Direct(Box::new(Changed { layout: Some(layout), ..Changed::default() })))
+        .await
+        .unwrap();
     let clips = GREYS.map(|luma| clips::grey(luma, 320, 180, SPEAKERS.len() as u32));
     let [tone, silence] = [0.3, 0.0].map(sound);
     for (peer, grey) in GREYS.iter().enumerate() {

@@ -3,7 +3,7 @@
 
 use crate::bounded::at_most;
 use crate::clock::SessionClock;
-use crate::direction::Direction;
+use crate::direction::{Changed, Direction};
 use crate::ladder::Ladder;
 use crate::objects::{self, Change};
 use crate::signal::{Signal, Subject};
@@ -52,7 +52,7 @@ pub enum ToPackager {
     /// Something happened to a track.
     Event(TrackEvent),
     /// What is wanted now, from the next tick and the next chunk of sound on.
-    Direct(Box<Direction>),
+    Direct(Box<Changed>),
     /// The oldest changes of [`FromPackager::Publish`] that were not yet confirmed are at the origin, since this time.
     Published(SessionTime),
     /// Somebody wants to see what it looks like.

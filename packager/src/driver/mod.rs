@@ -22,7 +22,7 @@ mod slot;
 mod still;
 
 use crate::clock::SessionClock;
-use crate::direction::Direction;
+use crate::direction::Changed;
 use crate::layout::{Layout, Size};
 use crate::mixer::Mix;
 use crate::objects::Batch;
@@ -141,7 +141,7 @@ pub async fn run(
         tokio::select! {
             input = inputs.next() => match input {
                 Some(ToPackager::Event(event)) => driver.track_event(event)?,
-                Some(ToPackager::Direct(direction)) => driver.direct(*direction),
+                Some(ToPackager::Direct(changed)) => driver.direct(*changed),
                 Some(ToPackager::Snapshot { number, peer }) => driver.snapshot(number, peer),
                 Some(ToPackager::Published(at)) => driver.published(at)?,
                 Some(ToPackager::Stop) => driver.stop(),
@@ -437,11 +437,17 @@ impl Driver {
         let _lost = self.pictures.may(picture::PictureInput::Shoot { number, peer });
     }
 
-    fn direct(&self, direction: Direction) {
-        self.pinned.set(direction.layout.pinned.clone());
-        self.layout.set(direction.layout);
-        self.scenery.set(direction.scenery);
-        self.mix.set(direction.mix);
+    fn direct(&self, Changed { layout, scenery, mix }: Changed) {
+        if let Some(layout) = layout {
+            self.pinned.set(layout.pinned.clone());
+            self.layout.set(layout);
+        }
+        if let Some(scenery) = scenery {
+            self.scenery.set(scenery);
+        }
+        if let Some(mix) = mix {
+            self.mix.set(mix);
+        }
     }
 
     /// Only the newest size of each track counts, and it waits for room.
