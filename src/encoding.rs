@@ -3,7 +3,7 @@
 
 use crate::live::Isolation;
 use footlight_control as control;
-use footlight_packager::ladder::{AudioRendition, Format, Ladder, LadderError, Rung, VideoCodec};
+use footlight_packager::ladder::{AudioRendition, Format, Ladder, LadderError, Rung, VIDEO_BPS, VideoCodec};
 use footlight_packager::layout::Size;
 use footlight_packager::{encode, ffmpeg};
 
@@ -14,8 +14,6 @@ const PIXELS_OF_720P30: f64 = 1_280.0 * 720.0 * 30.0;
 const RATE_EXPONENT: f64 = 0.9;
 /// What HEVC and AV1 take of that.
 const OTHER_FORMATS: f64 = 0.65;
-/// A canvas is of whole macroblocks from left to right; a rung of another width is scaled.
-const CANVAS_ALIGN: u32 = 16;
 
 /// Pictures by which encoders are tried.
 const TRIED: Size = Size { width: 640, height: 360 };
@@ -88,9 +86,8 @@ pub(crate) fn ladder(asked: &control::Ladder, configured: &Ladder) -> Result<Lad
         });
     }
     let pixels = |size: Size| u64::from(size.width) * u64::from(size.height);
-    let Size { width, height } =
-        ladder.rungs.iter().map(|rung| rung.size).max_by_key(|size| pixels(*size)).unwrap_or(configured.canvas);
-    ladder.canvas = Size { width: width.checked_next_multiple_of(CANVAS_ALIGN).unwrap_or(width), height };
+    let largest = ladder.rungs.iter().map(|rung| rung.size).max_by_key(|size| pixels(*size));
+    ladder.canvas = largest.unwrap_or(configured.canvas);
     checked(ladder)
 }
 
@@ -142,7 +139,8 @@ fn usual_kbps(size: Size, fps: u32, codec: VideoCodec) -> u32 {
     let share = if codec.format() == Format::Avc { 1.0 } else { OTHER_FORMATS };
     // In steps that a person would choose; a float beyond u32 becomes its largest value.
     let tens = KBPS_OF_720P30 * (pixels / PIXELS_OF_720P30).powf(RATE_EXPONENT) * share / 10.0;
-    (tens.round() as u32).saturating_mul(10)
+    let [least, most] = [VIDEO_BPS.start(), VIDEO_BPS.end()].map(|bps| bps / 1_000);
+    (tens.round() as u32).saturating_mul(10).clamp(least, most)
 }
 
 #[cfg(test)]
@@ -165,11 +163,16 @@ mod tests {
     #[test]
     fn heights_alone_make_a_ladder() {
         let ladder = of(vec![layer(1080), layer(720), layer(480), layer(360)]).expect("can be encoded");
-        assert_eq!((ladder.canvas, ladder.fps), (Size { width: 1920, height: 1088 - 8 }, 30));
+        assert_eq!((ladder.canvas, ladder.fps), (Size { width: 1920, height: 1080 }, 30));
         let rungs: Vec<_> =
             ladder.rungs.iter().map(|r| (r.name.as_str(), r.size.width, r.bitrate_bps / 1_000)).collect();
         assert_eq!(rungs, [("1080p", 1920, 5_190), ("720p", 1280, 2_500), ("480p", 852, 1_200), ("360p", 640, 720)]);
         assert_eq!(ladder.audio, [AudioRendition { name: "audio".into(), bitrate_bps: 128_000 }]);
+    }
+
+    #[test]
+    fn what_is_too_small_for_a_rate_of_its_own_has_the_least_there_is() {
+        assert_eq!(of(vec![layer(64)]).map(|ladder| ladder.rungs[0].bitrate_bps), Ok(50_000));
     }
 
     #[test]
@@ -186,7 +189,7 @@ mod tests {
     fn upright_pictures_have_an_upright_canvas() {
         let upright = control::Layer { width: Some(1080), ..layer(1920) };
         let ladder = of(vec![upright]).expect("can be encoded");
-        assert_eq!((ladder.canvas, ladder.rungs[0].name.as_str()), (Size { width: 1088, height: 1920 }, "1080p"));
+        assert_eq!((ladder.canvas, ladder.rungs[0].name.as_str()), (Size { width: 1080, height: 1920 }, "1080p"));
     }
 
     #[test]

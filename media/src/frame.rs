@@ -14,8 +14,8 @@ pub struct EncodedFrame {
     pub time: SessionTime,
     /// Whether a decoder can begin here. Always true for sound.
     pub key: bool,
-    /// Whether frames are known to be missing since the one before: the decoder conceals (sound) or has been restarted
-    /// at a key frame (picture).
+    /// Whether frames are known to be missing since the one before. A picture begins anew, at a key frame; what is missing of sound is concealed by the times
+    /// of its frames, whatever this says.
     pub discontinuity: bool,
     /// The codec's bytes, in the form that [`crate::codec::Codec`] names.
     pub data: Bytes,

@@ -10,8 +10,9 @@ use crate::sprite::limited;
 use crate::stages::FrameStamps;
 use std::sync::Arc;
 
-/// Canvases in use at once: what one rung may have waiting, one that it encodes, one that is painted, one that was the last.
-const CANVASES: usize = 11;
+/// Canvases that are kept to be painted again: what one rung may have waiting, one that it encodes, one that is painted, one that was the last. Where more are
+/// in use, as those that rungs repeat, one is made anew.
+pub(crate) const CANVASES: usize = 11;
 
 /// A painted canvas, shared by the rungs.
 pub struct Canvas {

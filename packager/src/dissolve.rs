@@ -1,6 +1,6 @@
 //! Lets one arrangement of the picture pass into the next: where people come, go, change places or names, the picture before fades into the one after. Pure.
 
-use crate::canvas::Canvas;
+use crate::canvas::{CANVASES, Canvas};
 use crate::compositor::Tile;
 use crate::ffmpeg::Picture;
 use crate::layout::{Rect, Scaling};
@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 /// Parts of a whole.
 const WHOLE: u32 = 256;
-/// Canvases in use at once: see [`crate::canvas::Painter`].
-const CANVASES: usize = 11;
 
 /// What was shown, and how far it has passed into what is.
 struct Fade {

@@ -3,6 +3,7 @@
 
 use crate::layout::Size;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Seconds of a segment. TARGETDURATION is this for the whole life of a stream.
@@ -25,6 +26,8 @@ const PEAK_PERCENT: u64 = 125;
 /// Likewise of AV1, whose encoder finds its rate a second late where a picture that stood begins to move.
 const PEAK_PERCENT_OF_AV1: u64 = 250;
 
+/// Mean bits per second of a rung's pictures.
+pub const VIDEO_BPS: RangeInclusive<u32> = 50_000..=50_000_000;
 /// Frames a second that are encoded. Parts are a third of a second: of 25 and 50 some are a frame longer than others.
 const FRAME_RATES: [u32; 7] = [15, 24, 25, 30, 48, 50, 60];
 /// Pixels that all rungs together may have in a second: two of 3840x2160 at 60 frames a second.
@@ -118,8 +121,8 @@ pub enum LadderError {
         "{0} pixels a second in all rungs: give at most {MOST_PIXELS}, as two rungs of 3840x2160 at 60 frames a second have"
     )]
     Pixels(u64),
-    /// A canvas that is not of whole macroblocks from left to right, or that is absurd.
-    #[error("canvas {width}x{height}: width a multiple of 16, height even, both from 64 to 3840")]
+    /// A canvas that 4:2:0 cannot hold or that is absurd.
+    #[error("canvas {width}x{height}: both even, and from 64 to 3840")]
     Canvas {
         /// As given, pixels.
         width: u32,
@@ -190,10 +193,10 @@ impl Ladder {
         }
         for rung in &self.rungs {
             let Size { width, height } = rung.size;
-            if !sized(width, 2) || !sized(height, 2) {
+            if !sized(width) || !sized(height) {
                 return Err(LadderError::Size { name: rung.name.clone(), width, height });
             }
-            check_rate(&rung.name, rung.bitrate_bps, 50_000..=50_000_000)?;
+            check_rate(&rung.name, rung.bitrate_bps, VIDEO_BPS)?;
             if !PRESETS.contains(&rung.preset.as_str()) {
                 return Err(LadderError::Preset(shown(&rung.preset)));
             }
@@ -207,7 +210,7 @@ impl Ladder {
             return Err(LadderError::Pixels(all));
         }
         let Size { width, height } = self.canvas;
-        if !sized(width, 16) || !sized(height, 2) {
+        if !sized(width) || !sized(height) {
             return Err(LadderError::Canvas { width, height });
         }
         let other = self.rungs.iter().filter(|rung| rung.codec.format() != Format::Avc).count();
@@ -302,11 +305,11 @@ fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS).collect()
 }
 
-fn sized(length: u32, align: u32) -> bool {
-    (64..=3840).contains(&length) && length.is_multiple_of(align)
+fn sized(length: u32) -> bool {
+    (64..=3840).contains(&length) && length.is_multiple_of(2)
 }
 
-fn check_rate(name: &str, bps: u32, range: std::ops::RangeInclusive<u32>) -> Result<(), LadderError> {
+fn check_rate(name: &str, bps: u32, range: RangeInclusive<u32>) -> Result<(), LadderError> {
     if range.contains(&bps) { Ok(()) } else { Err(LadderError::Bitrate { name: name.to_owned(), bps }) }
 }
 
@@ -344,7 +347,7 @@ pub(crate) mod tests {
         assert_eq!(one_rung().check(), Ok(()));
         check(|l| l.fps = 29, "29 frames a second");
         check(|l| l.rungs.clear(), "0 rungs");
-        check(|l| l.canvas.width = 1270, "canvas 1270x720");
+        check(|l| l.canvas.width = 1271, "canvas 1271x720");
         check(|l| l.rungs[0].size.width = 1279, "720p 1279x720");
         check(|l| l.rungs[0].codec = VideoCodec::Libx265, "1 rungs of HEVC or AV1, of 1");
         check(|l| l.rungs[0].name = "../x".into(), "rendition name");

@@ -152,7 +152,7 @@ fn every_layout_looks_as_it_did() {
 #[test]
 fn a_canvas_that_is_used_again_keeps_nothing_of_before() {
     const STEPS: u64 = 250;
-    for canvas in [Size { width: 640, height: 360 }, Size { width: 368, height: 640 }] {
+    for canvas in [Size { width: 642, height: 362 }, Size { width: 362, height: 642 }] {
         let mut layouts: Vec<Layout> = cases().into_iter().map(|(_, layout, ..)| layout).collect();
         for (index, layout) in layouts.iter_mut().enumerate() {
             layout.show_names = index % 3 == 0;

@@ -36,8 +36,8 @@ const SETTLED_SEGMENTS: u64 = 2;
 /// The brightness of each; they stand in a grid in this order.
 const LUMA: [u8; 4] = [50, 100, 150, 200];
 
-/// In the middle of each of their pictures however narrow it is: it begins at a multiple of 16.
-const MIDDLES: [(usize, usize); 4] = [(72, 45), (232, 45), (72, 135), (232, 135)];
+/// In the middle of each of their pictures, however narrow it is.
+const MIDDLES: [(usize, usize); 4] = [(80, 45), (240, 45), (80, 135), (240, 135)];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_stage() {
