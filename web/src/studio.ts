@@ -2,7 +2,7 @@ import { Api, type Peer } from './api';
 import { drawIcons } from './icons';
 import { clock, pause, whileSeen } from './pace';
 import { codeOfPage, element, enter, say, type Entry } from './room';
-import { capture, choosable, gone, listDevices, media, onChoice, switchable } from './studio/devices';
+import { capture, choosable, found, gone, lacking, lackingOnAir, listDevices, media, onChoice, switchable } from './studio/devices';
 import { Direction } from './studio/direction';
 import { hearable } from './studio/hear';
 import { listenTo } from './studio/level';
@@ -65,7 +65,6 @@ async function main(): Promise<void> {
     throw error;
   });
   link('Playlist', `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`);
-  await listDevices();
   // It shows whether there is a stream to end. Where that cannot be told now, Go tells it.
   await stream.look().catch(() => {});
   onChoice(() => void change());
@@ -153,17 +152,19 @@ function rest(): void {
 async function open(): Promise<void> {
   await capture(() => sayWhere());
   listenTo(media());
+  await listDevices();
 }
 
 async function change(): Promise<void> {
   go.disabled = true;
+  choosable(false);
   await open().then(ready, trouble);
 }
 
-/** Something was plugged in or out. What has come back is opened again, unless it would change what is on stage. */
+/** Something was plugged in or out. What has come, or come back, is opened, unless it would change what is on stage. */
 async function devicesChanged(): Promise<void> {
   await listDevices();
-  if (!onStage && gone().length > 0) await change();
+  if (!onStage && (gone().length > 0 || found())) await change();
 }
 
 /** Goes on stage, and stays there until Stop. */
@@ -231,11 +232,11 @@ function sayWhere(): void {
     const cure = onStage ? 'Plug it in or choose another: stop and go live again.' : 'Plug it in or choose another.';
     return say(`The ${devices.join(' and the ')} sends nothing any more: unplugged, or switched off. ${cure}`, 'trouble');
   }
-  if (!onStage) return say('You are not on air.');
+  if (!onStage) return say(['You are not on air.', lacking()].filter(Boolean).join(' '));
   if (!connected) return;
   switch (stream.now) {
     case 'on':
-      return say('You are on air.', 'live');
+      return say(['You are on air.', lackingOnAir()].filter(Boolean).join(' '), 'live');
     case 'ended':
       return say('You are on stage; the stream has ended. Stop and go live to start another.');
     case 'failed':
