@@ -1,6 +1,7 @@
 //! What the studio page says is so: Stop means off air whatever is under way, a lost connection comes back by itself, a busy server is
-//! asked again when it said, no session is left behind, a camera that is gone is told of, and the stream ends when its owner ends it. Where it
-//! cannot begin, it says why and lets nothing be pressed; with a camera or a microphone alone it begins, and says which is missing and why.
+//! asked again when it said, of two windows of one person the later one has the stage, no session is left behind, a camera that is gone is
+//! told of, and the stream ends when its owner ends it. Where it cannot begin, it says why and lets nothing be pressed; with a camera or a
+//! microphone alone it begins, and says which is missing and why.
 
 use crate::harness::browsers;
 use crate::harness::playback::until;
@@ -54,6 +55,23 @@ async fn where_it_cannot_begin() {
         assert_eq!(seen["sent"], json!([[[sent, "ok"]]]), "{case}");
         assert_eq!(seen["whole"], json!(["blank", "hearing", "meter", "mute"]), "{case}");
     }
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_two_windows() {
+    let server = Server::start(&["serve"], SMALL).await;
+    server.go_live("room").await;
+    let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
+    let argument = json!({"studio": studio, "screenshots": browsers::artifacts()});
+    let seen = browsers::run("studio_windows.mjs", argument).await;
+    let elsewhere = json!(["You are on stage in another window.", "Take over here"]);
+    let on_air = json!(["You are on air.", "Go live"]);
+    assert_eq!(seen["first"], elsewhere);
+    assert_eq!(seen["second"], json!([on_air, 1, 1]), "each published once, and the later one stays");
+    assert_eq!(seen["back"], json!([on_air, elsewhere, 2, 1]));
+    assert_eq!(seen["free"], json!(["You are not on air.", "Go live"]));
+    assert_eq!(seen["lingering"], json!([1, 3]), "its own session lingered, and it came back");
     server.end().await;
 }
 
