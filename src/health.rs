@@ -193,6 +193,7 @@ fn peer_track(
             Kind::Video => TrackKind::Video,
         },
         source: words::source(session.from.source),
+        session_id: session.id.clone(),
         mute: state == TrackState::Muted,
         codec: track.codec.encoding_name().to_ascii_lowercase(),
         width: track.size.map(|size| size.width),
@@ -283,6 +284,7 @@ mod tests {
         (camera.last_packet, camera.last_key_frame) = (Some(now), Some(at(1)));
         (camera.layer, camera.sent_layers) = (Some(1), 0b011);
         SessionStats {
+            id: "camera's".into(),
             room: "room".into(),
             from: Contributor { name: Some("Ada L.".into()), ..PeerKey("ada".into()).into() },
             role: "broadcaster".into(),
@@ -364,6 +366,7 @@ mod tests {
         screen.from = Contributor { source: Source::Screen, name: None, ..screen.from };
         screen.tracks[0].track = TrackId(8);
         screen.age = Duration::from_secs(10);
+        screen.id = "screen's".into();
         let mut room = RoomHealth::default();
         room.look(&look(&[screen, ada(now)], &[], now));
         let peers: Vec<&Peer> = room.peers().collect();
@@ -374,6 +377,7 @@ mod tests {
             peer.tracks.values().map(|t| t.source).collect::<Vec<_>>(),
             [footlight_control::TrackSource::Regular, footlight_control::TrackSource::Screen]
         );
+        assert_eq!(["7", "8"].map(|id| peer.tracks[id].session_id.as_str()), ["camera's", "screen's"]);
         let camera = &peer.tracks["7"];
         assert_eq!((camera.layers.join(""), camera.layer.as_deref()), ("qh".to_owned(), Some("h")));
         assert_eq!((camera.round_trip_ms, camera.key_frame_age_ms), (Some(40.0), Some(99_000)));

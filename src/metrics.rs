@@ -377,7 +377,8 @@ mod tests {
         let (room, from, role) = ("r".into(), PeerKey("a\"b".into()).into(), "broadcaster".into());
         let (age, tracks) = (Duration::ZERO, vec![track]);
         let (round_trip, rids) = (None, Vec::new());
-        let camera = SessionStats { room, from, role, age, connected: true, round_trip, rids, tracks, dropped: 0 };
+        let id = String::new();
+        let camera = SessionStats { id, room, from, role, age, connected: true, round_trip, rids, tracks, dropped: 0 };
         let mut screen = camera.clone();
         screen.from.source = Source::Screen;
         let mut text = String::new();

@@ -136,6 +136,8 @@ pub struct Tapped {
 /// One session, for metrics and for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionStats {
+    /// The last part of its URL.
+    pub id: String,
     /// Its room.
     pub room: String,
     /// Whose it is.

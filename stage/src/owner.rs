@@ -334,6 +334,7 @@ impl Owner {
     fn stats(&mut self) -> Vec<SessionStats> {
         let now = self.now();
         let of = |running: &mut Running| SessionStats {
+            id: running.id.clone(),
             room: running.room.clone(),
             from: running.from.clone(),
             role: running.role.clone(),

@@ -7,6 +7,18 @@ export const WAIT = { timeout: 30_000 };
 /** The page of {url, camera, microphone}, before Go. Its peer connections are in `connections`; what it sets `stuck` for never comes about. */
 export async function open({ url, camera, microphone }) {
   const page = await browser([`--use-file-for-fake-video-capture=${camera}`, `--use-file-for-fake-audio-capture=${microphone}`]);
+  return rehearse(page, url);
+}
+
+/** A second window on the same page, by the same person, as "Duplicate tab" makes it. */
+export async function duplicate(page) {
+  const kept = await page.evaluate(() => ({ ...sessionStorage }));
+  const copy = await page.context().newPage();
+  await copy.addInitScript((kept) => Object.assign(sessionStorage, kept), kept);
+  return rehearse(copy, page.url());
+}
+
+async function rehearse(page, url) {
   await page.addInitScript(() => {
     window.connections = [];
     window.RTCPeerConnection = class extends window.RTCPeerConnection {

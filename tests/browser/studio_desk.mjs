@@ -22,6 +22,10 @@ const halves = (page) =>
     return [4, 12].map((x) => [...context.getImageData(x, 4, 1, 1).data.slice(0, 3)]);
   });
 
+/** What of the chip beside the status eyes see, but for the time. */
+const chip = (page) =>
+  page.locator('#elapsed').evaluate((chip) => [...chip.querySelectorAll('span')].filter((part) => part.getBoundingClientRect().width > 1).map((part) => part.textContent.trim()).join());
+
 /** Waits until the programme's halves are alike, or are not. */
 async function alike(page, want) {
   const by = Date.now() + WAIT.timeout;
@@ -50,6 +54,8 @@ async function main() {
   const level = (check) => page.waitForFunction(check, null, WAIT);
   await level(() => Number(document.querySelector('#level').ariaValueNow) > 20);
   const seen = { rehearsal: await page.locator('#own-words').textContent() };
+  await page.locator('#elapsed').waitFor(WAIT);
+  seen.chips = [await chip(page)];
   await page.locator('#mute').click();
   await level(() => Number(document.querySelector('#level').ariaValueNow) === 0);
   await page.locator('#mute').click();
@@ -62,6 +68,9 @@ async function main() {
   seen.query = new URL(offer.url()).search;
   seen.simulcast = /^a=simulcast:send (\S+)/m.exec(offer.postData())?.[1];
   await says(page, 'You are on air.');
+  seen.chips.push(await chip(page));
+  await page.locator('#share').waitFor(WAIT);
+  seen.lines = await page.evaluate(() => new Set(['mute', 'blank', 'share'].map((id) => document.getElementById(id).getBoundingClientRect().top)).size);
   seen.aloud = (await loudness(page)) > 0.01;
   await page.locator('#mute').click();
   await page.waitForTimeout(1_000);

@@ -32,6 +32,37 @@ async function shows(page, [x, y], want) {
   await page.waitForFunction(check, [x, y, want], { ...WAIT, polling: 100 });
 }
 
+/** Drags a slider over these values while the first request that follows is held; how many had been sent by then, and what each that was sent said of `user`. */
+async function drag(page, slider, values, user) {
+  const sent = [];
+  let [release, arrived] = [];
+  const held = new Promise((done) => (release = done));
+  const arrival = new Promise((done) => (arrived = done));
+  await page.route('**/mix', async (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    sent.push(route.request().postDataJSON().voices[user].gain_db);
+    arrived();
+    await held;
+    await route.continue();
+  });
+  const move = (value) =>
+    slider.evaluate((input, value) => {
+      input.value = value;
+      input.dispatchEvent(new Event('input'));
+    }, value);
+  await move(values[0]);
+  await arrival;
+  for (const value of values.slice(1)) await move(value);
+  // In which any other would have come.
+  await page.waitForTimeout(500);
+  const before = sent.length;
+  release();
+  const by = Date.now() + WAIT.timeout;
+  while ((await direct('mix')).voices[user]?.gain_db !== values.at(-1) && Date.now() < by) await page.waitForTimeout(50);
+  await page.unroute('**/mix');
+  return { before, sent, shown: Number(await slider.inputValue()) };
+}
+
 const BEHIND = [150, 20];
 const LOGO = [298, 17];
 
@@ -112,6 +143,7 @@ async function main() {
   await direct('mix', { voices: { other: { gain_db: -6.5 }, away: { muted: true } } });
   await fader.locator('.db', { hasText: '−6.5 dB' }).waitFor(WAIT);
   seen.faders = await page.locator('.fader .who').allTextContents();
+  seen.dragged = await drag(page, slider, [-7, -8, -9, -10, -11, -12], 'other');
   // As loud as they come: not named any more; who is named by another director is.
   await slider.evaluate((input) => (input.value = 0));
   seen.asTheyCome = (await after(page, 'mix', () => slider.dispatchEvent('input'))).voices;

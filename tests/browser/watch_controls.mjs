@@ -1,8 +1,8 @@
-// The watch page's controls, by keyboard and by menu. Takes a JSON object of {watch: URL}; prints what was seen.
+// The watch page's controls, by keyboard and by menu. Takes a JSON object of {watch: URL, screenshots}; prints what was seen.
 
 import { browser, closeAll } from './browser.mjs';
 
-const { watch } = JSON.parse(process.argv[2]);
+const { watch, screenshots } = JSON.parse(process.argv[2]);
 const WAIT = { timeout: 30_000 };
 /** Longer than the player lets pass before it would jump to the live edge by itself. */
 const AWAY_MS = 7_000;
@@ -38,8 +38,21 @@ async function main() {
   await until(() => document.querySelector('#live-word').textContent === 'Go to live');
   await page.waitForTimeout(1_500);
   seen.behind = parseInt(await page.locator('#behind').textContent(), 10);
+  // On a phone, too, in short; what is read aloud is the same.
+  const distance = () => of(() => {
+    const [behind, controls] = [document.querySelector('#behind'), document.querySelector('#controls')];
+    const seen = [...behind.children].filter((part) => part.getBoundingClientRect().width > 1).map((part) => part.textContent);
+    return { seen: seen.join('').replace(/\d+/, 'n'), text: behind.textContent.replace(/\d+/, 'n'), fits: controls.scrollWidth <= controls.clientWidth };
+  });
+  seen.distance = { desk: await distance() };
+  await page.setViewportSize({ width: 390, height: 844 });
+  seen.distance.phoneLate = await distance();
+  await page.screenshot({ path: `${screenshots}/watch-late-390.png` });
   await page.keyboard.press('l');
   await until(() => document.querySelector('#live-word').textContent === 'Live');
+  seen.distance.phone = await distance();
+  await page.screenshot({ path: `${screenshots}/watch-live-390.png` });
+  await page.setViewportSize({ width: 1280, height: 800 });
 
   // The menu of qualities by keyboard: the last item is no picture, the one before it the smallest, the first is Auto.
   await page.locator('#quality').focus();

@@ -40,6 +40,8 @@ async fn without_undoing_each_other() {
     assert_eq!(seen["muted"], json!({"other": {"gain_db": -0.5, "muted": true}}));
     assert_eq!(seen["said"], json!(["−0.5 dB", "Unmute other"]));
     assert!(seen["faders"].as_array().unwrap().contains(&json!("away (away)")), "{}", seen["faders"]);
+    let dragged = json!({"before": 1, "sent": [-7, -12], "shown": -12});
+    assert_eq!(seen["dragged"], dragged, "one request at a time, the newest value last");
     assert_eq!(seen["asTheyCome"], json!({"away": {"gain_db": 0, "muted": true}}));
     drop(other);
     server.end().await;

@@ -16,6 +16,8 @@ async fn for_who_may_stream() {
     until(PATIENCE, || async { server.admin("/metrics").await.contains("footlight_publishers 1\n").then_some(()) })
         .await;
     let seen = browsers::run("studio_desk.mjs", json!({"studio": studio})).await;
+    assert_eq!(seen["chips"], json!(["Stream on air for", ""]), "whose time it is, to who is not on air");
+    assert_eq!(seen["lines"], 1, "the switches stand side by side");
     assert_eq!(seen["rehearsal"], "Rehearsal: only you see this");
     assert_eq!(seen["query"], "?name=Ada+%26+Co");
     assert_eq!(seen["simulcast"], "q;h;f");

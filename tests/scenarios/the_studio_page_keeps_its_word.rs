@@ -1,6 +1,7 @@
 //! What the studio page says is so: Stop means off air whatever is under way, a lost connection comes back by itself, a busy server is
-//! asked again when it said, no session is left behind, a camera that is gone is told of, and the stream ends when its owner ends it. Where it
-//! cannot begin, it says why and lets nothing be pressed.
+//! asked again when it said, of two windows of one person the later one has the stage, no session is left behind, a camera that is gone is
+//! told of, and the stream ends when its owner ends it. Where it cannot begin, it says why and lets nothing be pressed; with a camera or a
+//! microphone alone it begins, and says which is missing and why.
 
 use crate::harness::browsers;
 use crate::harness::playback::until;
@@ -17,7 +18,7 @@ async fn where_it_cannot_begin() {
     let viewer = watch.replace("/watch/", "/studio/");
     let argument = json!({"wrong": wrong, "viewer": viewer, "studio": studio, "screenshots": browsers::artifacts()});
     let seen = browsers::run("studio_start.mjs", argument).await;
-    for case in ["wrong", "viewer", "refused", "insecure"] {
+    for case in ["wrong", "viewer", "refused", "neither", "insecure"] {
         let seen = &seen[case];
         assert_eq!(
             (&seen["mayGo"], &seen["mayChoose"], &seen["stayed"]),
@@ -31,7 +32,46 @@ async fn where_it_cannot_begin() {
     assert_eq!(seen["viewer"]["link"], json!(["Watch the stream", way]));
     let refused = "Camera and microphone are blocked for this page. Allow them in the address bar and reload.";
     assert_eq!(seen["refused"]["status"], refused);
+    let neither = "No camera was found. The microphone gives nothing: another programme may be using it. Close that and try again. \
+                   One of them is enough to go on stage.";
+    assert_eq!(seen["neither"]["status"], neither);
     assert!(seen["insecure"]["status"].as_str().unwrap().contains("https"), "{seen}");
+
+    let voice = "You can go on stage with your voice alone.";
+    let (found, blocked) =
+        ("No camera was found.", "The camera is blocked for this page: allow it in the address bar and try again.");
+    let used = "The microphone gives nothing: another programme may be using it. Close that and try again.";
+    let heard =
+        ("You are on air. You are heard, and not seen.", json!(["dark", "hearing", "meter", "mute", "retry"]), "audio");
+    let shown = ("You are on air. You are seen, and not heard.", json!(["blank", "retry"]), "video");
+    for (case, why, may, (air, parts, sent)) in [
+        ("voice", found, voice, &heard),
+        ("blocked", blocked, voice, &heard),
+        ("picture", used, "You can go on stage with your picture alone.", &shown),
+    ] {
+        let seen = &seen[case];
+        assert_eq!(seen["rehearsal"], format!("You are not on air. {why} {may}"), "{case}");
+        assert_eq!((&seen["air"], &seen["parts"]), (&json!(air), parts), "{case}");
+        assert_eq!(seen["sent"], json!([[[sent, "ok"]]]), "{case}");
+        assert_eq!(seen["whole"], json!(["blank", "hearing", "meter", "mute"]), "{case}");
+    }
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_two_windows() {
+    let server = Server::start(&["serve"], SMALL).await;
+    server.go_live("room").await;
+    let (studio, _files) = browsers::studio_of(&server, browsers::ORANGE).await;
+    let argument = json!({"studio": studio, "screenshots": browsers::artifacts()});
+    let seen = browsers::run("studio_windows.mjs", argument).await;
+    let elsewhere = json!(["You are on stage in another window.", "Take over here"]);
+    let on_air = json!(["You are on air.", "Go live"]);
+    assert_eq!(seen["first"], elsewhere);
+    assert_eq!(seen["second"], json!([on_air, 1, 1]), "each published once, and the later one stays");
+    assert_eq!(seen["back"], json!([on_air, elsewhere, 2, 1]));
+    assert_eq!(seen["free"], json!(["You are not on air.", "Go live"]));
+    assert_eq!(seen["lingering"], json!([1, 3]), "its own session lingered, and it came back");
     server.end().await;
 }
 

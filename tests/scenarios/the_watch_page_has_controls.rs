@@ -1,4 +1,4 @@
-//! The watch page by keyboard: play, sound, full screen, help, the way back to live; and its menus: of qualities, which changes what is played, and of
+//! The watch page by keyboard: play, sound, full screen, help, how far behind live it is (in short on a phone) and the way back; and its menus: of qualities, which changes what is played, and of
 //! captions where there are any.
 
 use crate::harness::browsers;
@@ -10,7 +10,7 @@ async fn that_keys_reach() {
     let server = Server::start(&["serve"], &browsers::two_rungs()).await;
     server.go_live("room").await;
     let (_, watch) = browsers::pages(&server, "room").await;
-    let seen = browsers::run("watch_controls.mjs", json!({"watch": watch})).await;
+    let seen = browsers::run("watch_controls.mjs", json!({"watch": watch, "screenshots": browsers::artifacts()})).await;
     let keys = &seen["keys"];
     assert_eq!(keys["m"], json!([["muted"], ["muted"]]));
     assert_eq!(keys["f"], json!([["full"], ["full"]]));
@@ -19,6 +19,9 @@ async fn that_keys_reach() {
     assert_eq!(seen["volume"], 80);
     let behind = seen["behind"].as_u64().unwrap();
     assert!((6..=15).contains(&behind), "{behind} s behind after 7 s away");
+    let distance = |seen: &str| json!({"seen": seen, "text": "n s behind live", "fits": true});
+    let (desk, phone) = (distance("n s behind live"), distance("n s"));
+    assert_eq!(seen["distance"], json!({"desk": desk, "phone": phone, "phoneLate": phone}));
     let qualities = seen["qualities"].as_array().unwrap();
     assert!(qualities[0].as_str().unwrap().starts_with("Auto"), "{qualities:?}");
     assert_eq!(qualities[1..], [json!("360p"), json!("180p"), json!("Audio only")]);

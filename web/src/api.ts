@@ -58,6 +58,8 @@ export interface Track {
   id: string;
   type: 'audio' | 'video';
   source?: 'regular' | 'screen';
+  /** The WHIP session that it comes by. */
+  session_id?: string;
   mute?: boolean | null;
   width?: number | null;
   height?: number | null;

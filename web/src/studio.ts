@@ -2,12 +2,13 @@ import { Api, type Peer } from './api';
 import { drawIcons } from './icons';
 import { clock, pause, whileSeen } from './pace';
 import { codeOfPage, element, enter, say, type Entry } from './room';
-import { capture, choosable, gone, listDevices, media, onChoice, switchable } from './studio/devices';
+import { capture, choosable, found, gone, lacking, lackingOnAir, listDevices, media, onChoice, switchable } from './studio/devices';
 import { Direction } from './studio/direction';
 import { hearable } from './studio/hear';
 import { listenTo } from './studio/level';
 import { watchNetwork } from './studio/network';
 import { showPeople } from './studio/people';
+import { Place } from './studio/place';
 import { setUpProgramme, showProgramme } from './studio/programme';
 import { mayShare, shareable } from './studio/screen';
 import { stay } from './studio/stay';
@@ -39,6 +40,9 @@ let stream: RoomStream;
 let direction: Direction;
 // From Go to Stop, whatever the connection does meanwhile. What still waits when it is aborted ends by itself.
 let onStage: AbortController | null = null;
+const place = new Place();
+// Another window of the same person has taken over, and is on stage.
+let elsewhere = false;
 // Between Go and Stop: what is sent arrives.
 let connected = false;
 // Who is on stage; null where the server does not tell. One that does knows a screen beside a camera, too.
@@ -65,7 +69,6 @@ async function main(): Promise<void> {
     throw error;
   });
   link('Playlist', `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`);
-  await listDevices();
   // It shows whether there is a stream to end. Where that cannot be told now, Go tells it.
   await stream.look().catch(() => {});
   onChoice(() => void change());
@@ -153,17 +156,19 @@ function rest(): void {
 async function open(): Promise<void> {
   await capture(() => sayWhere());
   listenTo(media());
+  await listDevices();
 }
 
 async function change(): Promise<void> {
   go.disabled = true;
+  choosable(false);
   await open().then(ready, trouble);
 }
 
-/** Something was plugged in or out. What has come back is opened again, unless it would change what is on stage. */
+/** Something was plugged in or out. What has come, or come back, is opened, unless it would change what is on stage. */
 async function devicesChanged(): Promise<void> {
   await listDevices();
-  if (!onStage && gone().length > 0) await change();
+  if (!onStage && (gone().length > 0 || found())) await change();
 }
 
 /** Goes on stage, and stays there until Stop. */
@@ -171,6 +176,8 @@ async function goLive(): Promise<void> {
   if (onStage || go.disabled) return;
   onStage = new AbortController();
   const { signal } = onStage;
+  elsewhere = false;
+  place.take();
   go.disabled = true;
   choosable(false);
   stop.disabled = false;
@@ -181,7 +188,8 @@ async function goLive(): Promise<void> {
   try {
     if (gone().length > 0) await open();
     signal.throwIfAborted();
-    const how = { endpoint: endpoint({ name: ownName() }), token: entry.token, media, stream, connected: arrived, lost, say: tried };
+    const begun = (session: string) => place.begun(session);
+    const how = { endpoint: endpoint({ name: ownName() }), token: entry.token, media, stream, look: lookOnStage, begun, connected: arrived, lost, say: tried };
     await stay(how, signal);
   } catch (error) {
     // Who has left has been told so already.
@@ -231,11 +239,12 @@ function sayWhere(): void {
     const cure = onStage ? 'Plug it in or choose another: stop and go live again.' : 'Plug it in or choose another.';
     return say(`The ${devices.join(' and the ')} sends nothing any more: unplugged, or switched off. ${cure}`, 'trouble');
   }
-  if (!onStage) return say('You are not on air.');
+  if (!onStage && elsewhere) return say('You are on stage in another window.', 'trouble');
+  if (!onStage) return say(['You are not on air.', lacking()].filter(Boolean).join(' '));
   if (!connected) return;
   switch (stream.now) {
     case 'on':
-      return say('You are on air.', 'live');
+      return say(['You are on air.', lackingOnAir()].filter(Boolean).join(' '), 'live');
     case 'ended':
       return say('You are on stage; the stream has ended. Stop and go live to start another.');
     case 'failed':
@@ -253,6 +262,7 @@ function show(): void {
   page.dataset.phase = onStage ? 'stage' : 'rehearsal';
   element('setup').hidden = onStage !== null;
   element('own-words').textContent = ownWords();
+  go.textContent = elsewhere ? 'Take over here' : 'Go live';
   end.hidden = stream.now !== 'on';
   element('badge').hidden = !(connected && stream.now === 'on');
   direction.of(onStage && stream.now === 'on' ? stream.id : null);
@@ -277,17 +287,29 @@ function showElapsed(): void {
   if (time && stream.since !== null) time.textContent = clock(Date.now() - stream.since);
 }
 
+/** Who is on stage, as far as the server tells. Another window in this one's place has come later: it stays, and this one leaves. */
+async function lookOnStage(): Promise<void> {
+  const asked = performance.now();
+  const answer = await api.maybe<{ peers: Record<string, Peer> }>(`/active-rooms/${encodeURIComponent(entry.roomId)}/peers`);
+  peers = answer && Object.values(answer.peers);
+  if (onStage && place.isTaken(peers ?? [], entry.user, asked)) {
+    elsewhere = true;
+    leave();
+  } else if (elsewhere && !place.isAnothers(peers ?? [], entry.user)) {
+    elsewhere = false;
+    sayWhere();
+  }
+  show();
+}
+
 /** Who is on stage, who watches and how it is shown, as far as the server tells. */
 async function lookAround(): Promise<void> {
-  const room = encodeURIComponent(entry.roomId);
-  const answer = await api.maybe<{ peers: Record<string, Peer> }>(`/active-rooms/${room}/peers`);
-  peers = answer && Object.values(answer.peers);
-  show();
+  await lookOnStage();
   await direction.look();
   const viewers = stream.id && (await api.maybe<{ viewers: number }>(`/live-streams/${encodeURIComponent(stream.id)}/viewers`));
-  const place = element('viewers');
-  place.hidden = !viewers;
-  const words = place.querySelector('span');
+  const watching = element('viewers');
+  watching.hidden = !viewers;
+  const words = watching.querySelector('span');
   if (words && viewers) words.textContent = viewers.viewers === 1 ? '1 viewer' : `${viewers.viewers} viewers`;
 }
 

@@ -26,11 +26,19 @@ export class Refused extends Error {
   }
 }
 
+/** Who hears how a publication goes. */
+export interface Hears {
+  /** The server has begun a session, of this id. */
+  begun(session: string): void;
+  /** What is sent arrives. */
+  connected(connection: RTCPeerConnection): void;
+}
+
 /**
  * Publishes a stream, and resolves when its connection is lost for good or has not come about in time. Throws where the server refuses or cannot be reached, and when
  * `leave` is aborted. However it ends, the session has ended at the server too, as far as that can be told.
  */
-export async function publish(endpoint: string, token: string, stream: MediaStream, connected: (connection: RTCPeerConnection) => void, leave: AbortSignal): Promise<void> {
+export async function publish(endpoint: string, token: string, stream: MediaStream, hears: Hears, leave: AbortSignal): Promise<void> {
   const authorization = `Bearer ${token}`;
   const connection = connectionWith(await recommended(endpoint, authorization, leave));
   let session: URL | null = null;
@@ -40,7 +48,7 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
   const lost = new Promise<void>((done) => {
     connection.addEventListener('connectionstatechange', () => {
       if (leave.aborted) return;
-      if (connection.connectionState === 'connected') connected(connection);
+      if (connection.connectionState === 'connected') hears.connected(connection);
       if (connection.connectionState === 'failed') done();
     });
   });
@@ -63,6 +71,7 @@ export async function publish(endpoint: string, token: string, stream: MediaStre
     const location = response.headers.get('location');
     if (!location) throw new Refused('The server did not say where the session is.', response);
     session = new URL(location, new URL(endpoint, window.location.href));
+    hears.begun(session.pathname.split('/').at(-1) ?? '');
     const answer = await response.text();
     leave.throwIfAborted();
     await connection.setRemoteDescription({ type: 'answer', sdp: answer });

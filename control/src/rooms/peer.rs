@@ -35,6 +35,8 @@ pub struct PeerTrack {
     pub kind: TrackKind,
     /// Camera and microphone, or a screen.
     pub source: TrackSource,
+    /// The WHIP session that it comes by: the last part of that session's URL, by which who publishes knows their own.
+    pub session_id: String,
     /// They have switched it off.
     pub mute: bool,
     /// How it is encoded: `h264`, `vp8`, `vp9`, `av1` or `opus`.

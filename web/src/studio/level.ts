@@ -14,9 +14,11 @@ let source: MediaStreamAudioSourceNode | null = null;
 let analyser: AnalyserNode | null = null;
 let drawn = 0;
 
-/** Shows the level of this stream's sound from now on. */
+/** Shows the level of this stream's sound from now on, if it has any. */
 export function listenTo(stream: MediaStream): void {
   source?.disconnect();
+  source = null;
+  if (stream.getAudioTracks().length === 0) return;
   if (!context) {
     context = new AudioContext();
     setInterval(draw, DRAW_MS);

@@ -40,7 +40,7 @@ async function share(endpoint: string, token: string): Promise<void> {
     }
     show(true);
     say('Your screen is on its way…');
-    await publish(endpoint, token, stream, () => say('You share your screen.'), leave.signal);
+    await publish(endpoint, token, stream, { begun: () => {}, connected: () => say('You share your screen.') }, leave.signal);
     say('The connection of your screen was lost. Share it again.');
   } catch (error) {
     if (leave.signal.aborted) say(null);

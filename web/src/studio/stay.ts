@@ -2,7 +2,7 @@
 
 import { unanswered } from '../api';
 import { pause } from '../pace';
-import { publish, Refused } from '../whip';
+import { publish, Refused, type Hears } from '../whip';
 import type { RoomStream } from './stream';
 
 // Attempts in a row to get on air, doubling from the first pause to the longest: about two minutes, in which a server restarts or a
@@ -12,14 +12,14 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
 
 /** What is sent where, and who hears how it goes. */
-export interface Stay {
+export interface Stay extends Hears {
   endpoint: string;
   token: string;
   media: () => MediaStream;
   stream: RoomStream;
-  /** What is sent arrives. */
-  connected(connection: RTCPeerConnection): void;
-  /** It does no more. */
+  /** Looks who is on stage; leaves where another window is there in this one's place. */
+  look(): Promise<void>;
+  /** What is sent arrives no more. */
   lost(): void;
   say(words: string): void;
 }
@@ -34,14 +34,16 @@ export async function stay(how: Stay, leave: AbortSignal): Promise<never> {
     let pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failed, LONGEST_PAUSE_MS);
     try {
       await (started ? how.stream.look() : how.stream.start());
+      // Newest wins: two windows that both came back would take over from each other without end.
+      if (started) await how.look();
       started = true;
       leave.throwIfAborted();
-      const onConnected = (connection: RTCPeerConnection) => {
+      const connected = (connection: RTCPeerConnection) => {
         failed = 0;
         cause = 'The connection was lost.';
         how.connected(connection);
       };
-      await publish(how.endpoint, how.token, how.media(), onConnected, leave);
+      await publish(how.endpoint, how.token, how.media(), { begun: how.begun, connected }, leave);
     } catch (error) {
       leave.throwIfAborted();
       if (error instanceof Refused) {

@@ -127,7 +127,9 @@ function tell(): void {
   live.toggleAttribute('data-behind', late);
   element('live-word').textContent = late ? 'Go to live' : 'Live';
   live.title = late ? 'Go to live (l)' : 'Live (l)';
-  behind.textContent = seconds === null ? '' : `${Math.max(1, Math.round(seconds))} s behind live`;
+  const [short, long] = behind.children as unknown as [HTMLElement, HTMLElement];
+  short.textContent = seconds === null ? '' : `${Math.max(1, Math.round(seconds))} s`;
+  long.textContent = seconds === null ? '' : ' behind live';
 }
 
 /** Two rungs of the same height are one choice. */
