@@ -68,6 +68,9 @@ pub enum TrackEvent {
     Removed {
         /// The track that ended.
         track: TrackId,
+        /// Another session has taken the place of its own and is about to have such a track. Until that has something to show, there is still the last
+        /// picture of this one.
+        succeeded: bool,
     },
 }
 

@@ -12,6 +12,10 @@ use std::collections::VecDeque;
 /// Room for pictures that are further ahead of their tick than the playout delay: a sender whose reports have just moved its time.
 const AHEAD_PICTURES: u64 = 8;
 
+/// For so long the last picture of who was taken over from stands at most: ICE, DTLS and the first key frame of who takes over take about a second, and two
+/// on a bad network. Who never comes is gone then.
+const SUCCESSION_SECONDS: u64 = 3;
+
 /// A source's picture with the time at which it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timed<P> {
@@ -31,6 +35,8 @@ struct Source<P> {
     from: Contributor,
     queue: VecDeque<Timed<P>>,
     shown: Option<Timed<P>>,
+    /// Its track is over, and what it showed last stands until its successor shows something, before this tick.
+    until: Option<u64>,
 }
 
 /// The sources of one programme.
@@ -43,6 +49,8 @@ pub struct Compositor<P> {
     timeline: Timeline,
     /// In the order in which their peers came.
     sources: Vec<Source<P>>,
+    /// The tick after the last one that was asked for.
+    next_tick: u64,
     /// Pictures that may wait for their tick, for each source: one for each tick of the playout delay, and [`AHEAD_PICTURES`].
     room: usize,
     next_serial: u64,
@@ -68,7 +76,17 @@ impl<P> Compositor<P> {
     /// No sources yet.
     pub fn new(canvas: Size, layout: Layout, timeline: Timeline) -> Self {
         let room = usize::try_from(timeline.ticks_of_delay() + AHEAD_PICTURES).unwrap_or(usize::MAX);
-        Self { canvas, layout, speaker: None, timeline, sources: Vec::new(), room, next_serial: 0, unshown: 0 }
+        Self {
+            canvas,
+            layout,
+            speaker: None,
+            timeline,
+            sources: Vec::new(),
+            next_tick: 0,
+            room,
+            next_serial: 0,
+            unshown: 0,
+        }
     }
 
     /// Another layout, from the next tick on.
@@ -90,12 +108,21 @@ impl<P> Compositor<P> {
 
     /// A peer's picture begins. A second picture of the same of their things takes the place of the first once it has something to show.
     pub fn add(&mut self, track: TrackId, from: Contributor) {
-        self.sources.push(Source { track, from, queue: VecDeque::new(), shown: None });
+        self.sources.push(Source { track, from, queue: VecDeque::new(), shown: None, until: None });
     }
 
     /// A track is over; its tile goes.
     pub fn remove(&mut self, track: TrackId) {
         self.sources.retain(|s| s.track != track);
+    }
+
+    /// A track is over, and another of the same thing of the same peer is to come: its tile stays until that has something to show, for
+    /// [`SUCCESSION_SECONDS`] at most.
+    pub fn hand_over(&mut self, track: TrackId) {
+        let until = self.next_tick + SUCCESSION_SECONDS * u64::from(self.timeline.fps);
+        if let Some(source) = self.sources.iter_mut().find(|s| s.track == track) {
+            source.until = Some(until);
+        }
     }
 
     /// A decoded picture. Pictures of one source come in order of time; one that does not replaces what is newer, because time was moved back by
@@ -122,9 +149,10 @@ impl<P> Compositor<P> {
         self.unshown
     }
 
-    /// The tracks that have a picture, whether it is seen or not.
+    /// The tracks that have a picture, whether it is seen or not. Those that are over are not among them, though their last one may still be seen.
     pub fn tracks(&self) -> impl Iterator<Item = TrackId> {
-        self.sources.iter().filter(|source| source.shown.is_some()).map(|source| source.track)
+        let there = |source: &&Source<P>| source.shown.is_some() && source.until.is_none();
+        self.sources.iter().filter(there).map(|source| source.track)
     }
 
     /// What a peer shows just now: their camera, or a screen where they have no other picture.
@@ -136,12 +164,22 @@ impl<P> Compositor<P> {
 
     /// What tick `tick` shows, in the order in which it is drawn.
     pub fn tick(&mut self, tick: u64) -> Vec<Tile<'_, P>> {
+        self.next_tick = tick + 1;
+        self.sources.retain(|source| source.until.is_none_or(|until| tick < until));
         for source in &mut self.sources {
             while source.queue.front().is_some_and(|next| next.tick <= tick) {
                 source.shown = source.queue.pop_front();
             }
         }
-        // The newest track with a picture is its tile: on a take-over the old picture stands until the new one has come.
+        // Who has been succeeded is not seen again, also where the successor leaves.
+        let succeeded = |source: &Source<P>| {
+            let newer = |other: &Source<P>| other.until.is_none() && other.from.is_same(&source.from);
+            source.until.is_some() && self.sources.iter().any(|other| newer(other) && other.shown.is_some())
+        };
+        let over: Vec<TrackId> =
+            self.sources.iter().filter(|source| succeeded(source)).map(|source| source.track).collect();
+        self.sources.retain(|source| !over.contains(&source.track));
+        // The newest track with a picture is its tile: on a take-over the old picture stands until the new one has come (see `hand_over`).
         let visible: Vec<&Source<P>> = self
             .sources
             .iter()
@@ -273,6 +311,42 @@ mod tests {
         assert_eq!(shown(&mut compositor, 1), ["a1"]);
         compositor.push(TrackId(3), at(41), "a2");
         assert_eq!(shown(&mut compositor, 2), ["a2"]);
+    }
+
+    #[test]
+    fn who_was_taken_over_from_is_seen_until_the_successor_is() {
+        let mut compositor = two_peers();
+        compositor.push(A, at(0), "a1");
+        compositor.push(B, at(0), "b1");
+        // A picture that waits for its tick is shown yet.
+        compositor.push(A, at(80), "a2");
+        assert_eq!(shown(&mut compositor, 1), ["a1", "b1"]);
+        compositor.hand_over(A);
+        assert_eq!(compositor.tracks().collect::<Vec<_>>(), [B], "it is not there any more");
+        assert_eq!(shown(&mut compositor, 2), ["a2", "b1"]);
+        compositor.add(TrackId(3), PeerKey("a".into()).into());
+        assert_eq!(shown(&mut compositor, 40), ["a2", "b1"]);
+        compositor.push(TrackId(3), at(1_640), "a3");
+        let mut new = shown(&mut compositor, 41);
+        new.sort_unstable();
+        assert_eq!(new, ["a3", "b1"]);
+        compositor.remove(TrackId(3));
+        assert_eq!(shown(&mut compositor, 42), ["b1"], "the old one is not seen again");
+    }
+
+    #[test]
+    fn a_successor_that_does_not_come_is_waited_for_for_three_seconds() {
+        let mut compositor = two_peers();
+        compositor.push(A, at(0), "a1");
+        compositor.push(B, at(0), "b1");
+        assert_eq!(shown(&mut compositor, 99), ["a1", "b1"]);
+        compositor.hand_over(A);
+        assert_eq!(shown(&mut compositor, 174), ["a1", "b1"]);
+        assert_eq!(shown(&mut compositor, 175), ["b1"]);
+        // Nor does one that has never shown anything take a place.
+        compositor.add(TrackId(3), PeerKey("c".into()).into());
+        compositor.hand_over(TrackId(3));
+        assert_eq!(shown(&mut compositor, 176), ["b1"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::reports::Feedback;
 use crate::rooms::Rooms;
 use crate::sdp::Offer;
 use crate::session::{Input, Output, Session};
+use footlight_media::codec::Kind;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{Contributor, PeerKey, TrackEvent, TrackId, TrackRequest};
 use metrics::{counter, histogram};
@@ -148,10 +149,11 @@ impl Owner {
     fn attach(&mut self, new: NewSession) -> Result<(), AttachError> {
         let NewSession { id, room, from, role, offer, etag, connection } = new;
         let older = self.rooms.sessions(&room);
+        let kinds: Vec<Kind> = [&offer.audio, &offer.video].into_iter().flatten().map(|of| of.codec.kind()).collect();
         // Newest wins, dead or alive: a half-open session must not keep its owner out.
         for number in older {
             if self.sessions.get(&number).is_some_and(|running| running.from.is_same(&from)) {
-                self.end(number, "taken_over");
+                self.end_for(number, "taken_over", &kinds);
             }
         }
         let Connection { number, peer: connection, gate } = connection;
@@ -312,12 +314,17 @@ impl Owner {
     }
 
     fn end(&mut self, number: u64, reason: &'static str) {
+        self.end_for(number, reason, &[]);
+    }
+
+    /// Ends a session, in whose place comes one with tracks of the kinds of `successor`.
+    fn end_for(&mut self, number: u64, reason: &'static str, successor: &[Kind]) {
         let Some(mut running) = self.sessions.remove(&number) else { return };
         tracing::info!(room = %running.room, peer = %running.from.peer.0, reason, "session ends");
         counter!("footlight_stage_sessions_ended_total", "reason" => reason).increment(1);
         self.timers.remove(&(running.timer, number));
         self.by_id.remove(&running.id);
-        running.core.end();
+        running.core.end(successor);
         while let Some(output) = running.core.poll_output() {
             if let Output::Event(event) = output {
                 self.rooms.deliver(&running.room, &event);

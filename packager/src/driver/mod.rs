@@ -329,8 +329,8 @@ impl Driver {
                 self.routes.insert(track, route);
             }
             TrackEvent::Frame(frame) => self.frame(frame),
-            TrackEvent::Removed { track } => match self.routes.remove(&track) {
-                Some(Route::Video(_)) => self.pictures.must(picture::PictureInput::Removed { track })?,
+            TrackEvent::Removed { track, succeeded } => match self.routes.remove(&track) {
+                Some(Route::Video(_)) => self.pictures.must(picture::PictureInput::Removed { track, succeeded })?,
                 Some(Route::Audio) => self.sound.must(audio::AudioInput::Removed { track })?,
                 None => {}
             },

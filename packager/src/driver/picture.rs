@@ -33,7 +33,7 @@ const POSTER_SECONDS: u64 = 10;
 pub(super) enum PictureInput {
     Added { track: TrackId, from: Contributor },
     Picture { stamps: FrameStamps, picture: Picture },
-    Removed { track: TrackId },
+    Removed { track: TrackId, succeeded: bool },
     Shoot { number: u64, peer: Option<PeerKey> },
 }
 
@@ -159,9 +159,13 @@ impl Ticker {
                 self.signals.insert(track, PictureSignal::new(self.shared.clock.now()));
                 self.compositor.add(track, from);
             }
-            PictureInput::Removed { track } => {
+            PictureInput::Removed { track, succeeded } => {
                 self.signals.remove(&track);
-                self.compositor.remove(track);
+                if succeeded {
+                    self.compositor.hand_over(track);
+                } else {
+                    self.compositor.remove(track);
+                }
             }
             PictureInput::Picture { stamps, picture } => {
                 if let Some(signal) = self.signals.get_mut(&stamps.track) {

@@ -25,7 +25,8 @@ async fn within_one_room() {
     let second_track = next_event(&mut subscription, {
         let mut removed = false;
         move |event| match event {
-            TrackEvent::Removed { track } if track == first_track => {
+            TrackEvent::Removed { track, succeeded } if track == first_track => {
+                assert!(succeeded, "the old picture is to stand until the new one has come");
                 removed = true;
                 None
             }
@@ -70,7 +71,7 @@ async fn but_a_screen_stands_beside_a_camera() {
     let (_second, _, of) = added("room?source=screen").await;
     assert_eq!(of, (Source::Screen, None));
     next_event(&mut subscription, |event| {
-        assert!(!matches!(event, TrackEvent::Removed { track } if track == camera), "the camera goes on");
+        assert!(!matches!(event, TrackEvent::Removed { track, .. } if track == camera), "the camera goes on");
         matches!(event, TrackEvent::Frame(frame) if frame.track == camera).then_some(())
     })
     .await;
