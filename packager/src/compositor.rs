@@ -1,7 +1,7 @@
 //! Which picture of which peer is shown where at a tick. Pure: pictures are whatever `P` is, and time is the tick's.
 //!
 //! Each source has a short queue of decoded pictures by time. At a tick it shows the newest one that is due; where none has come it goes on
-//! showing the last. Each of a peer's things has one tile, and keeps its place among the others for as long as it has a picture.
+//! showing the last. Each of a peer's things has one tile. People stand in the order of their seats, so that who returns has the old place.
 
 use crate::layout::{Layout, Rect, Scaling, Size};
 use crate::timeline::Timeline;
@@ -47,7 +47,7 @@ pub struct Compositor<P> {
     /// Who spoke last, but for whoever is pinned: they interpret.
     speaker: Option<PeerKey>,
     timeline: Timeline,
-    /// In the order in which their peers came.
+    /// In the order in which they began.
     sources: Vec<Source<P>>,
     /// The tick after the last one that was asked for.
     next_tick: u64,
@@ -70,6 +70,16 @@ pub struct Tile<'a, P> {
     pub name: Option<&'a str>,
     /// What is shown.
     pub shown: &'a Timed<P>,
+}
+
+impl<P> Source<P> {
+    /// Cameras in the order of seats, then screens in the order in which they began: the last one is the newest, which is what a layout makes large.
+    const fn order(&self) -> (From, u64) {
+        match self.from.source {
+            From::Regular => (From::Regular, self.from.seat.0),
+            From::Screen => (From::Screen, self.track.0),
+        }
+    }
 }
 
 impl<P> Compositor<P> {
@@ -180,7 +190,7 @@ impl<P> Compositor<P> {
             self.sources.iter().filter(|source| succeeded(source)).map(|source| source.track).collect();
         self.sources.retain(|source| !over.contains(&source.track));
         // The newest track with a picture is its tile: on a take-over the old picture stands until the new one has come (see `hand_over`).
-        let visible: Vec<&Source<P>> = self
+        let mut visible: Vec<&Source<P>> = self
             .sources
             .iter()
             .enumerate()
@@ -189,6 +199,7 @@ impl<P> Compositor<P> {
             })
             .map(|(_, s)| s)
             .collect();
+        visible.sort_by_key(|source| source.order());
         let sources: Vec<&Contributor> = visible.iter().map(|source| &source.from).collect();
         let layout = &self.layout;
         layout
@@ -213,6 +224,7 @@ mod tests {
     use super::*;
     use crate::layout::Arrangement;
     use footlight_media::time::WallTime;
+    use footlight_media::track::Seat;
     use std::time::Duration;
 
     const A: TrackId = TrackId(1);
@@ -227,11 +239,15 @@ mod tests {
         Timeline { zero: SessionTime::ZERO, zero_date: WallTime::from_micros(0), delay, fps: 25 }
     }
 
+    fn seated(peer: &str, seat: u64) -> Contributor {
+        Contributor { seat: Seat(seat), ..PeerKey(peer.into()).into() }
+    }
+
     fn two_peers() -> Compositor<&'static str> {
         let mut compositor =
             Compositor::new(Size { width: 1280, height: 720 }, Layout::default(), timeline(Duration::from_millis(160)));
-        compositor.add(A, PeerKey("a".into()).into());
-        compositor.add(B, PeerKey("b".into()).into());
+        compositor.add(A, seated("a", 0));
+        compositor.add(B, seated("b", 1));
         compositor
     }
 
@@ -307,7 +323,7 @@ mod tests {
     fn on_a_take_over_the_old_picture_stands_until_the_new_one_has_come() {
         let mut compositor = two_peers();
         compositor.push(A, at(0), "a1");
-        compositor.add(TrackId(3), PeerKey("a".into()).into());
+        compositor.add(TrackId(3), seated("a", 0));
         assert_eq!(shown(&mut compositor, 1), ["a1"]);
         compositor.push(TrackId(3), at(41), "a2");
         assert_eq!(shown(&mut compositor, 2), ["a2"]);
@@ -324,12 +340,10 @@ mod tests {
         compositor.hand_over(A);
         assert_eq!(compositor.tracks().collect::<Vec<_>>(), [B], "it is not there any more");
         assert_eq!(shown(&mut compositor, 2), ["a2", "b1"]);
-        compositor.add(TrackId(3), PeerKey("a".into()).into());
+        compositor.add(TrackId(3), seated("a", 0));
         assert_eq!(shown(&mut compositor, 40), ["a2", "b1"]);
         compositor.push(TrackId(3), at(1_640), "a3");
-        let mut new = shown(&mut compositor, 41);
-        new.sort_unstable();
-        assert_eq!(new, ["a3", "b1"]);
+        assert_eq!(shown(&mut compositor, 41), ["a3", "b1"]);
         compositor.remove(TrackId(3));
         assert_eq!(shown(&mut compositor, 42), ["b1"], "the old one is not seen again");
     }
@@ -347,6 +361,42 @@ mod tests {
         compositor.add(TrackId(3), PeerKey("c".into()).into());
         compositor.hand_over(TrackId(3));
         assert_eq!(shown(&mut compositor, 176), ["b1"]);
+    }
+
+    #[test]
+    fn who_returns_has_the_old_place() {
+        let mut compositor = two_peers();
+        let c = TrackId(3);
+        compositor.add(c, seated("c", 2));
+        for (track, picture) in [(A, "a"), (B, "b"), (c, "c")] {
+            compositor.push(track, at(0), picture);
+        }
+        assert_eq!(shown(&mut compositor, 1), ["a", "b", "c"]);
+        compositor.remove(A);
+        assert_eq!(shown(&mut compositor, 2), ["b", "c"]);
+        compositor.add(TrackId(4), seated("a", 0));
+        compositor.push(TrackId(4), at(120), "a again");
+        assert_eq!(shown(&mut compositor, 3), ["a again", "b", "c"]);
+        // A packager that takes over hears of them in any order.
+        let mut restarted = two_peers();
+        restarted.remove(A);
+        restarted.add(TrackId(4), seated("a", 0));
+        for (track, picture) in [(B, "b"), (TrackId(4), "a")] {
+            restarted.push(track, at(0), picture);
+        }
+        assert_eq!(shown(&mut restarted, 1), ["a", "b"]);
+    }
+
+    #[test]
+    fn the_newest_screen_is_the_large_one_wherever_its_owner_sits() {
+        let mut compositor = two_peers();
+        let screen = |peer, seat| Contributor { source: From::Screen, ..seated(peer, seat) };
+        compositor.add(TrackId(3), screen("b", 1));
+        compositor.add(TrackId(4), screen("a", 0));
+        for (track, picture) in [(A, "a"), (B, "b"), (TrackId(3), "b's"), (TrackId(4), "a's")] {
+            compositor.push(track, at(0), picture);
+        }
+        assert_eq!(shown(&mut compositor, 1), ["a's", "a", "b", "b's"]);
     }
 
     #[test]

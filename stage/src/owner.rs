@@ -84,7 +84,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                _ = sweep.tick() => self.rooms.sweep(),
+                _ = sweep.tick() => self.rooms.sweep(self.now()),
                 Some(command) = commands.recv() => self.obey(command),
                 _ = arrivals.recv_many(&mut batch, BATCH) => {
                     for arrival in batch.drain(..) {
@@ -162,6 +162,7 @@ impl Owner {
             return Err(AttachError::Full);
         }
         let now = self.now();
+        let from = Contributor { seat: self.rooms.join(&room, number, &from.peer, now), ..from };
         let mut core = Session::new(from.clone(), self.shared.config.pictures, now);
         for media in [&offer.audio, &offer.video].into_iter().flatten() {
             let track = TrackId(self.shared.numbers.fetch_add(1, Ordering::Relaxed));
@@ -172,7 +173,6 @@ impl Owner {
             core.handle_input(negotiated, now);
         }
         tracing::info!(%room, peer = %from.peer.0, source = ?from.source, "session begins");
-        self.rooms.join(&room, number);
         self.by_id.insert(id.clone(), number);
         let changing = Arc::new(Semaphore::new(1));
         let timer = core.poll_timeout().unwrap_or(now);
@@ -212,7 +212,7 @@ impl Owner {
             }
         }
         if reply.send(events).is_ok() {
-            self.rooms.subscribe(room_id, subscriber);
+            self.rooms.subscribe(room_id, subscriber, now);
         }
         for number in sessions {
             self.drain(number);
@@ -330,7 +330,7 @@ impl Owner {
                 self.rooms.deliver(&running.room, &event);
             }
         }
-        self.rooms.leave(&running.room, number);
+        self.rooms.leave(&running.room, number, &running.from.peer, self.now());
         self.close(running.connection);
     }
 
