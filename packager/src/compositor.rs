@@ -3,7 +3,7 @@
 //! Each source has a short queue of decoded pictures by time. At a tick it shows the newest one that is due; where none has come it goes on
 //! showing the last. Each of a peer's things has one tile. People stand in the order of their seats, so that who returns has the old place.
 
-use crate::layout::{Layout, Rect, Scaling, Size};
+use crate::layout::{Layout, MAX_TILES, Rect, Scaling, Size};
 use crate::timeline::Timeline;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{Contributor, PeerKey, Source as From, TrackId};
@@ -163,6 +163,37 @@ impl<P> Compositor<P> {
     pub fn tracks(&self) -> impl Iterator<Item = TrackId> {
         let there = |source: &&Source<P>| source.shown.is_some() && source.until.is_none();
         self.sources.iter().filter(there).map(|source| source.track)
+    }
+
+    /// The tracks that cannot be seen, because as many others as there are tiles have a picture and come before them; what they have shown is forgotten. Whoever
+    /// has no picture holds nobody up. First come those whom the layout puts somewhere, then cameras by seat.
+    ///
+    /// It is the same for all arrangements: whoever is among the first has a picture at once where another arrangement, or their speaking, makes them large.
+    pub fn rest(&mut self) -> Vec<TrackId> {
+        if self.sources.len() <= MAX_TILES {
+            return Vec::new();
+        }
+        let newest_screen = self.sources.iter().filter(|s| s.from.source == From::Screen).map(|s| s.track).max();
+        let mut order: Vec<usize> = (0..self.sources.len()).collect();
+        order.sort_by_key(|index| {
+            let source = &self.sources[*index];
+            let peer = Some(&source.from.peer);
+            let speaks = self.layout.follows_speaker && self.speaker.as_ref() == peer;
+            let named = [&self.layout.pinned, &self.layout.focus].into_iter().any(|named| named.as_ref() == peer);
+            (!(speaks || named || newest_screen == Some(source.track)), source.order())
+        });
+        let (mut seen, mut resting) = (0, Vec::new());
+        for index in order {
+            let source = &mut self.sources[index];
+            if seen == MAX_TILES {
+                source.queue.clear();
+                source.shown = None;
+                resting.push(source.track);
+            }
+            seen += usize::from(source.shown.is_some());
+        }
+        resting.sort_unstable();
+        resting
     }
 
     /// What a peer shows just now: their camera, or a screen where they have no other picture.
@@ -397,6 +428,48 @@ mod tests {
             compositor.push(track, at(0), picture);
         }
         assert_eq!(shown(&mut compositor, 1), ["a's", "a", "b", "b's"]);
+    }
+
+    #[test]
+    fn who_comes_after_sixteen_with_a_picture_rests_until_there_is_a_tile() {
+        let mut compositor =
+            Compositor::new(Size { width: 1280, height: 720 }, Layout::default(), timeline(Duration::ZERO));
+        let track = |number: u64| TrackId(100 + number);
+        let resting = |numbers: &[u64]| numbers.iter().map(|number| track(*number)).collect::<Vec<_>>();
+        for number in 0..20 {
+            compositor.add(track(number), seated(&number.to_string(), number));
+        }
+        assert_eq!(compositor.rest(), resting(&[]), "nobody is known to have a picture");
+        for number in 0..19 {
+            compositor.push(track(number), at(0), "");
+        }
+        compositor.tick(0);
+        assert_eq!(compositor.rest(), resting(&[16, 17, 18, 19]));
+        assert_eq!(compositor.tracks().count(), 16, "what they showed is not kept");
+        assert_eq!(compositor.tick(1).len(), 16);
+        // One of the first is away: the next has time to get a picture, and so have those after them until somebody has one.
+        compositor.remove(track(3));
+        assert_eq!(compositor.rest(), resting(&[]));
+        compositor.push(track(16), at(80), "");
+        compositor.tick(2);
+        assert_eq!(compositor.rest(), resting(&[17, 18, 19]));
+        // Who returns is waited for, and then who stood in for them rests again.
+        compositor.add(TrackId(200), seated("3", 3));
+        assert_eq!(compositor.rest(), resting(&[17, 18, 19]));
+        compositor.push(TrackId(200), at(120), "");
+        compositor.tick(3);
+        assert_eq!(compositor.rest(), resting(&[16, 17, 18, 19]));
+        // Whom the layout puts somewhere is seen before others.
+        let focus = Some(PeerKey("19".into()));
+        compositor.arrange(Layout { focus, follows_speaker: true, ..Layout::default() });
+        assert_eq!(compositor.rest(), resting(&[16, 17, 18]));
+        compositor.push(track(19), at(160), "");
+        compositor.speaks(PeerKey("18".into()));
+        compositor.tick(4);
+        assert_eq!(compositor.rest(), resting(&[15, 16, 17]));
+        compositor.push(track(18), at(200), "");
+        compositor.tick(5);
+        assert_eq!(compositor.rest(), resting(&[14, 15, 16, 17]));
     }
 
     #[test]
