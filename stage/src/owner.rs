@@ -161,6 +161,11 @@ impl Owner {
             self.close(connection);
             return Err(AttachError::Full);
         }
+        if self.rooms.sessions(&room).len() >= self.shared.config.max_sessions_per_room {
+            tracing::warn!(%room, peer = %from.peer.0, "refused: the room has as many sessions as webrtc.max_sessions_per_room");
+            self.close(connection);
+            return Err(AttachError::RoomFull);
+        }
         let now = self.now();
         let from = Contributor { seat: self.rooms.join(&room, number, &from.peer, now), ..from };
         let mut core = Session::new(from.clone(), self.shared.config.pictures, now);
