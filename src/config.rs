@@ -76,6 +76,7 @@ pub struct WebrtcConfig {
     pub announce: Vec<IpAddr>,
     pub ice_servers: Vec<IceServer>,
     pub max_sessions: usize,
+    pub max_sessions_per_room: usize,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -527,6 +528,7 @@ mod tests {
         check("packager: {loudness_lufs: 16}", &[], "packager.loudness_lufs is 16; give -36 to -14, or null");
         check("packager: {loudness_lufs: .nan}", &[], "packager.loudness_lufs is NaN; give -36 to -14, or null");
         check("webrtc: {max_sessions: 0}", &[], "webrtc.max_sessions is 0; give 1");
+        check("webrtc: {max_sessions_per_room: 0}", &[], "webrtc.max_sessions_per_room is 0; give 1");
         check("http: {public_url: example.org}", &[], "http.public_url is \"example.org\"; give http://HOST");
         check("http: {public_url: 'ftp://x'}", &[], "http.public_url is \"ftp://x\"; give http://HOST");
         check("cors: {origins: [example.com]}", &[], "cors.origins is \"example.com\"; give http://HOST");

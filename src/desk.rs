@@ -16,7 +16,7 @@ use footlight_media::track::PeerKey;
 use footlight_packager::ladder::Ladder;
 use footlight_packager::layout::Size;
 use footlight_packager::text::Text;
-use footlight_stage::driver::Stage;
+use footlight_stage::driver::{SessionStats, Stage};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -75,10 +75,12 @@ pub struct Owner {
     audience: Audience,
     /// What a stream encodes that asks for nothing else.
     configured: Ladder,
-    /// How large the picture is of each stream that goes on.
-    canvases: HashMap<String, Size>,
+    /// Each stream that goes on.
+    streams: HashMap<String, Started>,
     /// Knows what can be drawn.
     text: Text,
+    /// The names with which people came who are on stage, by room and user id, as of the last look.
+    names: HashMap<String, BTreeMap<String, String>>,
     rooms: BTreeMap<String, RoomHealth>,
     /// How each stream that goes on is shown and heard, where that was said.
     directions: HashMap<String, Direction>,
@@ -93,12 +95,24 @@ impl Owner {
     /// A desk before all these.
     pub fn new(live: Live, stage: Stage, audience: Audience, configured: Ladder) -> (Self, Desk) {
         let (asking, asked) = mpsc::channel(ASKING);
-        let (rooms, canvases, directions) = (BTreeMap::new(), HashMap::new(), HashMap::new());
-        let text = Text::default();
+        let (rooms, streams, directions) = (BTreeMap::new(), HashMap::new(), HashMap::new());
+        let (text, names) = (Text::default(), HashMap::new());
         let snapshots = Arc::new(Semaphore::new(SNAPSHOTS));
         let dressing = JoinSet::new();
-        let owner =
-            Self { live, stage, audience, configured, canvases, text, rooms, directions, dressing, snapshots, asked };
+        let owner = Self {
+            live,
+            stage,
+            audience,
+            configured,
+            streams,
+            text,
+            names,
+            rooms,
+            directions,
+            dressing,
+            snapshots,
+            asked,
+        };
         (owner, Desk { asking })
     }
 
@@ -153,13 +167,13 @@ impl Owner {
             );
             self.configured.clone()
         });
-        self.canvases.insert(stream.clone(), ladder.canvas);
+        self.streams.insert(stream.clone(), Started { room: room.clone(), canvas: ladder.canvas });
         self.live.start_stream(room, stream, ladder).await;
     }
 
     /// What pictures of a stream are made as large as.
     fn canvas(&self, stream: &str) -> Size {
-        self.canvases.get(stream).copied().unwrap_or(self.configured.canvas)
+        self.streams.get(stream).map_or(self.configured.canvas, |started| started.canvas)
     }
 
     /// Shows or mixes a stream otherwise; answers with what of it cannot be drawn.
@@ -169,7 +183,10 @@ impl Owner {
         if matches!(wish, Wish::LogoCorner(_)) && logo.is_none() {
             return Err(NotDirected::NoLogo);
         }
-        let undrawn = self.undrawn(&wish);
+        let undrawn = match &wish {
+            Wish::Layout(layout) => self.undrawn(layout, room),
+            _ => Vec::new(),
+        };
         let kept = Kept::of(&wish);
         let wish = words::wish(wish, self.canvas(&stream));
         self.obeyed(stream, kept, wish).await.map(|()| undrawn)
@@ -201,11 +218,43 @@ impl Owner {
         Ok(())
     }
 
-    /// What of a wish's texts the packager has no font for.
-    fn undrawn(&mut self, wish: &Wish) -> Vec<Undrawn> {
-        let Wish::Layout(layout) = wish else { return Vec::new() };
-        let unknown = layout.texts().map(|(field, line)| Undrawn { field, characters: self.text.unknown(line) });
+    /// What the packager has no font for, of a layout's texts and of the names that it shows of those on stage.
+    fn undrawn(&mut self, layout: &Layout, room: &str) -> Vec<Undrawn> {
+        let own = self.names.get(room).into_iter().flatten().filter(|(peer, _)| shows_own_name(layout, peer));
+        let own = own.map(|(peer, name)| (format!("show_names.{peer}"), name.as_str()));
+        let unknown =
+            layout.texts().chain(own).map(|(field, line)| Undrawn { field, characters: self.text.unknown(line) });
         unknown.filter(|undrawn| !undrawn.characters.is_empty()).collect()
+    }
+
+    /// Keeps by which names those on stage are to be called, and tells of who has come, or is called otherwise, whose name is shown and has no font.
+    fn look_at_names(&mut self, sessions: &[SessionStats]) {
+        let mut names: HashMap<String, BTreeMap<String, String>> = HashMap::new();
+        for session in sessions.iter().filter(|session| session.connected) {
+            if let Some(name) = &session.from.name {
+                names.entry(session.room.clone()).or_default().insert(session.from.peer.0.clone(), name.clone());
+            }
+        }
+        for (stream, direction) in &self.directions {
+            let Some(room) = self.streams.get(stream).map(|started| &started.room) else { continue };
+            let before = self.names.get(room);
+            for (peer, name) in names.get(room).into_iter().flatten() {
+                let is_new = before.and_then(|before| before.get(peer)) != Some(name);
+                if is_new && shows_own_name(&direction.layout, peer) {
+                    let unknown = self.text.unknown(name);
+                    if !unknown.is_empty() {
+                        tracing::warn!(
+                            room,
+                            peer,
+                            name,
+                            ?unknown,
+                            "no font has what is in a name that is shown; boxes are drawn instead"
+                        );
+                    }
+                }
+            }
+        }
+        self.names = names;
     }
 
     /// Whether everybody whom a layout puts somewhere is there. A mix may name who was there or will be: a mute holds for who comes back.
@@ -227,7 +276,7 @@ impl Owner {
         }
     }
 
-    fn answer(&self, question: Question) {
+    fn answer(&mut self, question: Question) {
         match question {
             Question::OnStage { room, answer } => {
                 let peers = self.rooms.get(&room).map(|room| room.peers().cloned().collect());
@@ -238,7 +287,11 @@ impl Owner {
                 let _nobody_waits = answer.send(events.unwrap_or_default());
             }
             Question::Direction { stream, answer } => {
-                let _nobody_waits = answer.send(self.directions.get(&stream).cloned().unwrap_or_default());
+                let mut direction = self.directions.get(&stream).cloned().unwrap_or_default();
+                if let Some(room) = self.streams.get(&stream).map(|started| started.room.clone()) {
+                    direction.undrawn = self.undrawn(&direction.layout, &room);
+                }
+                let _nobody_waits = answer.send(direction);
             }
             Question::Snapshot { stream, peer, answer } => {
                 let (live, peer) = (self.live.clone(), peer.map(PeerKey));
@@ -262,6 +315,7 @@ impl Owner {
     /// Looks at every room in which there is somebody or something.
     async fn look(&mut self) {
         let (sessions, reports) = (self.stage.stats().await, self.live.reports().await);
+        self.look_at_names(&sessions);
         let now = self.stage.now();
         let date = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mut rooms: BTreeMap<&str, Look<'_>> = BTreeMap::new();
@@ -283,7 +337,7 @@ impl Owner {
         self.rooms.retain(|room, _| rooms.contains_key(room.as_str()));
         let goes_on = |stream: &String| reports.iter().any(|report| report.stream == *stream);
         self.directions.retain(|stream, _| goes_on(stream));
-        self.canvases.retain(|stream, _| goes_on(stream));
+        self.streams.retain(|stream, _| goes_on(stream));
     }
 
     fn reports(&self) -> Vec<RoomReport> {
@@ -302,6 +356,18 @@ struct Dressed {
     kept: Kept,
     wish: footlight_packager::direction::Wish,
     directed: oneshot::Sender<Directed>,
+}
+
+/// What is known of a stream from its start.
+struct Started {
+    room: String,
+    /// How large its picture is.
+    canvas: Size,
+}
+
+/// Whether somebody's picture has the name under it that they came with, if any (see `footlight_packager::layout::Layout::name`).
+fn shows_own_name(layout: &Layout, peer: &str) -> bool {
+    layout.show_names && !layout.names.contains_key(peer)
 }
 
 /// What is kept of a wish: all but pixels.

@@ -404,6 +404,7 @@ fn stage_config(config: &Config) -> footlight_stage::config::Config {
         announce: config.webrtc.announce.clone(),
         ice_servers: config.webrtc.ice_servers.iter().map(ice_server).collect(),
         max_sessions: config.webrtc.max_sessions,
+        max_sessions_per_room: config.webrtc.max_sessions_per_room,
         ..footlight_stage::config::Config::default()
     }
 }

@@ -276,7 +276,8 @@ impl Control {
     }
 }
 
-fn warning(undrawn: &Undrawn) -> String {
+/// What is said of what cannot be drawn.
+pub(crate) fn warning(undrawn: &Undrawn) -> String {
     let characters: Vec<String> =
         undrawn.characters.iter().map(|letter| format!("{letter} (U+{:04X})", u32::from(*letter))).collect();
     format!("{}: no font has {}; boxes are drawn instead", undrawn.field, characters.join(", "))

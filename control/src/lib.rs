@@ -111,6 +111,8 @@ pub struct Direction {
     pub pictures: Pictures,
     /// Who is heard how loud.
     pub mix: Mix,
+    /// What of the layout cannot be drawn, with those who are on stage now.
+    pub undrawn: Vec<Undrawn>,
 }
 
 /// How many watched lately.
@@ -149,7 +151,7 @@ pub enum Wish {
 /// What of a text cannot be drawn: a box stands in the place of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undrawn {
-    /// Which field of the wish.
+    /// Which field of the wish; `show_names` and whose, where it is the name that somebody came with.
     pub field: String,
     /// Characters that no font has.
     pub characters: Vec<char>,

@@ -10,9 +10,14 @@ use serde::{Deserialize, Serialize};
 pub struct TrackId(pub u64);
 
 /// Who a track belongs to: picture and sound of one peer are lip-synced with each other and share one tile, and those of their screen another.
-/// Stable across the sessions of a peer, so that who returns gets the old place in the picture.
+/// Stable across the sessions of a peer, so that who returns gets the old place in the picture (see [`Seat`]).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PeerKey(pub String);
+
+/// Where somebody stands among those of their room: who came first has the least one, and who returns has the old one. What they send has one seat,
+/// whatever it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Seat(pub u64);
 
 /// Which of a peer's things a track is of: 100ms's `regular` and `screen`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +38,8 @@ pub struct Contributor {
     pub source: Source,
     /// How they want to be called, where they have said so.
     pub name: Option<String>,
+    /// Their place among the others. Who lets them in says so.
+    pub seat: Seat,
 }
 
 impl Contributor {
@@ -45,7 +52,7 @@ impl Contributor {
 impl From<PeerKey> for Contributor {
     /// Their camera and microphone.
     fn from(peer: PeerKey) -> Self {
-        Self { peer, source: Source::Regular, name: None }
+        Self { peer, source: Source::Regular, name: None, seat: Seat::default() }
     }
 }
 
@@ -68,6 +75,9 @@ pub enum TrackEvent {
     Removed {
         /// The track that ended.
         track: TrackId,
+        /// Another session has taken the place of its own and is about to have such a track. Until that has something to show, there is still the last
+        /// picture of this one.
+        succeeded: bool,
     },
 }
 

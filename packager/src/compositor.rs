@@ -1,9 +1,9 @@
 //! Which picture of which peer is shown where at a tick. Pure: pictures are whatever `P` is, and time is the tick's.
 //!
 //! Each source has a short queue of decoded pictures by time. At a tick it shows the newest one that is due; where none has come it goes on
-//! showing the last. Each of a peer's things has one tile, and keeps its place among the others for as long as it has a picture.
+//! showing the last. Each of a peer's things has one tile. People stand in the order of their seats, so that who returns has the old place.
 
-use crate::layout::{Layout, Rect, Scaling, Size};
+use crate::layout::{Layout, MAX_TILES, Rect, Scaling, Size};
 use crate::timeline::Timeline;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{Contributor, PeerKey, Source as From, TrackId};
@@ -11,6 +11,10 @@ use std::collections::VecDeque;
 
 /// Room for pictures that are further ahead of their tick than the playout delay: a sender whose reports have just moved its time.
 const AHEAD_PICTURES: u64 = 8;
+
+/// For so long the last picture of who was taken over from stands at most: ICE, DTLS and the first key frame of who takes over take about a second, and two
+/// on a bad network. Who never comes is gone then.
+const SUCCESSION_SECONDS: u64 = 3;
 
 /// A source's picture with the time at which it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,8 @@ struct Source<P> {
     from: Contributor,
     queue: VecDeque<Timed<P>>,
     shown: Option<Timed<P>>,
+    /// Its track is over, and what it showed last stands until its successor shows something, before this tick.
+    until: Option<u64>,
 }
 
 /// The sources of one programme.
@@ -41,8 +47,10 @@ pub struct Compositor<P> {
     /// Who spoke last, but for whoever is pinned: they interpret.
     speaker: Option<PeerKey>,
     timeline: Timeline,
-    /// In the order in which their peers came.
+    /// In the order in which they began.
     sources: Vec<Source<P>>,
+    /// The tick after the last one that was asked for.
+    next_tick: u64,
     /// Pictures that may wait for their tick, for each source: one for each tick of the playout delay, and [`AHEAD_PICTURES`].
     room: usize,
     next_serial: u64,
@@ -64,11 +72,31 @@ pub struct Tile<'a, P> {
     pub shown: &'a Timed<P>,
 }
 
+impl<P> Source<P> {
+    /// Cameras in the order of seats, then screens in the order in which they began: the last one is the newest, which is what a layout makes large.
+    const fn order(&self) -> (From, u64) {
+        match self.from.source {
+            From::Regular => (From::Regular, self.from.seat.0),
+            From::Screen => (From::Screen, self.track.0),
+        }
+    }
+}
+
 impl<P> Compositor<P> {
     /// No sources yet.
     pub fn new(canvas: Size, layout: Layout, timeline: Timeline) -> Self {
         let room = usize::try_from(timeline.ticks_of_delay() + AHEAD_PICTURES).unwrap_or(usize::MAX);
-        Self { canvas, layout, speaker: None, timeline, sources: Vec::new(), room, next_serial: 0, unshown: 0 }
+        Self {
+            canvas,
+            layout,
+            speaker: None,
+            timeline,
+            sources: Vec::new(),
+            next_tick: 0,
+            room,
+            next_serial: 0,
+            unshown: 0,
+        }
     }
 
     /// Another layout, from the next tick on.
@@ -90,12 +118,21 @@ impl<P> Compositor<P> {
 
     /// A peer's picture begins. A second picture of the same of their things takes the place of the first once it has something to show.
     pub fn add(&mut self, track: TrackId, from: Contributor) {
-        self.sources.push(Source { track, from, queue: VecDeque::new(), shown: None });
+        self.sources.push(Source { track, from, queue: VecDeque::new(), shown: None, until: None });
     }
 
     /// A track is over; its tile goes.
     pub fn remove(&mut self, track: TrackId) {
         self.sources.retain(|s| s.track != track);
+    }
+
+    /// A track is over, and another of the same thing of the same peer is to come: its tile stays until that has something to show, for
+    /// [`SUCCESSION_SECONDS`] at most.
+    pub fn hand_over(&mut self, track: TrackId) {
+        let until = self.next_tick + SUCCESSION_SECONDS * u64::from(self.timeline.fps);
+        if let Some(source) = self.sources.iter_mut().find(|s| s.track == track) {
+            source.until = Some(until);
+        }
     }
 
     /// A decoded picture. Pictures of one source come in order of time; one that does not replaces what is newer, because time was moved back by
@@ -122,9 +159,41 @@ impl<P> Compositor<P> {
         self.unshown
     }
 
-    /// The tracks that have a picture, whether it is seen or not.
+    /// The tracks that have a picture, whether it is seen or not. Those that are over are not among them, though their last one may still be seen.
     pub fn tracks(&self) -> impl Iterator<Item = TrackId> {
-        self.sources.iter().filter(|source| source.shown.is_some()).map(|source| source.track)
+        let there = |source: &&Source<P>| source.shown.is_some() && source.until.is_none();
+        self.sources.iter().filter(there).map(|source| source.track)
+    }
+
+    /// The tracks that cannot be seen, because as many others as there are tiles have a picture and come before them; what they have shown is forgotten. Whoever
+    /// has no picture holds nobody up. First come those whom the layout puts somewhere, then cameras by seat.
+    ///
+    /// It is the same for all arrangements: whoever is among the first has a picture at once where another arrangement, or their speaking, makes them large.
+    pub fn rest(&mut self) -> Vec<TrackId> {
+        if self.sources.len() <= MAX_TILES {
+            return Vec::new();
+        }
+        let newest_screen = self.sources.iter().filter(|s| s.from.source == From::Screen).map(|s| s.track).max();
+        let mut order: Vec<usize> = (0..self.sources.len()).collect();
+        order.sort_by_key(|index| {
+            let source = &self.sources[*index];
+            let peer = Some(&source.from.peer);
+            let speaks = self.layout.follows_speaker && self.speaker.as_ref() == peer;
+            let named = [&self.layout.pinned, &self.layout.focus].into_iter().any(|named| named.as_ref() == peer);
+            (!(speaks || named || newest_screen == Some(source.track)), source.order())
+        });
+        let (mut seen, mut resting) = (0, Vec::new());
+        for index in order {
+            let source = &mut self.sources[index];
+            if seen == MAX_TILES {
+                source.queue.clear();
+                source.shown = None;
+                resting.push(source.track);
+            }
+            seen += usize::from(source.shown.is_some());
+        }
+        resting.sort_unstable();
+        resting
     }
 
     /// What a peer shows just now: their camera, or a screen where they have no other picture.
@@ -136,13 +205,23 @@ impl<P> Compositor<P> {
 
     /// What tick `tick` shows, in the order in which it is drawn.
     pub fn tick(&mut self, tick: u64) -> Vec<Tile<'_, P>> {
+        self.next_tick = tick + 1;
+        self.sources.retain(|source| source.until.is_none_or(|until| tick < until));
         for source in &mut self.sources {
             while source.queue.front().is_some_and(|next| next.tick <= tick) {
                 source.shown = source.queue.pop_front();
             }
         }
-        // The newest track with a picture is its tile: on a take-over the old picture stands until the new one has come.
-        let visible: Vec<&Source<P>> = self
+        // Who has been succeeded is not seen again, also where the successor leaves.
+        let succeeded = |source: &Source<P>| {
+            let newer = |other: &Source<P>| other.until.is_none() && other.from.is_same(&source.from);
+            source.until.is_some() && self.sources.iter().any(|other| newer(other) && other.shown.is_some())
+        };
+        let over: Vec<TrackId> =
+            self.sources.iter().filter(|source| succeeded(source)).map(|source| source.track).collect();
+        self.sources.retain(|source| !over.contains(&source.track));
+        // The newest track with a picture is its tile: on a take-over the old picture stands until the new one has come (see `hand_over`).
+        let mut visible: Vec<&Source<P>> = self
             .sources
             .iter()
             .enumerate()
@@ -151,6 +230,7 @@ impl<P> Compositor<P> {
             })
             .map(|(_, s)| s)
             .collect();
+        visible.sort_by_key(|source| source.order());
         let sources: Vec<&Contributor> = visible.iter().map(|source| &source.from).collect();
         let layout = &self.layout;
         layout
@@ -175,6 +255,7 @@ mod tests {
     use super::*;
     use crate::layout::Arrangement;
     use footlight_media::time::WallTime;
+    use footlight_media::track::Seat;
     use std::time::Duration;
 
     const A: TrackId = TrackId(1);
@@ -189,11 +270,15 @@ mod tests {
         Timeline { zero: SessionTime::ZERO, zero_date: WallTime::from_micros(0), delay, fps: 25 }
     }
 
+    fn seated(peer: &str, seat: u64) -> Contributor {
+        Contributor { seat: Seat(seat), ..PeerKey(peer.into()).into() }
+    }
+
     fn two_peers() -> Compositor<&'static str> {
         let mut compositor =
             Compositor::new(Size { width: 1280, height: 720 }, Layout::default(), timeline(Duration::from_millis(160)));
-        compositor.add(A, PeerKey("a".into()).into());
-        compositor.add(B, PeerKey("b".into()).into());
+        compositor.add(A, seated("a", 0));
+        compositor.add(B, seated("b", 1));
         compositor
     }
 
@@ -269,10 +354,122 @@ mod tests {
     fn on_a_take_over_the_old_picture_stands_until_the_new_one_has_come() {
         let mut compositor = two_peers();
         compositor.push(A, at(0), "a1");
-        compositor.add(TrackId(3), PeerKey("a".into()).into());
+        compositor.add(TrackId(3), seated("a", 0));
         assert_eq!(shown(&mut compositor, 1), ["a1"]);
         compositor.push(TrackId(3), at(41), "a2");
         assert_eq!(shown(&mut compositor, 2), ["a2"]);
+    }
+
+    #[test]
+    fn who_was_taken_over_from_is_seen_until_the_successor_is() {
+        let mut compositor = two_peers();
+        compositor.push(A, at(0), "a1");
+        compositor.push(B, at(0), "b1");
+        // A picture that waits for its tick is shown yet.
+        compositor.push(A, at(80), "a2");
+        assert_eq!(shown(&mut compositor, 1), ["a1", "b1"]);
+        compositor.hand_over(A);
+        assert_eq!(compositor.tracks().collect::<Vec<_>>(), [B], "it is not there any more");
+        assert_eq!(shown(&mut compositor, 2), ["a2", "b1"]);
+        compositor.add(TrackId(3), seated("a", 0));
+        assert_eq!(shown(&mut compositor, 40), ["a2", "b1"]);
+        compositor.push(TrackId(3), at(1_640), "a3");
+        assert_eq!(shown(&mut compositor, 41), ["a3", "b1"]);
+        compositor.remove(TrackId(3));
+        assert_eq!(shown(&mut compositor, 42), ["b1"], "the old one is not seen again");
+    }
+
+    #[test]
+    fn a_successor_that_does_not_come_is_waited_for_for_three_seconds() {
+        let mut compositor = two_peers();
+        compositor.push(A, at(0), "a1");
+        compositor.push(B, at(0), "b1");
+        assert_eq!(shown(&mut compositor, 99), ["a1", "b1"]);
+        compositor.hand_over(A);
+        assert_eq!(shown(&mut compositor, 174), ["a1", "b1"]);
+        assert_eq!(shown(&mut compositor, 175), ["b1"]);
+        // Nor does one that has never shown anything take a place.
+        compositor.add(TrackId(3), PeerKey("c".into()).into());
+        compositor.hand_over(TrackId(3));
+        assert_eq!(shown(&mut compositor, 176), ["b1"]);
+    }
+
+    #[test]
+    fn who_returns_has_the_old_place() {
+        let mut compositor = two_peers();
+        let c = TrackId(3);
+        compositor.add(c, seated("c", 2));
+        for (track, picture) in [(A, "a"), (B, "b"), (c, "c")] {
+            compositor.push(track, at(0), picture);
+        }
+        assert_eq!(shown(&mut compositor, 1), ["a", "b", "c"]);
+        compositor.remove(A);
+        assert_eq!(shown(&mut compositor, 2), ["b", "c"]);
+        compositor.add(TrackId(4), seated("a", 0));
+        compositor.push(TrackId(4), at(120), "a again");
+        assert_eq!(shown(&mut compositor, 3), ["a again", "b", "c"]);
+        // A packager that takes over hears of them in any order.
+        let mut restarted = two_peers();
+        restarted.remove(A);
+        restarted.add(TrackId(4), seated("a", 0));
+        for (track, picture) in [(B, "b"), (TrackId(4), "a")] {
+            restarted.push(track, at(0), picture);
+        }
+        assert_eq!(shown(&mut restarted, 1), ["a", "b"]);
+    }
+
+    #[test]
+    fn the_newest_screen_is_the_large_one_wherever_its_owner_sits() {
+        let mut compositor = two_peers();
+        let screen = |peer, seat| Contributor { source: From::Screen, ..seated(peer, seat) };
+        compositor.add(TrackId(3), screen("b", 1));
+        compositor.add(TrackId(4), screen("a", 0));
+        for (track, picture) in [(A, "a"), (B, "b"), (TrackId(3), "b's"), (TrackId(4), "a's")] {
+            compositor.push(track, at(0), picture);
+        }
+        assert_eq!(shown(&mut compositor, 1), ["a's", "a", "b", "b's"]);
+    }
+
+    #[test]
+    fn who_comes_after_sixteen_with_a_picture_rests_until_there_is_a_tile() {
+        let mut compositor =
+            Compositor::new(Size { width: 1280, height: 720 }, Layout::default(), timeline(Duration::ZERO));
+        let track = |number: u64| TrackId(100 + number);
+        let resting = |numbers: &[u64]| numbers.iter().map(|number| track(*number)).collect::<Vec<_>>();
+        for number in 0..20 {
+            compositor.add(track(number), seated(&number.to_string(), number));
+        }
+        assert_eq!(compositor.rest(), resting(&[]), "nobody is known to have a picture");
+        for number in 0..19 {
+            compositor.push(track(number), at(0), "");
+        }
+        compositor.tick(0);
+        assert_eq!(compositor.rest(), resting(&[16, 17, 18, 19]));
+        assert_eq!(compositor.tracks().count(), 16, "what they showed is not kept");
+        assert_eq!(compositor.tick(1).len(), 16);
+        // One of the first is away: the next has time to get a picture, and so have those after them until somebody has one.
+        compositor.remove(track(3));
+        assert_eq!(compositor.rest(), resting(&[]));
+        compositor.push(track(16), at(80), "");
+        compositor.tick(2);
+        assert_eq!(compositor.rest(), resting(&[17, 18, 19]));
+        // Who returns is waited for, and then who stood in for them rests again.
+        compositor.add(TrackId(200), seated("3", 3));
+        assert_eq!(compositor.rest(), resting(&[17, 18, 19]));
+        compositor.push(TrackId(200), at(120), "");
+        compositor.tick(3);
+        assert_eq!(compositor.rest(), resting(&[16, 17, 18, 19]));
+        // Whom the layout puts somewhere is seen before others.
+        let focus = Some(PeerKey("19".into()));
+        compositor.arrange(Layout { focus, follows_speaker: true, ..Layout::default() });
+        assert_eq!(compositor.rest(), resting(&[16, 17, 18]));
+        compositor.push(track(19), at(160), "");
+        compositor.speaks(PeerKey("18".into()));
+        compositor.tick(4);
+        assert_eq!(compositor.rest(), resting(&[15, 16, 17]));
+        compositor.push(track(18), at(200), "");
+        compositor.tick(5);
+        assert_eq!(compositor.rest(), resting(&[14, 15, 16, 17]));
     }
 
     #[test]

@@ -158,7 +158,7 @@ enum Shape {
 }
 
 impl Layout {
-    /// Where what these send goes, in the order in which they came. Later places lie over earlier ones.
+    /// Where what these send goes: cameras in the order of their owners' seats, then screens, the newest last. Later places lie over earlier ones.
     pub fn places(&self, canvas: Size, sources: &[&Contributor], speaker: Option<&PeerKey>) -> Vec<Place> {
         let of = |source: Source, peer: &PeerKey| {
             sources.iter().position(|from| from.source == source && from.peer == *peer)

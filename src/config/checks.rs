@@ -42,6 +42,7 @@ impl Config {
             return Err(format!("packager.loudness_lufs is {lufs}; give {least} to {most}, or null"));
         }
         in_range("webrtc.max_sessions", count(self.webrtc.max_sessions), COUNT)?;
+        in_range("webrtc.max_sessions_per_room", count(self.webrtc.max_sessions_per_room), COUNT)?;
         in_range("origin.memory_mb", self.origin.memory_mb, MEMORY_MB)?;
         in_range("edge.cache_mb", self.edge.cache_mb, MEMORY_MB)?;
         in_range("edge.connections", count(self.edge.connections), COUNT)?;

@@ -8,6 +8,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 pub const DEFAULT_PORT: u16 = 8_189;
 /// Sessions at one time. A publisher of 1.5 Mbit/s costs about 1 % of a core and 1 MB.
 pub const DEFAULT_MAX_SESSIONS: usize = 1_000;
+/// Sessions of one room at one time. Sixteen are seen and all are heard; a packager of the default `memory_mb` has room for several hundred, and whoever
+/// gives out tokens of one room must not be able to fill it.
+pub const DEFAULT_MAX_SESSIONS_PER_ROOM: usize = 64;
 /// Offers that are answered at one time; each costs a few milliseconds of CPU, mostly SDP.
 pub const DEFAULT_CONCURRENT_NEGOTIATIONS: usize = 4;
 /// Offers a second, in the long run: at 3 ms of CPU each, 15 % of a core.
@@ -36,6 +39,8 @@ pub struct Config {
     pub pictures: PictureLimits,
     /// Sessions at one time; more are refused with 503.
     pub max_sessions: usize,
+    /// Sessions of one room at one time, a screen beside a camera being one of its own; more are refused with 503, but for one that takes the place of another.
+    pub max_sessions_per_room: usize,
     /// Offers answered at one time; more wait in line for a moment and are then refused with 503.
     pub concurrent_negotiations: usize,
     /// Offers a second in the long run; more are refused with 503.
@@ -60,6 +65,7 @@ impl Default for Config {
             ice_servers: Vec::new(),
             pictures: PictureLimits::default(),
             max_sessions: DEFAULT_MAX_SESSIONS,
+            max_sessions_per_room: DEFAULT_MAX_SESSIONS_PER_ROOM,
             concurrent_negotiations: DEFAULT_CONCURRENT_NEGOTIATIONS,
             offers_per_second: DEFAULT_OFFERS_PER_SECOND,
             offer_burst: DEFAULT_OFFER_BURST,

@@ -93,6 +93,8 @@ pub(crate) struct Connection {
 pub(crate) enum AttachError {
     /// [`Config::max_sessions`] are running.
     Full,
+    /// [`Config::max_sessions_per_room`] are running in its room.
+    RoomFull,
     /// The stage is shutting down.
     ShuttingDown,
 }

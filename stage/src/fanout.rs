@@ -65,7 +65,7 @@ impl Subscriber {
                 self.kinds.insert(*track, Codec::kind(*codec));
                 self.lifecycle(event.clone())
             }
-            TrackEvent::Removed { track } => {
+            TrackEvent::Removed { track, .. } => {
                 self.kinds.remove(track);
                 self.behind.remove(track);
                 self.lifecycle(event.clone())

@@ -19,6 +19,7 @@ pub mod query;
 pub mod whip;
 
 pub mod sdp;
+mod seats;
 pub mod session;
 
 pub mod assemble;

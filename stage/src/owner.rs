@@ -12,6 +12,7 @@ use crate::reports::Feedback;
 use crate::rooms::Rooms;
 use crate::sdp::Offer;
 use crate::session::{Input, Output, Session};
+use footlight_media::codec::Kind;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{Contributor, PeerKey, TrackEvent, TrackId, TrackRequest};
 use metrics::{counter, histogram};
@@ -83,7 +84,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                _ = sweep.tick() => self.rooms.sweep(),
+                _ = sweep.tick() => self.rooms.sweep(self.now()),
                 Some(command) = commands.recv() => self.obey(command),
                 _ = arrivals.recv_many(&mut batch, BATCH) => {
                     for arrival in batch.drain(..) {
@@ -148,10 +149,11 @@ impl Owner {
     fn attach(&mut self, new: NewSession) -> Result<(), AttachError> {
         let NewSession { id, room, from, role, offer, etag, connection } = new;
         let older = self.rooms.sessions(&room);
+        let kinds: Vec<Kind> = [&offer.audio, &offer.video].into_iter().flatten().map(|of| of.codec.kind()).collect();
         // Newest wins, dead or alive: a half-open session must not keep its owner out.
         for number in older {
             if self.sessions.get(&number).is_some_and(|running| running.from.is_same(&from)) {
-                self.end(number, "taken_over");
+                self.end_for(number, "taken_over", &kinds);
             }
         }
         let Connection { number, peer: connection, gate } = connection;
@@ -159,7 +161,13 @@ impl Owner {
             self.close(connection);
             return Err(AttachError::Full);
         }
+        if self.rooms.sessions(&room).len() >= self.shared.config.max_sessions_per_room {
+            tracing::warn!(%room, peer = %from.peer.0, "refused: the room has as many sessions as webrtc.max_sessions_per_room");
+            self.close(connection);
+            return Err(AttachError::RoomFull);
+        }
         let now = self.now();
+        let from = Contributor { seat: self.rooms.join(&room, number, &from.peer, now), ..from };
         let mut core = Session::new(from.clone(), self.shared.config.pictures, now);
         for media in [&offer.audio, &offer.video].into_iter().flatten() {
             let track = TrackId(self.shared.numbers.fetch_add(1, Ordering::Relaxed));
@@ -170,7 +178,6 @@ impl Owner {
             core.handle_input(negotiated, now);
         }
         tracing::info!(%room, peer = %from.peer.0, source = ?from.source, "session begins");
-        self.rooms.join(&room, number);
         self.by_id.insert(id.clone(), number);
         let changing = Arc::new(Semaphore::new(1));
         let timer = core.poll_timeout().unwrap_or(now);
@@ -210,7 +217,7 @@ impl Owner {
             }
         }
         if reply.send(events).is_ok() {
-            self.rooms.subscribe(room_id, subscriber);
+            self.rooms.subscribe(room_id, subscriber, now);
         }
         for number in sessions {
             self.drain(number);
@@ -312,18 +319,23 @@ impl Owner {
     }
 
     fn end(&mut self, number: u64, reason: &'static str) {
+        self.end_for(number, reason, &[]);
+    }
+
+    /// Ends a session, in whose place comes one with tracks of the kinds of `successor`.
+    fn end_for(&mut self, number: u64, reason: &'static str, successor: &[Kind]) {
         let Some(mut running) = self.sessions.remove(&number) else { return };
         tracing::info!(room = %running.room, peer = %running.from.peer.0, reason, "session ends");
         counter!("footlight_stage_sessions_ended_total", "reason" => reason).increment(1);
         self.timers.remove(&(running.timer, number));
         self.by_id.remove(&running.id);
-        running.core.end();
+        running.core.end(successor);
         while let Some(output) = running.core.poll_output() {
             if let Output::Event(event) = output {
                 self.rooms.deliver(&running.room, &event);
             }
         }
-        self.rooms.leave(&running.room, number);
+        self.rooms.leave(&running.room, number, &running.from.peer, self.now());
         self.close(running.connection);
     }
 

@@ -8,7 +8,7 @@ use crate::round_trip;
 use crate::sdp::{Answer, Offer, OfferedMedia};
 use crate::session::{RtpPacket, SenderReport};
 use crate::simulcast::{REPAIRED_RID_URI, RID_URI};
-use footlight_media::codec::{Codec, Kind};
+use footlight_media::codec::Kind;
 use footlight_media::time::SessionTime;
 use rtc::crypto::{RTCCryptoProvider, SignatureScheme, default_provider};
 use rtc::ice::mdns::MulticastDnsMode;
@@ -167,7 +167,8 @@ impl Endpoint {
         let local = peer.connection.local_description().await.ok_or_else(|| internal("no local description"))?;
         let port = self.mux.local_addr().port();
         let answer = Answer::with_candidates(&local.sdp, &self.announce, port)
-            .ok_or_else(|| internal("an answer without ICE credentials"))?;
+            .ok_or_else(|| internal("an answer without ICE credentials"))?
+            .in_stereo();
         // No partly accepted answers (RFC 9725 section 4.4.3).
         if answer.sdp.lines().any(|line| line.starts_with("m=") && line.split(' ').nth(1) == Some("0")) {
             return Err(rejected("a media section could not be accepted"));
@@ -224,11 +225,9 @@ fn codec(media: &OfferedMedia) -> RTCRtpCodecParameters {
         mime_type: format!("{}/{}", if video { "video" } else { "audio" }, media.codec.encoding_name()),
         clock_rate: if video { 90_000 } else { 48_000 },
         channels: if video { 0 } else { 2 },
-        sdp_fmtp_line: match media.codec {
-            // What we ask for (RFC 7587 section 6.1): stereo as sent. In-band FEC, which FFmpeg's decoder does not read, is there where the client offers it.
-            Codec::Opus => "minptime=10;stereo=1".into(),
-            _ => media.fmtp.clone(),
-        },
+        // The connection answers with the offer's own whatever stands here. Of Opus that keeps `useinbandfec=1`, from which lost voices are put together;
+        // stereo is asked for in the answer (see `Answer::in_stereo`).
+        sdp_fmtp_line: media.fmtp.clone(),
         rtcp_feedback: match video {
             true => vec![feedback("nack", ""), feedback("nack", "pli"), feedback("ccm", "fir")],
             false => Vec::new(),

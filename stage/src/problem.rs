@@ -25,6 +25,7 @@ pub(crate) enum Problem {
     IfMatchMissing,
     IfMatchMismatch,
     Busy { retry_after: Duration },
+    RoomFull { limit: usize, retry_after: Duration },
     TooOften { what: &'static str, retry_after: Duration },
     Internal,
 }
@@ -119,6 +120,13 @@ impl Problem {
                 format!("free in {} ms", retry_after.as_millis()),
                 "try again after Retry-After",
             ),
+            Self::RoomFull { limit, .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Room is full",
+                "room",
+                format!("has {limit} sessions, which is webrtc.max_sessions_per_room"),
+                "wait for Retry-After until somebody has left, or have the operator raise that",
+            ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Internal error",
@@ -184,7 +192,7 @@ impl Problem {
             Self::MethodNotAllowed { allow } => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Busy { retry_after } | Self::TooOften { retry_after, .. } => {
+            Self::Busy { retry_after } | Self::RoomFull { retry_after, .. } | Self::TooOften { retry_after, .. } => {
                 // Whole seconds, at least one (RFC 9110 section 10.2.3).
                 let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -442,6 +442,36 @@ impl Answer {
         Some(Self { sdp: text, ufrag, pwd })
     }
 
+    /// The answer, asking for stereo where it takes Opus (RFC 7587 section 6.1): without `stereo=1` from who receives, browsers mix what they send to
+    /// one channel. The connection answers with the offer's own parameters, which are about what the client would receive; the others stay, of which
+    /// `useinbandfec` is one.
+    #[must_use]
+    pub fn in_stereo(mut self) -> Self {
+        let opus = |line: &str| {
+            let (payload_type, map) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
+            map.to_ascii_lowercase().starts_with("opus/").then(|| format!("a=fmtp:{payload_type} "))
+        };
+        let prefixes: Vec<String> = self.sdp.lines().filter_map(opus).collect();
+        let mut text = String::with_capacity(self.sdp.len() + 32);
+        for line in self.sdp.lines() {
+            match prefixes.iter().find_map(|prefix| Some((prefix, line.strip_prefix(prefix.as_str())?))) {
+                Some((prefix, fmtp)) => {
+                    let _ = write!(text, "{prefix}{}\r\n", stereo(fmtp));
+                }
+                None => {
+                    let _ = write!(text, "{line}\r\n");
+                }
+            }
+            if let Some(prefix) = opus(line)
+                && !self.sdp.contains(prefix.as_str())
+            {
+                let _ = write!(text, "{prefix}{}\r\n", stereo(""));
+            }
+        }
+        self.sdp = text;
+        self
+    }
+
     /// The part of the answer that an ICE restart gives back (RFC 9725 section 4.3.3): credentials and candidates,
     /// with ice-lite, ice-options and pacing as in the answer.
     pub fn fragment(&self) -> String {
@@ -459,6 +489,15 @@ impl Answer {
         }
         fragment
     }
+}
+
+/// Parameters of Opus with `stereo=1` among them, once.
+fn stereo(fmtp: &str) -> String {
+    let others = fmtp.split(';').map(str::trim).filter(|pair| {
+        let name = pair.split('=').next().unwrap_or(pair);
+        !pair.is_empty() && !name.eq_ignore_ascii_case("stereo")
+    });
+    others.chain(["stereo=1"]).collect::<Vec<_>>().join(";")
 }
 
 fn candidate_lines(addresses: &[IpAddr], port: u16) -> String {
@@ -653,6 +692,24 @@ mod tests {
         assert_eq!(answer.sdp.matches("a=end-of-candidates").count(), 2);
         assert_eq!(answer.ufrag, "uuuu");
         assert_eq!(Answer::with_candidates("v=0\r\n", &addresses, 1), None);
+    }
+
+    #[test]
+    fn answers_ask_for_stereo_and_keep_what_else_was_offered() {
+        let check = |fmtp: &str, want: &str| {
+            let opus = format!("a=mid:0\r\na=rtpmap:111 opus/48000/2\r\n{fmtp}");
+            let sdp = CRATE_ANSWER.replace("a=mid:0\r\n", &opus);
+            let answer = Answer::with_candidates(&sdp, &[], 1).unwrap().in_stereo();
+            let lines: Vec<&str> = answer.sdp.lines().filter(|line| line.starts_with("a=fmtp:")).collect();
+            assert_eq!(lines, [want], "{fmtp}");
+            assert!(answer.sdp.ends_with("\r\n") && answer.sdp.lines().count() > sdp.lines().count() - 2);
+        };
+        check("a=fmtp:111 minptime=10;useinbandfec=1\r\n", "a=fmtp:111 minptime=10;useinbandfec=1;stereo=1");
+        check("a=fmtp:111 stereo=0; useinbandfec=1\r\n", "a=fmtp:111 useinbandfec=1;stereo=1");
+        check("a=fmtp:111 stereo=1;sprop-stereo=1\r\n", "a=fmtp:111 sprop-stereo=1;stereo=1");
+        check("", "a=fmtp:111 stereo=1");
+        let silent = Answer::with_candidates(CRATE_ANSWER, &[], 1).unwrap();
+        assert_eq!(silent.clone().in_stereo(), silent, "without Opus nothing is asked for");
     }
 
     #[test]

@@ -201,14 +201,15 @@ impl Session {
         frames.chain(key_frames).chain(self.silence_deadline()).min()
     }
 
-    /// Ends the session from outside: its tracks are removed.
-    pub fn end(&mut self) {
+    /// Ends the session from outside: its tracks are removed. `successor` are the kinds of tracks that a session has which takes its place.
+    pub fn end(&mut self, successor: &[Kind]) {
         if self.ended {
             return;
         }
         self.ended = true;
         for track in self.tracks.iter().filter(|track| track.added) {
-            self.outputs.push_back(Output::Event(TrackEvent::Removed { track: track.id }));
+            let succeeded = successor.contains(&track.media.codec.kind());
+            self.outputs.push_back(Output::Event(TrackEvent::Removed { track: track.id, succeeded }));
         }
     }
 
@@ -363,14 +364,14 @@ impl Session {
 
     fn rest_or_end(&mut self) {
         if self.last_sent.is_none() {
-            self.end();
+            self.end(&[]);
             self.outputs.push_back(Output::NeverSent);
             return;
         }
         self.resting = true;
         for track in &mut self.tracks {
             if std::mem::take(&mut track.added) {
-                self.outputs.push_back(Output::Event(TrackEvent::Removed { track: track.id }));
+                self.outputs.push_back(Output::Event(TrackEvent::Removed { track: track.id, succeeded: false }));
             }
             // What it sends next is for decoders that have seen nothing of it.
             track.begin_anew(self.limits);
@@ -522,7 +523,7 @@ mod tests {
         session.handle_input(Input::Timeout, at(9_999));
         assert_eq!(outputs(&mut session), []);
         session.handle_input(Input::Timeout, at(10_000));
-        let removed = |track| Output::Event(TrackEvent::Removed { track });
+        let removed = |track| Output::Event(TrackEvent::Removed { track, succeeded: false });
         assert_eq!(outputs(&mut session), [removed(AUDIO), removed(VIDEO)]);
         assert_eq!(session.added_tracks().count(), 0);
         session.handle_input(Input::KeyFrameWanted(VIDEO), at(10_001));
@@ -546,6 +547,23 @@ mod tests {
         assert_eq!(frames(&out).len(), 1);
         assert!(frames(&out)[0].key);
         assert_eq!(session.stats()[1].assembler.assembled, 2, "what was counted before goes on");
+    }
+
+    #[test]
+    fn who_gives_way_says_which_of_its_tracks_have_a_successor() {
+        let check = |successor: &[Kind]| {
+            let mut session = session();
+            session.handle_input(Input::Rtp(audio(1)), at(0));
+            session.handle_input(Input::Rtp(video(1, true)), at(0));
+            outputs(&mut session);
+            session.end(successor);
+            let removed =
+                |track, kind| Output::Event(TrackEvent::Removed { track, succeeded: successor.contains(&kind) });
+            assert_eq!(outputs(&mut session), [removed(AUDIO, Kind::Audio), removed(VIDEO, Kind::Video)]);
+        };
+        check(&[]);
+        check(&[Kind::Audio, Kind::Video]);
+        check(&[Kind::Audio]);
     }
 
     #[test]

@@ -29,6 +29,8 @@ const BODY_WAIT: Duration = Duration::from_secs(10);
 const TURN_WAIT: Duration = Duration::from_secs(2);
 /// What a client that found no turn is told.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// What is said with 503 where a room is full: somebody has to leave first.
+const ROOM_RETRY_AFTER: Duration = Duration::from_secs(10);
 /// Entropy of a session's URL, in bytes: 128 bits (RFC 9725 section 5 asks for unguessable).
 const SESSION_ID_BYTES: usize = 16;
 
@@ -216,8 +218,10 @@ impl Whip {
                 let (peer, answer) = stage.endpoint().negotiate(&offer, sink.clone()).await?;
                 let connection = Stage::connection(number, Arc::new(peer), &sink);
                 let session = NewSession { id: session, room: of_room, from, role, offer, etag: tag, connection };
+                let limit = stage.config().max_sessions_per_room;
                 stage.attach(session).await.map_err(|error| match error {
                     AttachError::Full | AttachError::ShuttingDown => Problem::Busy { retry_after: RETRY_AFTER },
+                    AttachError::RoomFull => Problem::RoomFull { limit, retry_after: ROOM_RETRY_AFTER },
                 })?;
                 drop(turn);
                 Ok(answer)

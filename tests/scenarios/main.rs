@@ -25,6 +25,7 @@ mod commands_say_what_is_wrong;
 mod directors_share_a_desk;
 mod lip_sync_holds;
 mod pictures_of_any_size_and_nonsense_hurt_nobody;
+mod pictures_that_cannot_be_seen_are_not_decoded;
 mod players_change_rungs_without_a_gap;
 mod publish_puts_a_file_and_a_test_picture_on_stage;
 mod publishers_come_and_go;

@@ -168,7 +168,10 @@ fn visits(seed: u64, rungs: &[Rung]) -> Value {
     for last in (1..rungs.len()).rev() {
         rungs.swap(last, (noise.next() % (last as u64 + 1)) as usize);
     }
-    let visit = |Rung { height, bandwidth_bps }: &Rung| json!({"height": height, "bandwidth_bps": bandwidth_bps, "pause_ms": noise.next() % PAUSE_MS});
+    let visit = |Rung { height, bandwidth_bps }: &Rung| {
+        let pause_ms = noise.next() % PAUSE_MS;
+        json!({"height": height, "bandwidth_bps": bandwidth_bps, "pause_ms": pause_ms})
+    };
     rungs.iter().map(visit).collect()
 }
 

@@ -43,6 +43,11 @@ async fn killed_and_back_then_taken_over() {
     assert!(shown_after_return.abs_diff(140) < 12, "{shown_after_return}");
     let shown_at_last = last_luma(&viewer);
     assert!(shown_at_last.abs_diff(220) < 12, "{shown_at_last}: the one that took over fills the picture alone");
+    // From the return on somebody is seen in every picture: until the one that takes over has one of its own, the last of the one before it stands.
+    let shown = middle_luma(viewer.file());
+    let returned = shown.iter().position(|luma| luma.abs_diff(140) < 12).expect("who returned");
+    let dark = shown[returned..].iter().filter(|luma| **luma < 128).count();
+    assert_eq!(dark, 0, "pictures in which nobody is seen: {:?}", &shown[returned..]);
     server.end().await;
 }
 

@@ -3,9 +3,9 @@
 
 use crate::harness::clips;
 use crate::harness::packaging::assert_ffmpeg_decodes;
-use crate::harness::playback::{Viewer, luma_pictures};
+use crate::harness::playback::{Viewer, luma_pictures, until};
 use crate::harness::publishers::send;
-use crate::harness::server::{SMALL, Server};
+use crate::harness::server::{PATIENCE, SMALL, Server};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -79,6 +79,30 @@ async fn and_each_is_seen() {
     assert!(seen.brightest(BEHIND) < 80 && seen.brightest(LOGO) < 80, "the stage again");
     assert_eq!(viewer.discontinuities(), 0, "{:?}", viewer.segments);
     assert_ffmpeg_decodes(viewer.file());
+    server.end().await;
+}
+
+/// Of a layout's own texts its answer says so; a name that somebody comes with is in none.
+#[tokio::test(flavor = "multi_thread")]
+async fn and_names_without_a_font_are_told_of_whoever_gave_them() {
+    let server = Server::start(&["serve"], SMALL).await;
+    let stream = server.go_live("room").await;
+    let path = format!("/v2/live-streams/{stream}/layout");
+    let of = |user: &str| format!("show_names.{user}: no font has Ꮳ (U+13E3); boxes are drawn instead");
+    let get = async || server.rest(Method::GET, &path, json!({})).await["warnings"].clone();
+    let post = async |body: Value| server.rest(Method::POST, &path, body).await["warnings"].clone();
+    let name = "%E1%8F%A3";
+    let _first = send(&server, &format!("room?name={name}"), "first", clips::grey(DARK, 320, 180, 2)).await;
+    until(PATIENCE, || async { (post(json!({"show_names": true})).await == json!([of("first")])).then_some(()) }).await;
+    // Somebody comes with such a name while names are shown.
+    let _second = send(&server, &format!("room?name={name}"), "second", clips::grey(LIGHT, 320, 180, 2)).await;
+    let _readable = send(&server, "room?name=Grace", "third", clips::grey(LIGHT, 320, 180, 2)).await;
+    until(PATIENCE, || async { (get().await == json!([of("first"), of("second")])).then_some(()) }).await;
+    let warned = |line: &String| line.contains("WARN") && line.contains("second");
+    until(PATIENCE, || async { server.log().lines("no font has").iter().any(warned).then_some(()) }).await;
+    assert_eq!(post(json!({"show_names": true, "names": {"first": "Ada"}})).await, json!([of("second")]));
+    assert_eq!(post(json!({})).await, json!([]), "nobody's name is shown");
+    assert_eq!(get().await, json!([]));
     server.end().await;
 }
 

@@ -5,6 +5,7 @@ use super::body::Body;
 use super::list::Query;
 use super::path::Path;
 use super::problem::Problem;
+use crate::control::warning;
 use crate::owner::ControlError;
 use crate::rooms::Refused;
 use crate::rooms::layout::{Arrangement, Background, Layout, LowerThird, Pictures, Scaling, Screens, Transition};
@@ -51,7 +52,7 @@ pub(super) struct LayoutBody {
 pub(super) struct Arranged {
     #[serde(flatten)]
     layout: Layout,
-    /// What of it cannot be drawn: characters that no font has, for which boxes are.
+    /// What of it cannot be drawn: characters that no font has, for which boxes are. With `show_names` also of the names of who is on stage just now.
     warnings: Vec<String>,
 }
 
@@ -62,6 +63,8 @@ pub(super) struct Shown {
     layout: Layout,
     /// What was uploaded beside it; it stays when the layout changes.
     pictures: Pictures,
+    /// What of it cannot be drawn, as in the answer to a change; also of those who have come since.
+    warnings: Vec<String>,
 }
 
 /// What a mix may say.
@@ -131,8 +134,8 @@ pub(super) async fn layout(
     Path(stream): Path<String>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Shown>, Problem> {
-    let Direction { layout, pictures, .. } = direction(&control, stream, caller).await?;
-    Ok(Json(Shown { layout, pictures }))
+    let Direction { layout, pictures, undrawn, .. } = direction(&control, stream, caller).await?;
+    Ok(Json(Shown { layout, pictures, warnings: undrawn.iter().map(warning).collect() }))
 }
 
 /// How loud the people of a live stream are mixed.

@@ -2,7 +2,7 @@
 //! Runs one live stream: one loop that owns the session and its threads, with one closed enum of what comes in.
 //!
 //! ```text
-//! TrackEvent --> decode thread per picture track --> compositor thread --> rung thread per rung --+
+//! TrackEvent --> decode thread per picture seen  --> compositor thread --> rung thread per rung --+
 //!            \-> audio thread (decode, mix, AAC) ------------------------------------------------+--> session --> what is to be published
 //! ```
 //!
@@ -23,7 +23,7 @@ mod still;
 
 use crate::clock::SessionClock;
 use crate::direction::Changed;
-use crate::layout::{Layout, Size};
+use crate::layout::{Layout, MAX_TILES, Size};
 use crate::mixer::Mix;
 use crate::objects::Batch;
 use crate::scenery::Scenery;
@@ -58,6 +58,9 @@ const SLATE_LEAD: Duration = Duration::from_secs(1);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A thread with work to do that has finished none of it for so long is stuck: the slowest frame of the largest picture takes a tenth of it.
 const STUCK: Duration = Duration::from_secs(5);
+
+/// Decoders of pictures at one time: one for each tile, and as many for those who are about to have one. Each of 720p takes some 10 MB and a thread.
+const DECODERS: usize = 2 * MAX_TILES;
 
 /// Why a stream's packager stopped before its end. Its successor goes on in the same timeline.
 #[derive(Debug, thiserror::Error)]
@@ -162,6 +165,7 @@ pub async fn run(
             }
         }
         driver.say_what_is_shown();
+        driver.see_to_decoders()?;
         if let Some(leftovers) = driver.ended() {
             let last = FromPackager::Ended { leftovers };
             return driver.outputs.send(last).await.map_err(|_| DriverError::Orphaned);
@@ -191,7 +195,11 @@ impl Progress {
 
 /// How a track's frames are handled.
 enum Route {
-    Video(decode::Handle),
+    Video {
+        codec: Codec,
+        /// `None` where its picture cannot be seen, or [`DECODERS`] are there.
+        decoder: Option<decode::Handle>,
+    },
     Audio,
 }
 
@@ -203,6 +211,11 @@ struct Driver {
     scenery: Slot<Scenery>,
     mix: Slot<Mix>,
     pinned: Slot<Option<PeerKey>>,
+    /// Where the compositor says whose pictures are not to be decoded, and what it said last, in order.
+    rests: Slot<Vec<TrackId>>,
+    resting: Vec<TrackId>,
+    /// A decoder may have become free.
+    decoders_changed: bool,
     /// How large tracks are shown, where that has not been said yet.
     shown: HashMap<TrackId, Size>,
     /// Where the threads say what there is to see and to hear, and what they said last.
@@ -265,7 +278,7 @@ impl Driver {
         let pinned = Slot::new(Some(start.direction.layout.pinned.clone()));
         let (layout, mix) = (Slot::new(Some(start.direction.layout)), Slot::new(Some(start.direction.mix)));
         let (scenery, speaker) = (Slot::new(Some(start.direction.scenery)), Slot::new(None));
-        let signals = [Slot::new(None), Slot::new(None)];
+        let (signals, rests) = ([Slot::new(None), Slot::new(None)], Slot::new(None));
         let pictures = picture::start(
             shared.clone(),
             &start.ladder,
@@ -274,6 +287,7 @@ impl Driver {
                 scenery: scenery.clone(),
                 speaker: speaker.clone(),
                 seen: signals[0].clone(),
+                resting: rests.clone(),
             },
             part,
             rungs,
@@ -299,6 +313,9 @@ impl Driver {
             scenery,
             mix,
             pinned,
+            rests,
+            resting: Vec::new(),
+            decoders_changed: false,
             shown: HashMap::new(),
             signals,
             seen: [Vec::new(), Vec::new()],
@@ -319,7 +336,9 @@ impl Driver {
                 let route = match codec.kind() {
                     Kind::Video => {
                         self.pictures.must(picture::PictureInput::Added { track, from })?;
-                        Route::Video(self.decoder(track, codec)?)
+                        // What comes first is a key frame, which is not worth being asked for again; whether there is a tile for it is known later.
+                        let free = self.decoders() < DECODERS;
+                        Route::Video { codec, decoder: free.then(|| self.decoder(track, codec)).transpose()? }
                     }
                     Kind::Audio => {
                         self.sound.must(audio::AudioInput::Added { track, from })?;
@@ -329,8 +348,11 @@ impl Driver {
                 self.routes.insert(track, route);
             }
             TrackEvent::Frame(frame) => self.frame(frame),
-            TrackEvent::Removed { track } => match self.routes.remove(&track) {
-                Some(Route::Video(_)) => self.pictures.must(picture::PictureInput::Removed { track })?,
+            TrackEvent::Removed { track, succeeded } => match self.routes.remove(&track) {
+                Some(Route::Video { .. }) => {
+                    self.decoders_changed = true;
+                    self.pictures.must(picture::PictureInput::Removed { track, succeeded })?;
+                }
                 Some(Route::Audio) => self.sound.must(audio::AudioInput::Removed { track })?,
                 None => {}
             },
@@ -342,10 +364,42 @@ impl Driver {
         Ok(decode::start(self.shared.clone(), track, codec, self.pictures.sender())?)
     }
 
+    /// How many there are.
+    fn decoders(&self) -> usize {
+        self.routes.values().filter(|route| matches!(route, Route::Video { decoder: Some(_), .. })).count()
+    }
+
+    /// Ends the decoders of what cannot be seen, and begins those of what can be again, each with a key frame.
+    fn see_to_decoders(&mut self) -> Result<(), DriverError> {
+        match self.rests.take() {
+            Some(resting) => self.resting = resting,
+            None if !self.decoders_changed => return Ok(()),
+            None => {}
+        }
+        self.decoders_changed = false;
+        let mut waiting = Vec::new();
+        for (track, route) in &mut self.routes {
+            let Route::Video { codec, decoder } = route else { continue };
+            match self.resting.binary_search(track) {
+                Ok(_) => *decoder = None,
+                Err(_) if decoder.is_none() => waiting.push((*track, *codec)),
+                Err(_) => {}
+            }
+        }
+        waiting.sort_unstable_by_key(|(track, _)| *track);
+        let free = DECODERS.saturating_sub(self.decoders());
+        for (track, codec) in waiting.into_iter().take(free) {
+            let decoder = Some(self.decoder(track, codec)?);
+            self.routes.insert(track, Route::Video { codec, decoder });
+            self.say(FromPackager::Request(TrackRequest::KeyFrame(track)));
+        }
+        Ok(())
+    }
+
     fn frame(&mut self, frame: EncodedFrame) {
         let track = frame.track;
         let taken = match self.routes.get_mut(&track) {
-            Some(Route::Video(decoder)) => {
+            Some(Route::Video { decoder: Some(decoder), .. }) => {
                 let taken = decoder.push(frame);
                 if !taken {
                     self.say(FromPackager::Request(TrackRequest::KeyFrame(track)));
@@ -353,7 +407,7 @@ impl Driver {
                 taken
             }
             Some(Route::Audio) => self.sound.may(audio::AudioInput::Frame(frame)),
-            None => true,
+            Some(Route::Video { decoder: None, .. }) | None => true,
         };
         if !taken {
             self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
@@ -374,7 +428,7 @@ impl Driver {
             }
         }
         for (track, route) in &mut self.routes {
-            if let Route::Video(decoder) = route
+            if let Route::Video { decoder: Some(decoder), .. } = route
                 && decoder.stuck(now)
             {
                 return stuck(format!("the decoder of track {}", track.0));

@@ -33,7 +33,7 @@ const POSTER_SECONDS: u64 = 10;
 pub(super) enum PictureInput {
     Added { track: TrackId, from: Contributor },
     Picture { stamps: FrameStamps, picture: Picture },
-    Removed { track: TrackId },
+    Removed { track: TrackId, succeeded: bool },
     Shoot { number: u64, peer: Option<PeerKey> },
 }
 
@@ -44,6 +44,8 @@ pub(super) struct Wanted {
     pub(super) speaker: Slot<PeerKey>,
     /// Where it is said what there is to see.
     pub(super) seen: Slot<Signals>,
+    /// Where it is said whose pictures are not to be decoded.
+    pub(super) resting: Slot<Vec<TrackId>>,
 }
 
 pub(super) fn start(
@@ -81,6 +83,8 @@ struct Ticker {
     /// The sizes of tiles, as they were told.
     told: HashMap<TrackId, Size>,
     last: Option<Arc<Canvas>>,
+    /// Tracks that cannot be seen, in order, as it was told.
+    resting: Vec<TrackId>,
     /// What there is to see of each track, and of the programme.
     signals: HashMap<TrackId, PictureSignal>,
     programme: PictureSignal,
@@ -114,6 +118,7 @@ impl Ticker {
             reported: None,
             told: HashMap::new(),
             last: None,
+            resting: Vec::new(),
             signals: HashMap::new(),
             programme,
             shots,
@@ -159,9 +164,13 @@ impl Ticker {
                 self.signals.insert(track, PictureSignal::new(self.shared.clock.now()));
                 self.compositor.add(track, from);
             }
-            PictureInput::Removed { track } => {
+            PictureInput::Removed { track, succeeded } => {
                 self.signals.remove(&track);
-                self.compositor.remove(track);
+                if succeeded {
+                    self.compositor.hand_over(track);
+                } else {
+                    self.compositor.remove(track);
+                }
             }
             PictureInput::Picture { stamps, picture } => {
                 if let Some(signal) = self.signals.get_mut(&stamps.track) {
@@ -209,7 +218,9 @@ impl Ticker {
         if let Some(last) = &self.last {
             self.programme.see(glance(&last.picture), now);
         }
-        let tracks = self.signals.iter().map(|(track, signal)| (Subject::Track(*track), signal.signal(now)));
+        // Of who is not decoded nothing is known.
+        let known = self.signals.iter().filter(|(track, _)| self.resting.binary_search(track).is_err());
+        let tracks = known.map(|(track, signal)| (Subject::Track(*track), signal.signal(now)));
         self.wanted.seen.set(tracks.chain([(Subject::Picture, self.programme.signal(now))]).collect());
     }
 
@@ -228,6 +239,23 @@ impl Ticker {
         }
     }
 
+    /// Says whose pictures are not to be decoded, where that has changed.
+    fn tell_who_rests(&mut self) {
+        let resting = self.compositor.rest();
+        if resting == self.resting {
+            return;
+        }
+        let now = self.shared.clock.now();
+        let before = std::mem::replace(&mut self.resting, resting);
+        for track in before.iter().filter(|track| self.resting.binary_search(track).is_err()) {
+            // A picture that has not come for as long as nobody decoded it is not missed.
+            if let Some(signal) = self.signals.get_mut(track) {
+                *signal = PictureSignal::new(now);
+            }
+        }
+        self.wanted.resting.set(self.resting.clone());
+    }
+
     fn draw(&mut self) -> Result<(), FfmpegError> {
         let (tick, timeline, counters) = (self.tick, self.shared.timeline, &self.shared.counters);
         counters.ticks.fetch_add(1, Ordering::Relaxed);
@@ -242,6 +270,7 @@ impl Ticker {
             }
         }
         self.take_wishes();
+        self.tell_who_rests();
         // As of the tick before: who has no picture yet is about to be seen, and is not told that they are not.
         let all: Vec<TrackId> = self.compositor.tracks().collect();
         let ticks = self.compositor.layout().transition.ticks(timeline.fps);

@@ -71,7 +71,7 @@ fn drain(
                 codecs.insert(track.0, codec);
                 mix(&[1, track.0 as u8]);
             }
-            Output::Event(TrackEvent::Removed { track }) => mix(&[2, track.0 as u8]),
+            Output::Event(TrackEvent::Removed { track, .. }) => mix(&[2, track.0 as u8]),
             Output::Event(TrackEvent::Frame(frame)) => {
                 let earlier = last_time.insert(frame.track.0, frame.time);
                 assert!(earlier.is_none_or(|earlier| frame.time > earlier), "time goes on");

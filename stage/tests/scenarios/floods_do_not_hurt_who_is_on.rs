@@ -108,6 +108,36 @@ async fn one_peer_s_changes_are_counted_and_its_restarts_as_offers() {
 }
 
 #[tokio::test]
+async fn those_of_a_room_are_counted_and_who_takes_over_is_let_in() {
+    let theatre = Theatre::with(Config { max_sessions_per_room: 2, ..loopback() }).await;
+    let offer = Client::udp(&Setup::default(), None).await.offer().to_owned();
+    let offers = [
+        ("room", "a", 201),
+        ("room", "b", 201),
+        ("room", "c", 503),
+        ("room", "a", 201),
+        ("room?source=screen", "a", 503),
+        ("another", "c", 201),
+    ];
+    for (room, peer, want) in offers {
+        let answer = theatre.post(room, peer, &offer).await;
+        assert_eq!(answer.status(), want, "{peer} in {room}: {}", answer.body());
+        assert_eq!(answer.headers().contains_key("retry-after"), want == 503);
+        if want == 503 {
+            let problem: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.contains("has 2 sessions") && detail.contains("webrtc.max_sessions_per_room"), "{detail}");
+        }
+    }
+    assert_eq!(theatre.stage.stats().await.len(), 3);
+    // A place is free again.
+    let leaving = theatre.post("room", "b", &offer).await;
+    let url = leaving.headers()["location"].to_str().unwrap();
+    assert_eq!(theatre.change(Method::DELETE, url, "room:b", None, "").await.status(), 200);
+    assert_eq!(theatre.post("room", "c", &offer).await.status(), 201);
+}
+
+#[tokio::test]
 async fn sessions_are_counted() {
     let theatre = Theatre::with(Config { max_sessions: 2, ..loopback() }).await;
     let offer = Client::udp(&Setup::default(), None).await.offer().to_owned();

@@ -73,6 +73,32 @@ async fn nobody_is_asked_to_say_how_a_picture_is_turned() {
     assert!(answer.body().contains("a=extmap:") && !answer.body().contains("video-orientation"), "{}", answer.body());
 }
 
+/// RFC 7587 section 6.1: `stereo` says what the one who gives it would rather receive, so it is for the answer to ask for; a browser sends one channel
+/// otherwise. In-band FEC is used where it is offered.
+#[tokio::test]
+async fn opus_is_asked_for_in_stereo_with_fec_where_it_is_offered() {
+    let theatre = Theatre::with(Config { peer_offer_burst: 100, ..loopback() }).await;
+    let offer = offer().await;
+    let fmtp = offer.lines().find(|line| line.starts_with("a=fmtp:111 ")).expect("parameters of Opus");
+    let check = async |offered: &str, want: &[&str]| {
+        let offer = match offered {
+            "" => offer.replace(&format!("{fmtp}\r\n"), ""),
+            _ => offer.replace(fmtp, &format!("a=fmtp:111 {offered}")),
+        };
+        let answer = post(&theatre, &[TOKEN, SDP], &offer).await;
+        assert_eq!(answer.status(), 201, "{offered}: {}", answer.body());
+        let lines: Vec<_> = answer.body().lines().filter_map(|line| line.strip_prefix("a=fmtp:111 ")).collect();
+        let [line] = lines[..] else { panic!("{offered}: {lines:?} in {}", answer.body()) };
+        let mut parameters: Vec<&str> = line.split(';').collect();
+        parameters.sort_unstable();
+        assert_eq!(parameters, want, "{offered}");
+    };
+    check("minptime=10;useinbandfec=1", &["minptime=10", "stereo=1", "useinbandfec=1"]).await;
+    check("minptime=10", &["minptime=10", "stereo=1"]).await;
+    check("useinbandfec=1;stereo=0", &["stereo=1", "useinbandfec=1"]).await;
+    check("", &["stereo=1"]).await;
+}
+
 #[tokio::test]
 async fn every_answer_carries_cors_headers() {
     let theatre = Theatre::open().await;
