@@ -11,6 +11,7 @@
 
 mod audio;
 mod decode;
+mod decoders;
 mod feed;
 mod intake;
 mod messages;
@@ -23,7 +24,7 @@ mod still;
 
 use crate::clock::SessionClock;
 use crate::direction::Changed;
-use crate::layout::{Layout, MAX_TILES, Size};
+use crate::layout::{Layout, Size};
 use crate::mixer::Mix;
 use crate::objects::Batch;
 use crate::scenery::Scenery;
@@ -32,15 +33,16 @@ use crate::signal::{Signal, Subject};
 use crate::stages::{Histogram, Journey, Stage, TickStamps};
 use crate::timeline::Timeline;
 use bytes::Bytes;
+use decoders::Decoders;
 use feed::Feed;
-use footlight_media::codec::{Codec, Kind};
+use footlight_media::codec::Kind;
 use footlight_media::frame::EncodedFrame;
 use footlight_media::time::SessionTime;
 use footlight_media::track::{PeerKey, TrackEvent, TrackId, TrackRequest};
 use futures_util::{Stream, StreamExt};
 pub use messages::{FromPackager, Report, Start, ToPackager};
 use slot::Slot;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -58,9 +60,6 @@ const SLATE_LEAD: Duration = Duration::from_secs(1);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A thread with work to do that has finished none of it for so long is stuck: the slowest frame of the largest picture takes a tenth of it.
 const STUCK: Duration = Duration::from_secs(5);
-
-/// Decoders of pictures at one time: one for each tile, and as many for those who are about to have one. Each of 720p takes some 10 MB and a thread.
-const DECODERS: usize = 2 * MAX_TILES;
 
 /// Why a stream's packager stopped before its end. Its successor goes on in the same timeline.
 #[derive(Debug, thiserror::Error)]
@@ -193,29 +192,15 @@ impl Progress {
     }
 }
 
-/// How a track's frames are handled.
-enum Route {
-    Video {
-        codec: Codec,
-        /// `None` where its picture cannot be seen, or [`DECODERS`] are there.
-        decoder: Option<decode::Handle>,
-    },
-    Audio,
-}
-
 struct Driver {
     session: Session,
     shared: Shared,
-    routes: HashMap<TrackId, Route>,
+    decoders: Decoders,
+    voices: HashSet<TrackId>,
     layout: Slot<Layout>,
     scenery: Slot<Scenery>,
     mix: Slot<Mix>,
     pinned: Slot<Option<PeerKey>>,
-    /// Where the compositor says whose pictures are not to be decoded, and what it said last, in order.
-    rests: Slot<Vec<TrackId>>,
-    resting: Vec<TrackId>,
-    /// A decoder may have become free.
-    decoders_changed: bool,
     /// How large tracks are shown, where that has not been said yet.
     shown: HashMap<TrackId, Size>,
     /// Where the threads say what there is to see and to hear, and what they said last.
@@ -305,21 +290,21 @@ impl Driver {
         };
         let sound = audio::start(shared.clone(), lanes, sound, first_unit)?;
         let lanes = session.progress().map(|_| Progress::new(now)).collect();
+        let pictures = Feed::new("the compositor", pictures);
+        let decoders = Decoders::new(shared.clone(), pictures.sender(), rests);
         Ok(Self {
             session,
             shared,
-            routes: HashMap::new(),
+            decoders,
+            voices: HashSet::new(),
             layout,
             scenery,
             mix,
             pinned,
-            rests,
-            resting: Vec::new(),
-            decoders_changed: false,
             shown: HashMap::new(),
             signals,
             seen: [Vec::new(), Vec::new()],
-            pictures: Feed::new("the compositor", pictures),
+            pictures,
             sound: Feed::new("the audio thread", sound),
             lanes,
             outputs,
@@ -332,65 +317,31 @@ impl Driver {
 
     fn track_event(&mut self, event: TrackEvent) -> Result<(), DriverError> {
         match event {
-            TrackEvent::Added { track, from, codec } => {
-                let route = match codec.kind() {
-                    Kind::Video => {
-                        self.pictures.must(picture::PictureInput::Added { track, from })?;
-                        // What comes first is a key frame, which is not worth being asked for again; whether there is a tile for it is known later.
-                        let free = self.decoders() < DECODERS;
-                        Route::Video { codec, decoder: free.then(|| self.decoder(track, codec)).transpose()? }
-                    }
-                    Kind::Audio => {
-                        self.sound.must(audio::AudioInput::Added { track, from })?;
-                        Route::Audio
-                    }
-                };
-                self.routes.insert(track, route);
-            }
+            TrackEvent::Added { track, from, codec } => match codec.kind() {
+                Kind::Video => {
+                    self.pictures.must(picture::PictureInput::Added { track, from })?;
+                    self.decoders.add(track, codec)?;
+                }
+                Kind::Audio => {
+                    self.sound.must(audio::AudioInput::Added { track, from })?;
+                    self.voices.insert(track);
+                }
+            },
             TrackEvent::Frame(frame) => self.frame(frame),
-            TrackEvent::Removed { track, succeeded } => match self.routes.remove(&track) {
-                Some(Route::Video { .. }) => {
-                    self.decoders_changed = true;
+            TrackEvent::Removed { track, succeeded } => {
+                if self.decoders.remove(track) {
                     self.pictures.must(picture::PictureInput::Removed { track, succeeded })?;
                 }
-                Some(Route::Audio) => self.sound.must(audio::AudioInput::Removed { track })?,
-                None => {}
-            },
+                if self.voices.remove(&track) {
+                    self.sound.must(audio::AudioInput::Removed { track })?;
+                }
+            }
         }
         Ok(())
     }
 
-    fn decoder(&self, track: TrackId, codec: Codec) -> Result<decode::Handle, DriverError> {
-        Ok(decode::start(self.shared.clone(), track, codec, self.pictures.sender())?)
-    }
-
-    /// How many there are.
-    fn decoders(&self) -> usize {
-        self.routes.values().filter(|route| matches!(route, Route::Video { decoder: Some(_), .. })).count()
-    }
-
-    /// Ends the decoders of what cannot be seen, and begins those of what can be again, each with a key frame.
     fn see_to_decoders(&mut self) -> Result<(), DriverError> {
-        match self.rests.take() {
-            Some(resting) => self.resting = resting,
-            None if !self.decoders_changed => return Ok(()),
-            None => {}
-        }
-        self.decoders_changed = false;
-        let mut waiting = Vec::new();
-        for (track, route) in &mut self.routes {
-            let Route::Video { codec, decoder } = route else { continue };
-            match self.resting.binary_search(track) {
-                Ok(_) => *decoder = None,
-                Err(_) if decoder.is_none() => waiting.push((*track, *codec)),
-                Err(_) => {}
-            }
-        }
-        waiting.sort_unstable_by_key(|(track, _)| *track);
-        let free = DECODERS.saturating_sub(self.decoders());
-        for (track, codec) in waiting.into_iter().take(free) {
-            let decoder = Some(self.decoder(track, codec)?);
-            self.routes.insert(track, Route::Video { codec, decoder });
+        for track in self.decoders.settle()? {
             self.say(FromPackager::Request(TrackRequest::KeyFrame(track)));
         }
         Ok(())
@@ -398,16 +349,14 @@ impl Driver {
 
     fn frame(&mut self, frame: EncodedFrame) {
         let track = frame.track;
-        let taken = match self.routes.get_mut(&track) {
-            Some(Route::Video { decoder: Some(decoder), .. }) => {
-                let taken = decoder.push(frame);
-                if !taken {
-                    self.say(FromPackager::Request(TrackRequest::KeyFrame(track)));
-                }
-                taken
+        let taken = if self.voices.contains(&track) {
+            self.sound.may(audio::AudioInput::Frame(frame))
+        } else {
+            let taken = self.decoders.push(frame);
+            if !taken {
+                self.say(FromPackager::Request(TrackRequest::KeyFrame(track)));
             }
-            Some(Route::Audio) => self.sound.may(audio::AudioInput::Frame(frame)),
-            Some(Route::Video { decoder: None, .. }) | None => true,
+            taken
         };
         if !taken {
             self.shared.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
@@ -427,14 +376,10 @@ impl Driver {
                 return stuck(format!("rendition {name}"));
             }
         }
-        for (track, route) in &mut self.routes {
-            if let Route::Video { decoder: Some(decoder), .. } = route
-                && decoder.stuck(now)
-            {
-                return stuck(format!("the decoder of track {}", track.0));
-            }
+        match self.decoders.stuck(now) {
+            Some(track) => stuck(format!("the decoder of track {}", track.0)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn session(&mut self, input: Input) -> Result<(), DriverError> {
