@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
         let again = Offer::parse(&restarted.sdp).expect("what was taken is taken again");
         assert_eq!((again.audio, again.video), (offer.audio, offer.video));
     }
-    if let Some(answer) = Answer::with_candidates(text, &[[127, 0, 0, 1].into()], 1) {
+    if let Some(answer) = Answer::with_candidates(text, &[[127, 0, 0, 1].into()], 1).map(Answer::in_stereo) {
         let _ = answer.fragment();
     }
 });
