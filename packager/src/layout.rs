@@ -147,6 +147,8 @@ const ALIKE: u32 = 16;
 /// Of the canvas's longer side: what a small tile takes where there is room for it, and what it does not fall below before there is a second row of them.
 const SMALL: u32 = 4;
 const LEAST: u32 = 8;
+/// The part of a tile's side below which a bar is not left: it would be seen as a line, and the picture's being stretched by so little is not seen.
+const SLIVER: u64 = 64;
 
 /// What tiles are shaped like.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -358,13 +360,17 @@ pub fn uncropped(source: Size, tile: Size) -> Size {
     }
 }
 
-/// The largest rectangle of the source's proportions inside `tile`, centred ("fit"): bars rather than a cut. Never empty.
+/// The largest rectangle of the source's proportions inside `tile`, centred ("fit"): bars rather than a cut, and no bars where they would be slivers.
+/// Never empty.
 pub fn fit(source: Size, tile: Rect) -> Rect {
     let (sw, sh) = (u64::from(source.width.max(1)), u64::from(source.height.max(1)));
     let (tw, th) = (u64::from(tile.size.width), u64::from(tile.size.height));
     let (width, height) = if sw * th >= tw * sh { (tw, tw * sh / sw) } else { (th * sw / sh, th) };
-    let to_u32 = |v: u64| u32::try_from(v).expect("not larger than the tile");
-    let (width, height) = (even(to_u32(width)).max(2), even(to_u32(height)).max(2));
+    let whole = |inner: u64, outer: u64| {
+        let inner = if (outer - inner) * SLIVER < outer { outer } else { inner };
+        even(u32::try_from(inner).expect("not larger than the tile")).max(2)
+    };
+    let (width, height) = (whole(width, tw), whole(height, th));
     Rect {
         x: tile.x + even((tile.size.width - width) / 2),
         y: tile.y + even((tile.size.height - height) / 2),
@@ -562,6 +568,17 @@ mod tests {
         check(720, 1280, rect(218, 0, 202, 360));
         check(10_000, 2, rect(0, 178, 640, 2));
         check(2, 10_000, rect(318, 0, 2, 360));
+        // What is left of a tile that is all but of its proportions would be a line, not a bar.
+        check(1278, 720, rect(0, 0, 640, 360));
+        check(640, 362, rect(0, 0, 640, 360));
+        check(640, 368, rect(6, 0, 626, 360));
+    }
+
+    #[test]
+    fn nine_people_leave_no_lines_between_their_tiles() {
+        for tile in rects(&Layout::default(), HD, 9) {
+            assert_eq!(fit(HD, tile), tile);
+        }
     }
 
     proptest! {
