@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 /// Between two lines about the same rung.
 const PAUSE: Duration = Duration::from_secs(60);
+/// Pictures that are worth a line: a fifth of a second, which is seen. One is left out where somebody joins on a small machine, and nobody sees it.
+const WORTH: u64 = 6;
 
 /// What was told of a stream's rungs.
 #[derive(Debug, Default)]
@@ -27,7 +29,7 @@ impl Lag {
             let told = self.0.entry(rung.clone()).or_insert(Told { pictures: 0, at: None });
             // Another packager counts from the start.
             told.pictures = told.pictures.min(*pictures);
-            if *pictures > told.pictures && told.at.is_none_or(|at| now >= at + PAUSE) {
+            if *pictures >= told.pictures + WORTH && told.at.is_none_or(|at| now >= at + PAUSE) {
                 tell.push((rung.clone(), pictures - told.pictures));
                 *told = Told { pictures: *pictures, at: Some(now) };
             }
@@ -53,12 +55,12 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(tell(0, [0, 0]), [""; 0]);
-        assert_eq!(tell(1, [3, 0]), ["720p 3"]);
-        assert_eq!(tell(2, [5, 1]), ["360p 1"]);
-        assert_eq!(tell(60, [9, 1]), [""; 0]);
-        assert_eq!(tell(61, [9, 1]), ["720p 6"]);
-        assert_eq!(tell(200, [9, 1]), [""; 0], "nothing new");
+        assert_eq!(tell(1, [13, 0]), ["720p 13"]);
+        assert_eq!(tell(2, [15, 6]), ["360p 6"]);
+        assert_eq!(tell(60, [20, 6]), [""; 0]);
+        assert_eq!(tell(61, [20, 6]), ["720p 7"]);
+        assert_eq!(tell(200, [25, 6]), [""; 0], "a few, that nobody sees");
         assert_eq!(tell(201, [0, 0]), [""; 0], "another packager");
-        assert_eq!(tell(202, [2, 0]), ["720p 2"]);
+        assert_eq!(tell(202, [8, 0]), ["720p 8"]);
     }
 }
