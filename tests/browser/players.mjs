@@ -127,6 +127,7 @@ async function play(name) {
     throw new Error(`${name} does not begin: ${JSON.stringify(await page.evaluate(() => window.seen))}`);
   });
   await page.evaluate(() => window.forget());
+  await page.waitForFunction(() => window.seen.pictures.length > 0, null, { timeout: STARTS_WITHIN_MS, polling: LOOK_MS });
   const switches = [];
   await change(page, PLAYERS[name], choose, switches);
   const quality = await page.evaluate(() => {

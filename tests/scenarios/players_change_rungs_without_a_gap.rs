@@ -134,6 +134,7 @@ impl Stream {
         let rung = |variant: &m3u8_rs::VariantStream| Rung {
             height: variant.resolution.unwrap().height,
             bandwidth_bps: variant.bandwidth,
+            average_bps: variant.average_bandwidth.unwrap(),
         };
         let rungs = playlist.variants.iter().map(rung).collect();
         Self { url: format!("{}/live/room/master.m3u8", server.url("http")), server, rungs, _ada: ada }
@@ -170,7 +171,7 @@ fn visits(seed: u64, rungs: &[Rung]) -> Value {
     for last in (1..rungs.len()).rev() {
         rungs.swap(last, (noise.next() % (last as u64 + 1)) as usize);
     }
-    let visit = |Rung { height, bandwidth_bps }: &Rung| {
+    let visit = |Rung { height, bandwidth_bps, .. }: &Rung| {
         let pause_ms = noise.next() % PAUSE_MS;
         json!({"height": height, "bandwidth_bps": bandwidth_bps, "pause_ms": pause_ms})
     };
