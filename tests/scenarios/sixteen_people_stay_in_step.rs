@@ -57,8 +57,8 @@ async fn and_their_lips_with_their_voices() {
     tokio::join!(video.watch_to(begin), audio.watch_to(begin));
 
     let (ticks, late, skipped) = ticks(&server).await;
-    // A segment more than is measured, so that whoever's turn is at the very begin or end has as many as everybody.
-    let end = begin + seconds / SEGMENT_SECONDS + 1;
+    // A round more than is measured: turns are counted from the first time that all flash, and who has theirs before would have one less than the others.
+    let end = begin + (seconds + 1 + people as u64).div_ceil(SEGMENT_SECONDS) + 1;
     let measured = Duration::from_secs(seconds);
     let (family, senders) = (usage::family(server.pid()), [std::process::id()]);
     let watched = async { tokio::join!(video.watch_to(end), audio.watch_to(end)) };
