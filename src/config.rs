@@ -266,8 +266,16 @@ pub enum ConfigError {
         cause: serde_yaml_ng::Error,
     },
     /// A ladder that cannot be encoded.
-    #[error("packager: {0}")]
+    #[error("packager.{key}: {0}", key = ladder_key(.0))]
     Ladder(#[from] LadderError),
+    /// What does not go together, or is beyond a bound, in what was read from somewhere.
+    #[error("{origin}: {cause}")]
+    Refused {
+        /// The file, or the environment.
+        origin: String,
+        /// What it is.
+        cause: Box<ConfigError>,
+    },
     /// The data directory is something else.
     #[error("data_dir {}: this is a file; give a directory, or the name of one that is to be made (data_dir, --data-dir)", path.display())]
     NotADirectory {
@@ -277,6 +285,15 @@ pub enum ConfigError {
     /// Two settings that do not go together.
     #[error("{0}")]
     Conflict(String),
+}
+
+/// The setting that a ladder's error is about.
+const fn ladder_key(error: &LadderError) -> &'static str {
+    match error {
+        LadderError::FrameRate(_) => "fps",
+        LadderError::Canvas { .. } => "canvas",
+        _ => "rungs",
+    }
 }
 
 impl Config {
@@ -297,19 +314,26 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let mut merged = parse("footlight.yaml", DEFAULTS)?;
+        let mut by_file = None;
         if let Some((name, text)) = file {
             let over = parse(name, text)?;
             overlay(name, "", &mut merged, over)?;
-            // Read by itself, so that a value of the wrong kind is known to be this layer's.
-            typed(name, &merged)?;
+            // Read by itself, so that what is wrong is known to be this layer's. What goes with what is known only when all have been read.
+            by_file = typed(name, &merged)?.check().err().map(|error| (name, error.to_string()));
         }
         for (variable, text) in environment {
             set_from_environment(&mut merged, &variable, &text)?;
             typed(&variable, &merged)?;
         }
         let config = typed("footlight.yaml", &merged)?;
-        config.check()?;
-        Ok(config)
+        match config.check() {
+            Ok(()) => Ok(config),
+            Err(cause) => {
+                let file = by_file.filter(|(_, said)| *said == cause.to_string()).map(|(name, _)| name);
+                let origin = file.unwrap_or("environment").to_owned();
+                Err(ConfigError::Refused { origin, cause: Box::new(cause) })
+            }
+        }
     }
 
     /// Refuses a data directory that is a file. Whoever needs it first would say so of a file that it has in it.
@@ -534,7 +558,10 @@ mod tests {
         check("cors: {origins: [example.com]}", &[], "cors.origins is \"example.com\"; give http://HOST");
         check("log: {filter: inof}", &[], "log.filter: \"inof\" is no level");
         check("log: {filter: 'info,,=='}", &[], "log.filter: \"\" is no level");
-        check("packager: {fps: 29}", &[], "29 frames a second");
+        check("packager: {fps: 29}", &[], "my.yaml: packager.fps: 29 frames a second");
+        check("packager: {rungs: []}", &[], "my.yaml: packager.rungs: 0 rungs: give 1 to 8");
+        check("packager: {canvas: {width: 641, height: 360}}", &[], "my.yaml: packager.canvas: canvas 641x360: both");
+        check("packager: {fps: 30}", &[("FOOTLIGHT_PACKAGER_FPS", "29")], "environment: packager.fps: 29 frames");
         check(
             "packager: {rungs: [{name: a, width: 640, height: 360, bitrate_kbps: 700, preset: superfast, codec: h264_nvenc, audio: audio}]}",
             &[],

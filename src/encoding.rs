@@ -95,7 +95,7 @@ pub(crate) fn ladder(asked: &control::Ladder, configured: &Ladder) -> Result<Lad
 fn checked(ladder: Ladder) -> Result<Ladder, String> {
     match ladder.check() {
         Ok(()) => Ok(ladder),
-        Err(error @ LadderError::FrameRate(_)) => Err(format!("frame rate: {error}")),
+        Err(error @ LadderError::FrameRate(_)) => Err(format!("frame_rate: {error}")),
         Err(error) => Err(format!("layers: {error}")),
     }
 }
@@ -199,9 +199,9 @@ mod tests {
             assert!(error.contains(want), "{error}");
         };
         let codec = |name: &str| control::Layer { codec: Some(name.into()), ..layer(720) };
-        check(vec![layer(0)], "0p 0x0: both even");
-        check(vec![layer(721)], "721p 1280x721: both even");
-        check(vec![layer(u32::MAX)], "both even, and from 64 to 3840");
+        check(vec![layer(0)], "layers: size 0x0 of \"0p\": both sides have to be even");
+        check(vec![layer(721)], "layers: size 1280x721 of \"721p\": both sides have to be even");
+        check(vec![layer(u32::MAX)], "both sides have to be even, and from 64 to 3840");
         check(
             vec![control::Layer { video_bitrate: Some(u32::MAX), ..layer(720) }],
             "layers: bitrate 4294967.295 kbit/s of \"720p\"",
@@ -212,7 +212,7 @@ mod tests {
         check(vec![codec("libx265")], "1 rungs of HEVC or AV1, of 1");
         let rate = |rate| ladder(&control::Ladder { frame_rate: Some(rate), layers: Vec::new() }, &configured());
         let error = rate(29).expect_err("is none");
-        assert!(error.starts_with("frame rate: 29 frames a second: use 15, 24, 25"), "{error}");
+        assert!(error.starts_with("frame_rate: 29 frames a second: use 15, 24, 25"), "{error}");
         assert_eq!(rate(25).map(|ladder| ladder.fps), Ok(25));
     }
 

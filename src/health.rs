@@ -47,6 +47,8 @@ pub struct RoomHealth {
     losses: HashMap<TrackId, Losses>,
     /// Since when a key frame is missed.
     keyless: HashMap<TrackId, SessionTime>,
+    /// By session: when it began, as it was first seen. To count it anew from each look would move it by what two clocks differ.
+    joined: HashMap<String, Timestamp>,
     events: VecDeque<RoomEvent>,
 }
 
@@ -127,10 +129,12 @@ impl RoomHealth {
         for id in known.iter().filter(|id| waiting(id)) {
             self.keyless.entry(*id).or_insert(look.now);
         }
+        self.joined.retain(|id, _| look.sessions.iter().any(|session| session.id == *id));
         let mut peers: BTreeMap<String, Peer> = BTreeMap::new();
         for session in look.sessions.iter().filter(|session| session.connected) {
             let user = &session.from.peer.0;
-            let joined_at = Timestamp::from_epoch(look.date.saturating_sub(session.age));
+            let began = || Timestamp::from_epoch(look.date.saturating_sub(session.age));
+            let joined_at = *self.joined.entry(session.id.clone()).or_insert_with(began);
             let peer = peers.entry(user.clone()).or_insert_with(|| Peer {
                 id: user.clone(),
                 name: user.clone(),
@@ -357,6 +361,20 @@ mod tests {
         assert_eq!(state(ada(at(100)), 100), TrackState::Ok);
         assert_eq!(state(waiting.clone(), 101), TrackState::Ok);
         assert_eq!(state(waiting, 103), TrackState::NoPackets, "by then it sends nothing at all");
+    }
+
+    #[test]
+    fn when_a_peer_came_stays_what_it_was() {
+        let (mut room, mut session) = (RoomHealth::default(), ada(at(100)));
+        let mut joined_at = |session: &SessionStats| {
+            room.look(&look(std::slice::from_ref(session), &[], at(100)));
+            room.peers().next().expect("ada").joined_at
+        };
+        let joined = joined_at(&session);
+        session.age += Duration::from_millis(1);
+        assert_eq!(joined_at(&session), joined);
+        (session.id, session.age) = ("another".into(), Duration::ZERO);
+        assert_ne!(joined_at(&session), joined);
     }
 
     #[test]

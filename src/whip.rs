@@ -102,7 +102,9 @@ pub fn refusal(url: &Url, status: StatusCode, answered: Answered<'_>) -> Refusal
             "the token is valid and does not allow this: it must name this room, and a role that may publish",
             Retry::Never,
         ),
-        404 => ("there is no such room at this server: check the URL, and that the room exists", wrong),
+        404 => {
+            ("there is nothing at this URL: a room's is http://HOST:PORT/whip/ROOM, and the room has to exist", wrong)
+        }
         405 => ("this URL takes no offers, so it is no WHIP endpoint: check its path", wrong),
         400 | 406 | 415 | 422 => ("the server does not take this offer: it may not know H.264, VP8 or Opus", wrong),
         409 => ("somebody else publishes there: end that session, or use another room or user", wrong),
@@ -204,7 +206,7 @@ mod tests {
         };
         check(401, "footlight token auth", Retry::Never);
         check(403, "a role that may publish", Retry::Never);
-        check(404, "no such room", Retry::Once(Reached::Stage));
+        check(404, "/whip/ROOM, and the room has to exist", Retry::Once(Reached::Stage));
         check(406, "does not take this offer", Retry::Once(Reached::Stage));
         check(409, "somebody else publishes", Retry::Once(Reached::Stage));
         check(429, "too many offers", Retry::After(Duration::from_secs(7)));

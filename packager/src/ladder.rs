@@ -122,7 +122,7 @@ pub enum LadderError {
     )]
     Pixels(u64),
     /// A canvas that 4:2:0 cannot hold or that is absurd.
-    #[error("canvas {width}x{height}: both even, and from 64 to 3840")]
+    #[error("canvas {width}x{height}: both sides have to be even, and from 64 to 3840")]
     Canvas {
         /// As given, pixels.
         width: u32,
@@ -130,7 +130,7 @@ pub enum LadderError {
         height: u32,
     },
     /// A size that 4:2:0 cannot hold or that is absurd.
-    #[error("{name} {width}x{height}: both even, and from 64 to 3840")]
+    #[error("size {width}x{height} of {name:?}: both sides have to be even, and from 64 to 3840")]
     Size {
         /// The rung's name.
         name: String,
@@ -348,7 +348,7 @@ pub(crate) mod tests {
         check(|l| l.fps = 29, "29 frames a second");
         check(|l| l.rungs.clear(), "0 rungs");
         check(|l| l.canvas.width = 1271, "canvas 1271x720");
-        check(|l| l.rungs[0].size.width = 1279, "720p 1279x720");
+        check(|l| l.rungs[0].size.width = 1279, "size 1279x720 of \"720p\"");
         check(|l| l.rungs[0].codec = VideoCodec::Libx265, "1 rungs of HEVC or AV1, of 1");
         check(|l| l.rungs[0].name = "../x".into(), "rendition name");
         check(|l| l.audio[0].name = "720p".into(), "rendition name \"720p\"");

@@ -28,8 +28,9 @@ use tokio_util::task::TaskTracker;
 
 /// The demo's room.
 const ROOM: &str = "demo";
-/// Who publishes, and the tint of each.
-const NAMES: [(&str, u8); 4] = [("ada", 0), ("grace", 170), ("alan", 85), ("edsger", 255)];
+/// Who publishes, what they say that their name is, and the tint of each.
+const NAMES: [(&str, &str, u8); 4] =
+    [("ada", "Ada", 0), ("grace", "Grace", 170), ("alan", "Alan", 85), ("edsger", "Edsger", 255)];
 /// Cheap enough for four of them beside the stream itself: about a twentieth of a core each.
 const PICTURE: VideoSettings =
     VideoSettings { size: Size { width: 640, height: 360 }, fps: 30, bitrate_bps: 500_000, preset: "ultrafast" };
@@ -120,8 +121,8 @@ async fn go_live(
     let codes = control.ensure_room(ROOM).await?;
     let stream = control.start_stream(ROOM).await?;
     let mut on_stage = Vec::new();
-    for (user, hue) in NAMES.into_iter().take(count) {
-        on_stage.push(publishers.start(running.http, data_dir, user, hue).await?);
+    for who in NAMES.into_iter().take(count) {
+        on_stage.push(publishers.start(running.http, data_dir, who).await?);
     }
     control.until_running(&stream.id).await?;
     let all_on_stage = async {
@@ -152,14 +153,13 @@ impl Publishers {
         &self,
         http: SocketAddr,
         data_dir: &Path,
-        user: &'static str,
-        hue: u8,
+        (user, name, hue): (&'static str, &'static str, u8),
     ) -> Result<watch::Receiver<Status>, CommandError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let jti = footlight_control::random_uuid();
         let credentials = Credentials::load(data_dir)?;
         let token = token::mint_auth(&credentials, ROOM, "broadcaster", user, now, TOKEN_TTL, &jti);
-        let url = endpoint(&format!("http://{}/whip/{ROOM}", loopback(http)))?;
+        let url = endpoint(&format!("http://{}/whip/{ROOM}?name={name}", loopback(http)))?;
         let client = WhipClient::new(url, Some(&token), None)?;
         let settings = TestSettings { video: PICTURE, name: user.to_owned(), hue };
         // Opening encoders is FFmpeg's work, which stays off the runtime.

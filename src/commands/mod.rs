@@ -51,16 +51,16 @@ enum Command {
 #[derive(Debug, Clone, Args)]
 struct Serving {
     /// Plain HTTP listener, ADDRESS:PORT; port 0 picks one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
     http: Option<SocketAddr>,
     /// HTTPS listener, ADDRESS:PORT; port 0 picks one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
     https: Option<SocketAddr>,
     /// WebRTC UDP and TCP port, ADDRESS:PORT; port 0 picks one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
     webrtc: Option<SocketAddr>,
     /// Admin listener, ADDRESS:PORT; port 0 picks one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
     admin: Option<SocketAddr>,
     #[command(flatten)]
     source: Source,
@@ -120,6 +120,11 @@ pub fn run(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reads what a listener's flag is given.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|error| format!("{error}; give ADDRESS:PORT with an IP address, such as 127.0.0.1:8080"))
 }
 
 /// What a command fails with: an error that says whose it is and what helps.

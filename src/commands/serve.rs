@@ -17,13 +17,13 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Args)]
 pub(super) struct OriginArgs {
     /// Viewers' and edges' listener, ADDRESS:PORT; port 0 picks one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = super::listen)]
     http: Option<SocketAddr>,
     /// Packagers' listener, ADDRESS:PORT.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = super::listen)]
     publish: Option<SocketAddr>,
     /// Admin listener, ADDRESS:PORT; port 0 picks one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = super::listen)]
     admin: Option<SocketAddr>,
     #[command(flatten)]
     source: Source,
@@ -36,13 +36,13 @@ pub(super) struct EdgeArgs {
     #[arg(long, value_name = "URL")]
     origin: Option<String>,
     /// Plain HTTP listener, ADDRESS:PORT; port 0 picks one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = super::listen)]
     http: Option<SocketAddr>,
     /// HTTPS listener, ADDRESS:PORT; port 0 picks one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = super::listen)]
     https: Option<SocketAddr>,
     /// Admin listener, ADDRESS:PORT; port 0 picks one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = super::listen)]
     admin: Option<SocketAddr>,
     /// Configuration file; see footlight.yaml for every setting.
     #[arg(long, value_name = "FILE")]

@@ -18,7 +18,7 @@ pub(super) struct TraceArgs {
     /// A running stream's id, or its room's.
     stream: String,
     /// Admin listener of the running server, ADDRESS:PORT.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = super::listen)]
     admin: Option<SocketAddr>,
     /// Print JSON.
     #[arg(long)]

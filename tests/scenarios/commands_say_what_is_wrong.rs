@@ -110,6 +110,8 @@ fn wrong_flags_are_answered_with_the_usage() {
         let said = fails(args);
         assert!(said.contains("--help"), "{said}");
     }
+    let said = fails(&["serve", "--http", "8080"]);
+    assert!(said.contains("'8080' for '--http <ADDR>'") && said.contains("give ADDRESS:PORT"), "{said}");
 }
 
 #[test]
@@ -150,7 +152,7 @@ async fn publish_says_whose_fault_a_refusal_is() {
     check(url("http", "/whip/other"), &token, &["403", "must name this room", "the token is of another room"]);
     let viewer = server.token(&["auth", "--room", "room", "--role", "viewer-realtime", "--user", "someone"]).await;
     check(url("http", "/whip/room"), &viewer, &["403", "role viewer-realtime may not publish"]);
-    check(url("http", "/elsewhere"), &token, &["404", "there is no such room"]);
+    check(url("http", "/elsewhere"), &token, &["404", "/whip/ROOM"]);
     check(url("https", "/whip/room"), &token, &["certificate", "--ca FILE"]);
     check(url("http", "/whip/room").replace("http:", "https:"), &token, &["does not speak HTTPS", "try http://"]);
     check(url("https", "/whip/room").replace("https:", "http:"), &token, &["does not speak HTTP:", "try https://"]);

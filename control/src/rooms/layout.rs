@@ -138,9 +138,27 @@ pub struct Layout {
     pub lower_third: Option<LowerThird>,
 }
 
+/// What a layout's body may hold; the last two are of answers, which may be sent again as they came.
+const FIELDS: [&str; 13] = [
+    "type",
+    "scaling",
+    "focus",
+    "follow_speaker",
+    "pinned",
+    "screens",
+    "transition",
+    "names",
+    "show_names",
+    "background",
+    "lower_third",
+    "pictures",
+    "warnings",
+];
+
 impl Layout {
     /// Reads a body; what is absent is as at a stream's start.
     pub fn parse(mut fields: Fields) -> Result<Self, Invalid> {
+        fields.only(&FIELDS)?;
         let arrangement = word(
             &mut fields,
             "type",
@@ -200,6 +218,7 @@ impl Layout {
 
 impl Background {
     fn parse(mut fields: Fields) -> Result<Self, Invalid> {
+        fields.only(&["color"])?;
         let color = fields.required_text("color")?;
         let background = Self { color };
         match background.rgb() {
@@ -223,6 +242,7 @@ impl Background {
 
 impl LowerThird {
     fn parse(mut fields: Fields) -> Result<Self, Invalid> {
+        fields.only(&["title", "subtitle"])?;
         let (title, subtitle) = (fields.required_text("title")?, fields.text("subtitle")?);
         id::check_line("lower_third.title", &title)?;
         subtitle.iter().try_for_each(|subtitle| id::check_line("lower_third.subtitle", subtitle))?;
@@ -289,14 +309,26 @@ mod tests {
         let texts: Vec<_> = want.texts().map(|(field, _)| field).collect();
         assert_eq!(texts, ["names.ada", "names.grace", "lower_third.subtitle", "lower_third.title"]);
         assert_eq!(parse(body), Ok(want.clone()));
-        // What is shown can be sent again.
-        assert_eq!(parse(&serde_json::to_string(&want).unwrap()), Ok(want));
+        // What is shown can be sent again, with all that an answer has beside it.
+        let mut shown = serde_json::to_value(&want).unwrap();
+        (shown["pictures"], shown["warnings"]) = (serde_json::json!({"background": false}), serde_json::json!([]));
+        assert_eq!(parse(&shown.to_string()), Ok(want));
     }
 
     #[test]
     fn what_cannot_be_is_refused_by_name() {
         let check = |body: &str, want: &str| assert_eq!(parse(body).unwrap_err().0, want);
         check(r#"{"type": "wall"}"#, "type: \"wall\" is none; use one of grid, spotlight, sidebar, picture-in-picture");
+        let fields = FIELDS.join(", ");
+        check(r#"{"tpye": "grid"}"#, &format!("tpye: there is no such field; there are {fields}"));
+        check(
+            r##"{"background": {"color": "#102030", "colour": 1}}"##,
+            "background.colour: there is no such field; there are color",
+        );
+        check(
+            r#"{"lower_third": {"title": "a", "text": "b"}}"#,
+            "lower_third.text: there is no such field; there are title, subtitle",
+        );
         check(r#"{"type": 7}"#, "type: 7 is a number; give a string");
         check(r#"{"scaling": "crop"}"#, "scaling: \"crop\" is none; use one of fit, fill");
         check(r#"{"follow_speaker": "ada"}"#, "follow_speaker: \"ada\" is a string; give true or false");

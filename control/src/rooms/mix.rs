@@ -31,6 +31,7 @@ pub struct Mix {
 impl Mix {
     /// Reads a body; who is absent is as at a stream's start.
     pub fn parse(mut fields: Fields) -> Result<Self, Invalid> {
+        fields.only(&["voices"])?;
         let Some(named) = fields.fields("voices")? else { return Ok(Self::default()) };
         let named = named.objects(|peer| id::check_user("voices", peer))?;
         if named.len() > VOICES {
@@ -43,6 +44,7 @@ impl Mix {
 
 impl Fader {
     fn parse(mut fields: Fields) -> Result<Self, Invalid> {
+        fields.only(&["gain_db", "muted"])?;
         let gain_db = fields.number("gain_db", GAIN_DB)?.unwrap_or_default();
         Ok(Self { gain_db, muted: fields.flag("muted")?.unwrap_or_default() })
     }
@@ -74,6 +76,11 @@ mod tests {
         check(&gain("1e9"), "voices.ada.gain_db: 1000000000 is out of range; give -60 to 20");
         check(&gain("-61"), "voices.ada.gain_db: -61 is out of range; give -60 to 20");
         check(&gain("\"3\""), "voices.ada.gain_db: \"3\" is a string; give a number");
+        check(r#"{"ada": {}}"#, "ada: there is no such field; there are voices");
+        check(
+            r#"{"voices": {"ada": {"gain": 3}}}"#,
+            "voices.ada.gain: there is no such field; there are gain_db, muted",
+        );
         check(r#"{"voices": {"ada": 3}}"#, "voices.ada: 3 is a number; give an object");
         check(r#"{"voices": ["ada"]}"#, "voices: […] is a list; give an object");
         check(r#"{"voices": {"ada": {"muted": 1}}}"#, "voices.ada.muted: 1 is a number; give true or false");
