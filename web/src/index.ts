@@ -3,7 +3,7 @@ import { drawIcons } from './icons';
 import { whileSeen } from './pace';
 import { isLive, Rooms, type Entry } from './operator/rooms';
 import { Row } from './operator/row';
-import { element, say } from './room';
+import { element, goTo, say } from './room';
 import { Refused } from './whip';
 
 // How often the list is asked for while somebody looks at it.
@@ -54,9 +54,8 @@ function kept<T>(look: () => T): T | null {
 /** Whoever has a room's code is led to its pages. */
 function toRoom(event: SubmitEvent): void {
   event.preventDefault();
-  const code = element<HTMLInputElement>('code').value.trim();
   const page = (event.submitter as HTMLButtonElement | null)?.value === 'studio' ? 'studio' : 'watch';
-  location.assign(`/${page}/${encodeURIComponent(code)}`);
+  goTo(page, element<HTMLInputElement>('code').value);
 }
 
 /** A demo on this machine gives a token to its own page; every other server knows no such route. */

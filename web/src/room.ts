@@ -12,6 +12,11 @@ export function codeOfPage(): string {
   return decodeURIComponent(location.pathname.split('/').at(-1) ?? '');
 }
 
+/** Leads to a page of whoever has this code. */
+export function goTo(page: 'studio' | 'watch', code: string): void {
+  location.assign(`/${page}/${encodeURIComponent(code.trim())}`);
+}
+
 /** Exchanges a room code for a token, of `user` where that is given. Throws an Error whose message can be shown. */
 export async function enter(code: string, user?: string): Promise<Entry> {
   const response = await fetch('/v2/token', { method: 'POST', body: JSON.stringify({ code, user_id: user }) });
