@@ -28,6 +28,14 @@ export async function enter(code: string, user?: string): Promise<Entry> {
   return { token: answer.token, roomId: room_id, user: user_id || jti };
 }
 
+/** Names the room in the page's title and heading, where somebody chose its id. Others have a number, which tells nobody anything. */
+export function nameRoom(roomId: string): void {
+  if (/^[0-9a-f]{24}$/.test(roomId)) return;
+  const heading = document.querySelector('h1');
+  if (heading) heading.textContent = `${roomId} · ${heading.textContent}`;
+  document.title = `${roomId} · ${document.title}`;
+}
+
 function refusal(response: Response, code: string, message: unknown): string {
   switch (response.status) {
     case 404:

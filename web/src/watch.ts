@@ -1,6 +1,6 @@
 import { drawIcons } from './icons';
 import { playRoom } from './player';
-import { codeOfPage, element, enter, goTo, say } from './room';
+import { codeOfPage, element, enter, goTo, nameRoom, say } from './room';
 import { begun, parts, setUp } from './watch/controls';
 import { listen } from './watch/keys';
 
@@ -22,6 +22,7 @@ async function main(): Promise<void> {
     askForAnother();
     throw error;
   });
+  nameRoom(roomId);
   video.poster = `/live/${encodeURIComponent(roomId)}/poster.jpg`;
   await playRoom(roomId, { video, say, draw, begun, parts }, new AbortController().signal);
 }
