@@ -61,6 +61,7 @@ async function ofWhoCannot() {
   await look('studio-refused', idle.studio, '#status', 'Allow');
   await look('studio-watcher', watch.replace('/watch/', '/studio/'), '#status', 'This link is for watching.');
   await look('studio-wrong', idle.studio.replace(/[^/]*$/, 'aaa-bbbb-ccc'), '#status', 'No room has the code');
+  await look('watch-wrong', idle.watch.replace(/[^/]*$/, 'aaa-bbbb-ccc'), '#status', 'No room has the code');
   await look('watch-idle', idle.watch, '#status', 'Nobody is live yet.');
   await look('watch-playing', watch, '#status', 'Live');
   return [page, found];

@@ -25,6 +25,7 @@ async function byToken() {
   await page.keyboard.press('Enter');
   await says('1 room, 0 on air');
   const room = page.locator('#rooms li').first();
+  seen.created = await page.locator('#created').textContent();
   seen.name = await room.locator('h3').textContent();
   seen.before = await chips(page);
   await room.locator('> button').click();

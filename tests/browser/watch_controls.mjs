@@ -68,6 +68,17 @@ async function main() {
   await page.keyboard.press('Home');
   await page.keyboard.press('Enter');
   seen.auto = await page.locator('#quality').getAttribute('aria-label');
+  // By mouse: the next keys are the player's.
+  await page.locator('#quality').click();
+  await page.locator('#quality-menu [role=menuitemradio]').first().click();
+  seen.byMouse = [];
+  for (let time = 0; time < 2; time += 1) {
+    const { paused } = await state();
+    await page.keyboard.press(' ');
+    await page.waitForTimeout(500);
+    seen.byMouse.push((await state()).paused !== paused);
+  }
+  seen.byMouse.push(await page.locator('#quality-menu').isVisible());
 
   // Captions, once the media have some.
   seen.captions = [await page.locator('#captions').isVisible()];

@@ -1,4 +1,4 @@
-// The watch page where it cannot play: in a browser without the codecs, in one whose decoder takes nothing, while the server says nothing at all, and while
+// The watch page where it cannot play: by a code that is none, in a browser without the codecs, in one whose decoder takes nothing, while the server says nothing at all, and while
 // what it says makes no sense. Takes a JSON object of {watch: URL, screenshots}; prints what the page said, and how it asked.
 
 import { browser, closeAll } from './browser.mjs';
@@ -42,8 +42,26 @@ async function isAnsweredAtLast() {
   return { askedAgain: questions > 1, plays: await page.evaluate(() => document.querySelector('#player').currentTime > 0) };
 }
 
+/** A code that is none: told once, and another one leads on. */
+async function asksForAnother() {
+  const page = await browser([]);
+  await page.goto(watch.replace(/[^/]*$/, 'kkk-mmmm-fff'));
+  await says(page, 'No room has the code');
+  await page.screenshot({ path: `${screenshots}/watch-wrong-code.png` });
+  const told = await page.getByText('No room has the code').filter({ visible: true }).count();
+  const code = page.locator('#code');
+  await code.fill('');
+  // Its letters are keys of the player elsewhere.
+  await code.pressSequentially('kmf');
+  const typed = await code.inputValue();
+  await code.fill(new URL(watch).pathname.split('/').at(-1));
+  await page.keyboard.press('Enter');
+  await page.waitForURL(watch, WAIT);
+  return { told, typed };
+}
+
 async function main() {
-  const seen = {};
+  const seen = { wrong: await asksForAnother() };
   seen.noCodec = await givesUp(() => {
     const supported = MediaSource.isTypeSupported;
     MediaSource.isTypeSupported = (type) => !type.includes('avc1') && supported.call(MediaSource, type);

@@ -13,6 +13,7 @@ async fn by_a_token() {
     let seen = browsers::run("operator.mjs", json!({"root": root, "token": token})).await;
     assert_eq!(seen["refused"], false);
     assert_eq!((&seen["name"], &seen["before"]), (&json!("evening-lecture"), &json!(["Never on air"])));
+    assert!(seen["created"].as_str().unwrap().starts_with("Created as evening-lecture: "), "{seen}");
     let links = json!([["Studio", "/studio/X"], ["Watch", "/watch/X"], ["Playlist", "/live/X/master.m3u8"]]);
     assert_eq!(seen["links"], links);
     assert_eq!((&seen["after"], &seen["kept"]), (&json!("Off air"), &json!([1, 0])));

@@ -27,6 +27,7 @@ async fn that_keys_reach() {
     assert_eq!(qualities[1..], [json!("360p"), json!("180p"), json!("Audio only")]);
     assert_eq!((&seen["quality"], &seen["focus"]), (&json!("Quality: 180p"), &json!("quality")));
     assert!(seen["auto"].as_str().unwrap().starts_with("Quality: Auto"), "{seen}");
+    assert_eq!(seen["byMouse"], json!([true, true, false]), "Space pauses and plays, and opens no menu");
     // Nothing to choose from; then a track, which is shown and hidden.
     assert_eq!(seen["captions"], json!([false, ["Off", "English"], "showing", "disabled"]));
     server.end().await;

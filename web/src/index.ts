@@ -3,7 +3,7 @@ import { drawIcons } from './icons';
 import { whileSeen } from './pace';
 import { isLive, Rooms, type Entry } from './operator/rooms';
 import { Row } from './operator/row';
-import { element, say } from './room';
+import { element, goTo, say } from './room';
 import { Refused } from './whip';
 
 // How often the list is asked for while somebody looks at it.
@@ -20,7 +20,7 @@ const rows = new Map<string, Row>();
 // From a token to its end: what is under way then is heard no more.
 let session = new AbortController();
 let look: () => Promise<void> = () => Promise.resolve();
-let creating: (name: string) => Promise<void> = () => Promise.resolve();
+let creating: (name: string) => Promise<string> = (name) => Promise.resolve(name);
 let pages = 1;
 
 async function main(): Promise<void> {
@@ -54,9 +54,8 @@ function kept<T>(look: () => T): T | null {
 /** Whoever has a room's code is led to its pages. */
 function toRoom(event: SubmitEvent): void {
   event.preventDefault();
-  const code = element<HTMLInputElement>('code').value.trim();
   const page = (event.submitter as HTMLButtonElement | null)?.value === 'studio' ? 'studio' : 'watch';
-  location.assign(`/${page}/${encodeURIComponent(code)}`);
+  goTo(page, element<HTMLInputElement>('code').value);
 }
 
 /** A demo on this machine gives a token to its own page; every other server knows no such route. */
@@ -90,10 +89,15 @@ function begin(bearer: string): void {
 async function create(event: Event): Promise<void> {
   event.preventDefault();
   const name = element<HTMLInputElement>('name');
+  const created = element('created');
+  created.textContent = '';
   try {
+    const given = name.value.trim();
     // The names of rooms have no spaces.
-    await creating(name.value.trim().replace(/\s+/g, '-'));
+    const made = await creating(given.replace(/\s+/g, '-'));
     name.value = '';
+    // Beside the field, where the next look at the list does not take it away.
+    if (made !== given) created.textContent = `Created as ${made}: names hold letters, digits and . - : _, and no spaces.`;
     await look();
   } catch (error) {
     trouble(error as Error);
@@ -150,6 +154,7 @@ function end(why: string): void {
   kept(() => sessionStorage.removeItem(KEPT));
   rows.clear();
   rooms.replaceChildren();
+  element('created').textContent = '';
   pages = 1;
   list.hidden = signOut.hidden = true;
   signIn.hidden = false;

@@ -12,6 +12,11 @@ export function codeOfPage(): string {
   return decodeURIComponent(location.pathname.split('/').at(-1) ?? '');
 }
 
+/** Leads to a page of whoever has this code. */
+export function goTo(page: 'studio' | 'watch', code: string): void {
+  location.assign(`/${page}/${encodeURIComponent(code.trim())}`);
+}
+
 /** Exchanges a room code for a token, of `user` where that is given. Throws an Error whose message can be shown. */
 export async function enter(code: string, user?: string): Promise<Entry> {
   const response = await fetch('/v2/token', { method: 'POST', body: JSON.stringify({ code, user_id: user }) });
@@ -21,6 +26,14 @@ export async function enter(code: string, user?: string): Promise<Entry> {
   }
   const { room_id, user_id, jti } = payload(answer.token);
   return { token: answer.token, roomId: room_id, user: user_id || jti };
+}
+
+/** Names the room in the page's title and heading, where somebody chose its id. Others have a number, which tells nobody anything. */
+export function nameRoom(roomId: string): void {
+  if (/^[0-9a-f]{24}$/.test(roomId)) return;
+  const heading = document.querySelector('h1');
+  if (heading) heading.textContent = `${roomId} · ${heading.textContent}`;
+  document.title = `${roomId} · ${document.title}`;
 }
 
 function refusal(response: Response, code: string, message: unknown): string {

@@ -1,7 +1,7 @@
 import { Api, type Peer } from './api';
 import { drawIcons } from './icons';
 import { clock, pause, whileSeen } from './pace';
-import { codeOfPage, element, enter, say, type Entry } from './room';
+import { codeOfPage, element, enter, nameRoom, say, type Entry } from './room';
 import { capture, choosable, found, gone, lacking, lackingOnAir, listDevices, media, onChoice, switchable } from './studio/devices';
 import { Direction } from './studio/direction';
 import { hearable } from './studio/hear';
@@ -60,6 +60,7 @@ async function main(): Promise<void> {
     link('Enter a room code', '/');
     throw error;
   });
+  nameRoom(entry.roomId);
   api = new Api(entry.token);
   direction = new Direction(api, () => void show());
   stream = new RoomStream(api, entry.roomId, show);

@@ -1,6 +1,6 @@
 import { drawIcons } from './icons';
 import { playRoom } from './player';
-import { codeOfPage, element, enter, say } from './room';
+import { codeOfPage, element, enter, goTo, nameRoom, say } from './room';
 import { begun, parts, setUp } from './watch/controls';
 import { listen } from './watch/keys';
 
@@ -9,6 +9,8 @@ const curtain = element('curtain');
 const controls = element('controls');
 const sound = element<HTMLButtonElement>('sound');
 const busy = element('busy');
+const another = element<HTMLFormElement>('another');
+const code = element<HTMLInputElement>('code');
 
 async function main(): Promise<void> {
   const entered = enter(codeOfPage());
@@ -16,12 +18,28 @@ async function main(): Promise<void> {
   setUp();
   listen();
   wire();
-  const { roomId } = await entered;
+  const { roomId } = await entered.catch((error: Error) => {
+    askForAnother();
+    throw error;
+  });
+  nameRoom(roomId);
   video.poster = `/live/${encodeURIComponent(roomId)}/poster.jpg`;
   await playRoom(roomId, { video, say, draw, begun, parts }, new AbortController().signal);
 }
 
+/** Where the code opens nothing there is no player, but a field to mend it in. */
+function askForAnother(): void {
+  another.closest<HTMLElement>('.page')!.dataset.phase = 'closed';
+  element('stage').hidden = true;
+  code.value = codeOfPage();
+  another.hidden = false;
+}
+
 function wire(): void {
+  another.addEventListener('submit', (event) => {
+    event.preventDefault();
+    goTo('watch', code.value);
+  });
   video.addEventListener('playing', () => say('Live', 'live'));
   video.addEventListener('waiting', () => say('Buffering…'));
   for (const event of ['playing', 'pause', 'canplay', 'ended']) video.addEventListener(event, () => (busy.hidden = true));

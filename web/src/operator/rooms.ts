@@ -57,9 +57,11 @@ export class Rooms {
     return { entries, more };
   }
 
-  async create(name: string): Promise<void> {
+  /** The name that it has. */
+  async create(name: string): Promise<string> {
     const room = await this.api.get<Room>('The room was not created', 'POST', '/rooms', { name });
     await this.makeCodes(room.id);
+    return room.name;
   }
 
   /** A code for each role, so that the room has links. */

@@ -77,6 +77,8 @@ export class Scenery {
 
   say(words: string, trouble = false): void {
     tell(status, words, trouble);
+    // It stands below all of these, where who has pressed a button further up may not see it.
+    if (trouble) status.scrollIntoView({ block: 'nearest' });
   }
 
   private change(part: Partial<Layout>): void {

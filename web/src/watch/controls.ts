@@ -110,7 +110,7 @@ function show(): void {
   const isFull = document.fullscreenElement !== null;
   dress(full, isFull ? 'small' : 'full', isFull ? 'Leave full screen' : 'Full screen', 'f');
   dress(corner, 'corner', document.pictureInPictureElement ? 'Leave picture in picture' : 'Picture in picture', 'i');
-  captions.hidden = texts().length === 0;
+  captions.hidden = element('captions-key').hidden = texts().length === 0;
   dress(captions, 'captions', 'Captions', 'c');
   // A picture of nothing has no corner to be in.
   corner.hidden = parts.soundAlone || !document.pictureInPictureEnabled;

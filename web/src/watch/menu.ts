@@ -14,13 +14,19 @@ export function menuButton(button: HTMLElement, menu: HTMLElement, items: () => 
     button.setAttribute('aria-expanded', 'false');
     if (back) button.focus();
   };
+  // Keys go on from the button. After a press by pointer they are the player's: Space would open the menu again.
+  const leave = (press: MouseEvent) => {
+    const byPointer = press.detail > 0;
+    close(!byPointer);
+    if (byPointer) (document.activeElement as HTMLElement | null)?.blur();
+  };
   const open = () => {
-    menu.replaceChildren(...items().map((item) => option(item, () => close(true))));
+    menu.replaceChildren(...items().map((item) => option(item, leave)));
     menu.hidden = false;
     button.setAttribute('aria-expanded', 'true');
     (options().find((o) => o.ariaChecked === 'true') ?? options()[0])?.focus();
   };
-  button.addEventListener('click', () => (menu.hidden ? open() : close(true)));
+  button.addEventListener('click', (press) => (menu.hidden ? open() : leave(press)));
   menu.addEventListener('keydown', (event) => {
     const all = options();
     const at = all.indexOf(document.activeElement as HTMLElement);
@@ -38,12 +44,12 @@ export function menuButton(button: HTMLElement, menu: HTMLElement, items: () => 
   });
 }
 
-function option(item: Item, done: () => void): HTMLElement {
+function option(item: Item, done: (press: MouseEvent) => void): HTMLElement {
   const button = document.createElement('button');
   Object.assign(button, { type: 'button', role: 'menuitemradio', ariaChecked: String(item.chosen), textContent: item.words, tabIndex: -1 });
-  button.addEventListener('click', () => {
+  button.addEventListener('click', (press) => {
     item.choose();
-    done();
+    done(press);
   });
   return button;
 }
