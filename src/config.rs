@@ -274,7 +274,7 @@ pub enum ConfigError {
         /// The file, or the environment.
         origin: String,
         /// What it is.
-        cause: Box<ConfigError>,
+        cause: Box<Self>,
     },
     /// The data directory is something else.
     #[error("data_dir {}: this is a file; give a directory, or the name of one that is to be made (data_dir, --data-dir)", path.display())]
