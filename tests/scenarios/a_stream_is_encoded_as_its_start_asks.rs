@@ -66,7 +66,8 @@ async fn by_layers_of_its_own_or_of_a_destination_of_its_template() {
     let body = Some(("application/json", layers));
     let (status, _, answer) = server.request(Method::POST, "/v2/live-streams/room/own/start", Some(&token), body).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert!(String::from_utf8_lossy(&answer).contains("layers: size 1280x721 of "), "{answer:?}");
+    let why = r#"layers: size 1280x721 of \"721p\": both sides have to be even"#;
+    assert!(String::from_utf8_lossy(&answer).contains(why), "{answer:?}");
 
     let layers = json!([
         {"height": 1080, "preset": "ultrafast", "audio_bitrate": 128},

@@ -188,7 +188,7 @@ fn steps(times: &[f64], each: f64) -> (u64, Vec<String>) {
 }
 
 fn gstreamer(url: &str, rung: Rung, seconds: u64, sound: &Path) -> Command {
-    // It takes the best rung whose AVERAGE-BANDWIDTH, not BANDWIDTH, is below four fifths of the connection's speed.
+    // It takes the best rung whose AVERAGE-BANDWIDTH, not BANDWIDTH, is below the connection's speed.
     let speed_kbps = rung.average_bps * 126 / 100_000;
     let (pictures, sounds) = (30 * seconds, 48_000 * seconds / AAC_SAMPLES);
     // Only one sink says what it is given: two at the same moment make gst-launch print one of their messages twice and the other not at all.

@@ -22,7 +22,7 @@ export function listen(): void {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.target as HTMLElement;
     if (target.closest('dialog, [role=menu]') && event.key !== '?') return;
-    if (target.matches('input') && (target.id !== 'volume' || event.key.startsWith('Arrow'))) return;
+    if (target.matches('input') && (!target.matches('[type=range]') || event.key.startsWith('Arrow'))) return;
     if (target.matches('button, a') && event.key === ' ') return;
     const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act) return;
