@@ -397,11 +397,23 @@ impl Control {
         token::verify(&self.shared.credentials, bearer, since_epoch())
     }
 
-    /// An auth token for whoever has this code.
-    pub(crate) async fn exchange(&self, code: &str, user: &str) -> Result<String, ControlError> {
-        let (code, _) = self.entry(code).await?;
+    /// An auth token for whoever has this code; for who may go live also a code to hand to viewers, where the room has one.
+    pub(crate) async fn exchange(&self, code: &str, user: &str) -> Result<(String, Option<String>), ControlError> {
+        let (code, role) = self.entry(code).await?;
         let (credentials, jti) = (&self.shared.credentials, random_uuid());
-        Ok(token::mint_auth(credentials, &code.room_id, &code.role, user, since_epoch(), token::AUTH_TTL, &jti))
+        let token = token::mint_auth(credentials, &code.room_id, &code.role, user, since_epoch(), token::AUTH_TTL, &jti);
+        let watch_code = match role.permissions.hls_streaming {
+            true => self.watch_code(&code.room_id).await?,
+            false => None,
+        };
+        Ok((token, watch_code))
+    }
+
+    /// A code of a room that opens it for watching alone.
+    async fn watch_code(&self, room: &str) -> Result<Option<String>, ControlError> {
+        let codes = self.shared.reader.codes_of(room).await?;
+        let watches = |code: &RoomCode| code.enabled && self.role(&code.role).is_some_and(|role| !role.may_publish());
+        Ok(codes.into_iter().find(watches).map(|code| code.code))
     }
 
     /// A management token, for a page of this machine.

@@ -52,6 +52,12 @@ async function alone(reasons, screenshot) {
   await page.locator('#go').click();
   await says(page, 'You are on air.');
   seen.air = await page.locator('#status').textContent();
+  // The page to watch on, for the studio's owner to send to others.
+  const watch = page.locator('#watch');
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.locator('#copy').click();
+  await page.locator('#copy', { hasText: 'Copied' }).waitFor(WAIT);
+  seen.invites = [await watch.textContent(), await watch.getAttribute('href'), await page.evaluate(() => navigator.clipboard.readText())];
   const sent = page.locator('#people-list .how', { hasText: /^(camera|microphone)/ });
   await sent.waitFor(WAIT);
   const { peers } = await (await fetch(new URL('/v2/active-rooms/room/peers', studio), { headers: { authorization: `Bearer ${token}` } })).json();

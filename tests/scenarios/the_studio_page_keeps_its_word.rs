@@ -53,6 +53,7 @@ async fn where_it_cannot_begin() {
         assert_eq!(seen["rehearsal"], format!("You are not on air. {why} {may}"), "{case}");
         assert_eq!((&seen["air"], &seen["parts"]), (&json!(air), parts), "{case}");
         assert_eq!(seen["sent"], json!([[[sent, "ok"]]]), "{case}");
+        assert_eq!(seen["invites"], json!(["Watch page", way, watch]), "{case}");
         assert_eq!(seen["whole"], json!(["blank", "hearing", "meter", "mute"]), "{case}");
     }
     server.end().await;

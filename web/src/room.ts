@@ -5,6 +5,8 @@ export interface Entry {
   roomId: string;
   /** Who this page is to the room. */
   user: string;
+  /** The code to hand to viewers, where this page is of somebody who may go live. */
+  watchCode?: string;
 }
 
 /** The code at the end of this page's path. */
@@ -25,7 +27,7 @@ export async function enter(code: string, user?: string): Promise<Entry> {
     throw new Error(refusal(response, code, answer.message));
   }
   const { room_id, user_id, jti } = payload(answer.token);
-  return { token: answer.token, roomId: room_id, user: user_id || jti };
+  return { token: answer.token, roomId: room_id, user: user_id || jti, watchCode: answer.watch_code };
 }
 
 /** Names the room in the page's title and heading, where somebody chose its id. Others have a number, which tells nobody anything. */

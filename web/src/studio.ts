@@ -20,6 +20,8 @@ const LOOK_MS = 5_000;
 // How often it is asked who is on stage and who watches.
 const PEOPLE_MS = 4_000;
 const ELAPSED_MS = 1_000;
+// For somebody to see that it was done.
+const COPIED_MS = 2_000;
 // Where this browser keeps the name that was given last.
 const NAME = 'footlight-name';
 // Where this tab keeps who it is.
@@ -69,7 +71,10 @@ async function main(): Promise<void> {
     again.hidden = false;
     throw error;
   });
-  link('Playlist', `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`);
+  const playlist = element<HTMLAnchorElement>('playlist');
+  playlist.href = `/live/${encodeURIComponent(entry.roomId)}/master.m3u8`;
+  playlist.hidden = false;
+  if (entry.watchCode) inviteViewers(`/watch/${encodeURIComponent(entry.watchCode)}`);
   // It shows whether there is a stream to end. Where that cannot be told now, Go tells it.
   await stream.look().catch(() => {});
   onChoice(() => void change());
@@ -139,6 +144,20 @@ function link(text: string, href: string): void {
   watch.textContent = text;
   watch.href = href;
   watch.hidden = false;
+}
+
+/** The page to watch on: to look at, and to send to others. */
+function inviteViewers(href: string): void {
+  link('Watch page', href);
+  const copy = element<HTMLButtonElement>('copy');
+  // A page that came without TLS from elsewhere has no clipboard.
+  if (!navigator.clipboard) return;
+  copy.hidden = false;
+  copy.addEventListener('click', async () => {
+    const copied = await navigator.clipboard.writeText(new URL(href, location.href).href).then(() => true, () => false);
+    copy.textContent = copied ? 'Copied' : 'Not copied';
+    setTimeout(() => (copy.textContent = 'Copy link'), COPIED_MS);
+  });
 }
 
 function ready(): void {

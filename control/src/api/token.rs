@@ -18,6 +18,9 @@ use utoipa::ToSchema;
 pub(super) struct TokenAnswer {
     /// An auth token, valid for a day.
     token: String,
+    /// A room code that is for watching alone, to be handed on by who may go live. Not in 100ms's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watch_code: Option<String>,
 }
 
 /// What is exchanged.
@@ -42,7 +45,8 @@ pub(super) async fn exchange(
     if !user.is_empty() {
         id::check_user("user_id", &user)?;
     }
-    Ok(Json(TokenAnswer { token: control.exchange(&code, &user).await? }))
+    let (token, watch_code) = control.exchange(&code, &user).await?;
+    Ok(Json(TokenAnswer { token, watch_code }))
 }
 
 /// A management token for the operator's page, where whoever is at this machine may do everything anyway. Not in the API's description: it is the page's
@@ -56,7 +60,7 @@ pub(super) async fn management(
     if !is_of_this_machine(&uri, &headers) {
         return Err(problem::no_route(method, uri).await);
     }
-    Ok(Json(TokenAnswer { token: control.open_management_token() }))
+    Ok(Json(TokenAnswer { token: control.open_management_token(), watch_code: None }))
 }
 
 /// What a proxy adds to what it passes on from elsewhere.

@@ -21,6 +21,7 @@ async fn from_code_to_publisher() {
     let of = |role: &str| codes.iter().find(|code| code["role"] == role).unwrap()["code"].as_str().unwrap();
 
     let token = exchange(&h, json!({"code": of("broadcaster"), "user_id": "ann"})).await.body;
+    assert_eq!(token["watch_code"], of("viewer-near-realtime"));
     let token = token["token"].as_str().unwrap();
     let publisher = Publisher { user: "ann".into(), role: "broadcaster".into() };
     assert_eq!(h.control.authorize_publish("r1", Some(token), Ask::Join).await, Ok(publisher));
@@ -28,6 +29,7 @@ async fn from_code_to_publisher() {
     let nameless = h.control.authorize_publish("r1", nameless["token"].as_str(), Ask::Join).await.unwrap();
     assert_eq!(nameless.user.len(), 36, "the token's jti stands in for a user");
     let viewer = exchange(&h, json!({"code": of("viewer-near-realtime"), "user_id": "bob"})).await.body;
+    assert_eq!(viewer["watch_code"], Value::Null, "only who may go live is told whom to invite how");
     let refused = Err(Obstacle::Role("viewer-near-realtime".into()).into());
     assert_eq!(h.control.authorize_publish("r1", viewer["token"].as_str(), Ask::Join).await, refused);
 
@@ -37,6 +39,9 @@ async fn from_code_to_publisher() {
     assert_eq!(one["code"], of("broadcaster"), "a role has one code");
     h.post("/v2/room-codes/room/r1/role/juggler", json!({})).await.refused(404, "it has broadcaster, co-broadcaster");
     h.post("/v2/room-codes/room/none", json!({})).await.refused(404, "room \"none\"");
+    h.made("/v2/room-codes/code", json!({"code": of("viewer-near-realtime"), "enabled": false})).await;
+    let alone = exchange(&h, json!({"code": of("broadcaster")})).await.body;
+    assert_eq!(alone["watch_code"], Value::Null, "a link that opens nothing is handed to nobody");
 }
 
 #[tokio::test]
