@@ -32,7 +32,7 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(2);
 
 /// What an operator can do about a rung that leaves pictures out.
 const LAGS: &str =
-    "a rung left pictures out for want of CPU; give the machine more, take a faster preset, or fewer rungs";
+    "pictures were left out for want of CPU; give the machine more, take a faster preset, or fewer rungs";
 
 /// Where a packager runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -223,9 +223,10 @@ impl Owner {
                 }
                 LiveInput::Reported { stream, starts, report } => {
                     if let Some(entry) = self.streams.get_mut(&stream) {
-                        for (rung, pictures) in entry.lag.tell(&report.skipped_by_rungs, Instant::now()) {
-                            let room = &entry.report.room;
-                            tracing::warn!(room, stream, rung, pictures, "{LAGS}");
+                        let told = entry.lag.tell(&report.skipped_by_rungs, Instant::now());
+                        if !told.is_empty() {
+                            let pictures: Vec<String> = told.iter().map(|(rung, n)| format!("{rung} {n}")).collect();
+                            tracing::warn!(room = entry.report.room, stream, pictures = pictures.join(", "), "{LAGS}");
                         }
                         entry.report.starts = starts;
                         entry.report.report = report;
