@@ -61,6 +61,9 @@ fn print_table(answer: &Value) {
     for row in answer["stages"].as_array().into_iter().flatten() {
         let ms = |key: &str| row[key].as_f64().map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"));
         println!("{:<12} {:>12} {:>10} {:>10}", text(&row["stage"]), ms("this_frame_ms"), ms("p50_ms"), ms("p95_ms"));
+        if row["this_frame_ms"].as_f64().is_some_and(|ms| ms < 0.0) {
+            println!("  less than nothing: this frame came sooner than those before it");
+        }
     }
 }
 
