@@ -401,7 +401,8 @@ impl Control {
     pub(crate) async fn exchange(&self, code: &str, user: &str) -> Result<(String, Option<String>), ControlError> {
         let (code, role) = self.entry(code).await?;
         let (credentials, jti) = (&self.shared.credentials, random_uuid());
-        let token = token::mint_auth(credentials, &code.room_id, &code.role, user, since_epoch(), token::AUTH_TTL, &jti);
+        let token =
+            token::mint_auth(credentials, &code.room_id, &code.role, user, since_epoch(), token::AUTH_TTL, &jti);
         let watch_code = match role.permissions.hls_streaming {
             true => self.watch_code(&code.room_id).await?,
             false => None,

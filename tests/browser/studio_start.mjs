@@ -54,7 +54,8 @@ async function alone(reasons, screenshot) {
   seen.air = await page.locator('#status').textContent();
   // The page to watch on, for the studio's owner to send to others.
   const watch = page.locator('#watch');
-  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  // What is not granted here is taken away.
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write', 'camera', 'microphone']);
   await page.locator('#copy').click();
   await page.locator('#copy', { hasText: 'Copied' }).waitFor(WAIT);
   seen.invites = [await watch.textContent(), await watch.getAttribute('href'), await page.evaluate(() => navigator.clipboard.readText())];

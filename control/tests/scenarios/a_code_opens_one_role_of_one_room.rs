@@ -39,7 +39,9 @@ async fn from_code_to_publisher() {
     assert_eq!(one["code"], of("broadcaster"), "a role has one code");
     h.post("/v2/room-codes/room/r1/role/juggler", json!({})).await.refused(404, "it has broadcaster, co-broadcaster");
     h.post("/v2/room-codes/room/none", json!({})).await.refused(404, "room \"none\"");
-    h.made("/v2/room-codes/code", json!({"code": of("viewer-near-realtime"), "enabled": false})).await;
+    for role in ["viewer-near-realtime", "viewer-realtime"] {
+        h.made("/v2/room-codes/code", json!({"code": of(role), "enabled": false})).await;
+    }
     let alone = exchange(&h, json!({"code": of("broadcaster")})).await.body;
     assert_eq!(alone["watch_code"], Value::Null, "a link that opens nothing is handed to nobody");
 }
