@@ -89,7 +89,10 @@ async fn the_test_picture_is_seen_heard_and_in_sync_and_leaves_when_it_is_interr
     publishing.interrupt();
     publishing.ends_well().await;
     assert_nobody_is_on_stage(&server).await;
-    let offsets = lip_sync(&flash_times(video.file()), &beep_times(audio.file()));
+    let (mut flashes, beeps) = (flash_times(video.file()), beep_times(audio.file()));
+    // Interrupted between the two, it leaves a last flash whose beep is mixed no more.
+    flashes.pop_if(|last| *last > beeps.last().expect("beeps were heard") + 0.5);
+    let offsets = lip_sync(&flashes, &beeps);
     println!("beep minus flash, by seconds since joining: {offsets:.3?}");
     let settled: Vec<_> = offsets.iter().filter(|(since, _)| *since >= SETTLED_SECONDS).collect();
     assert!(settled.len() >= 5, "{offsets:?}");
