@@ -345,6 +345,11 @@ impl Track {
         self.stranded && self.layers[number].is_sent && self.current.is_some_and(smaller)
     }
 
+    /// Whether the layer that is taken is not sent any more.
+    fn is_stopped(&self) -> bool {
+        self.current.is_some_and(|current| !self.layers[current].is_sent)
+    }
+
     /// Whether a frame of layer `number` goes out; it then is the layer that is taken.
     pub(crate) fn takes(&mut self, number: usize, frame: &Depacketized, now: SessionTime) -> bool {
         let layer = &mut self.layers[number];
@@ -409,7 +414,7 @@ impl Track {
             None if stuck || layer.pli.wanted => Some(first),
             Some(last) if layer.pli.wanted => Some(last + PLI_THROTTLE),
             // Meanwhile a picture stands still.
-            Some(last) if stuck && self.rescues(number) => Some(last + PLI_THROTTLE),
+            Some(last) if stuck && (self.rescues(number) || wanted && self.is_stopped()) => Some(last + PLI_THROTTLE),
             Some(last) if stuck => Some(last + layer.pli.repeat.max(PLI_THROTTLE)),
             _ => None,
         }
@@ -486,6 +491,8 @@ mod tests {
         frame_ms: i64,
         /// Whether a packet is lost: of a layer, with a sequence number, of a key frame.
         loses: fn(usize, u16, bool) -> bool,
+        /// Of the key frame requests that come next, how many are lost.
+        loses_requests: usize,
         asked_again: HashMap<u32, usize>,
     }
 
@@ -512,6 +519,7 @@ mod tests {
                 sending: [true; LAYERS],
                 frame_ms: 33,
                 loses: |_, _, _| false,
+                loses_requests: 0,
                 asked_again: HashMap::new(),
             }
         }
@@ -557,6 +565,7 @@ mod tests {
                 self.session.handle_input(Input::Timeout, self.now());
                 while let Some(output) = self.session.poll_output() {
                     match output {
+                        Output::Pli { .. } if self.loses_requests > 0 => self.loses_requests -= 1,
                         Output::Pli { ssrc } => _ = self.key_in[(ssrc - SSRC) as usize].get_or_insert(1),
                         Output::Nack { ssrc, sequences } => {
                             *self.asked_again.entry(ssrc - SSRC).or_default() += sequences.len()
@@ -621,6 +630,17 @@ mod tests {
         let back = sender.run(3_000);
         let first = back.iter().find(|(layer, ..)| *layer == 2).expect("the best one comes back");
         assert!((1_000..1_300).contains(&first.1), "after {} ms", first.1);
+    }
+
+    /// As on a network that loses packets, which is when senders stop a layer.
+    #[test]
+    fn a_layer_that_stops_is_replaced_in_a_second_where_the_first_requests_are_lost() {
+        let mut sender = Sender::new();
+        sender.run(3_000);
+        (sender.sending[2], sender.loses_requests) = (false, 2);
+        let frames = sender.run(3_000);
+        let (layer, after_ms, _) = frames.first().expect("another one stands in");
+        assert!(*layer == 1 && *after_ms <= 1_100, "layer {layer} after {after_ms} ms");
     }
 
     /// As on an uplink that has become narrow: much of the largest layer still comes, but no key frame of it is ever whole.
