@@ -414,7 +414,7 @@ impl Track {
             None if stuck || layer.pli.wanted => Some(first),
             Some(last) if layer.pli.wanted => Some(last + PLI_THROTTLE),
             // Meanwhile a picture stands still.
-            Some(last) if stuck && (self.rescues(number) || wanted && self.is_stopped()) => Some(last + PLI_THROTTLE),
+            Some(last) if stuck && (self.rescues(number) || !taken && self.is_stopped()) => Some(last + PLI_THROTTLE),
             Some(last) if stuck => Some(last + layer.pli.repeat.max(PLI_THROTTLE)),
             _ => None,
         }
